@@ -1,0 +1,126 @@
+"""What the daemon asks the supervisor to launch, as plain JSON-able data.
+
+These are TypedDicts and not dataclasses on purpose: they cross a socket as JSON, and the supervisor, whose memory every fork pays
+for, then needs neither ``dataclasses`` nor ``inspect``.
+"""
+
+from typing import Literal, TypedDict
+
+
+class IdMapping(TypedDict):
+    """``length`` ids from ``container`` on appear on the host from ``host`` on (user_namespaces(7))."""
+
+    container: int
+    host: int
+    length: int
+
+
+class RootfsSpec(TypedDict):
+    """Overlay directories; on disk they carry the container's own ids and are id-mapped when mounted."""
+
+    lower: list[str]  # base layer first
+    upper: str
+    work: str
+    readonly: bool
+
+
+class BindSpec(TypedDict):
+    """A file or directory of the host shown in the container; ``idmapped``: root on disk is the container's root."""
+
+    source: str
+    target: str
+    readonly: bool
+    idmapped: bool
+
+
+class TmpfsSpec(TypedDict):
+    """An extra tmpfs; ``options`` is the mount data, such as ``size=65536k,mode=1777``."""
+
+    target: str
+    options: str
+
+
+class FileWrite(TypedDict):
+    """A value for a control file of the kernel. ``optional``: the host may lack the file."""
+
+    path: str
+    value: str
+    optional: bool
+
+
+class CgroupSpec(TypedDict):
+    """Directories to make (parents first), values to write, and where the first process is to be put.
+
+    ``join`` holds directories, one for each hierarchy. ``version`` 2 has exactly one, entered with CLONE_INTO_CGROUP.
+    """
+
+    version: Literal[1, 2]
+    directories: list[str]
+    writes: list[FileWrite]
+    join: list[str]
+
+
+class Rlimit(TypedDict):
+    """``name`` as in getrlimit(2) without its prefix, lower case: ``nofile``."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+class ProcessSpec(TypedDict):
+    """The user's command. ``user`` is ``""``, ``name``, ``uid``, each with an optional ``:group``; read from the rootfs."""
+
+    args: list[str]
+    env: list[str]  # "NAME=value"
+    cwd: str
+    user: str
+    groups: list[str]  # supplementary, names or ids
+    tty: bool
+    stdin: bool  # keep standard input open; otherwise it is /dev/null
+    rows: int  # 0: leave the kernel's default
+    columns: int
+    capabilities: list[str]  # "CAP_CHOWN"; permitted, effective and bounding (inheritable and ambient stay empty)
+    no_new_privileges: bool
+    seccomp: str  # path of the compiled BPF program; "" for none
+    rlimits: list[Rlimit]
+    oom_score_adj: int
+
+
+class LogSpec(TypedDict):
+    """Where output goes: numbered segments in ``directory``. ``keep_segments`` 0 keeps all of them."""
+
+    directory: str
+    segment_bytes: int
+    keep_segments: int
+
+
+class LaunchSpec(TypedDict):
+    """A container, whole. ``network`` tells whether it gets its own network namespace (it always does, for now)."""
+
+    container_id: str
+    hostname: str
+    domainname: str
+    ids: list[IdMapping]
+    rootfs: RootfsSpec
+    binds: list[BindSpec]
+    tmpfs: list[TmpfsSpec]
+    shm_bytes: int
+    masked_paths: list[str]
+    readonly_paths: list[str]
+    sysctls: dict[str, str]
+    cgroup: CgroupSpec
+    process: ProcessSpec
+    init: bool  # run our own small PID 1 that reaps and forwards signals
+    log: LogSpec
+
+
+class ExecSpec(TypedDict):
+    """A further process in a running container."""
+
+    exec_id: str
+    container_id: str
+    process: ProcessSpec
+    cgroup_join: list[str]
+    log: LogSpec
+    flow_bytes: int  # how far output may run ahead of the first reader; 0: no limit, old output is dropped

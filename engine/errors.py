@@ -46,9 +46,7 @@ class Forbidden(EngineError):
 class QuotaExceeded(Forbidden):
     """A tenant's limit would be passed. Amounts are in the resource's own unit (bytes, counts, cpus)."""
 
-    def __init__(
-        self, message: str, *, resource: str, limit: float, used: float, requested: float, tenant: str
-    ) -> None:
+    def __init__(self, message: str, *, resource: str, limit: float, used: float, requested: float, tenant: str) -> None:
         super().__init__(message)
         self.resource = resource
         self.limit = limit

@@ -1,0 +1,71 @@
+"""A hijacked connection as a plain stream of bytes both ways.
+
+Owns the head of the answer and the closing. It does not know what is sent through it.
+"""
+
+import asyncio
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from engine.api.server import UPGRADE_HEADER, handler_of
+
+RAW_STREAM = "application/vnd.docker.raw-stream"
+MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
+_READ_BYTES = 65_536
+
+
+class Hijacked(web.StreamResponse):
+    """What the handler returns after it took the connection over: aiohttp has nothing left to send."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+
+class ClientStream:
+    """The client's end. ``read`` gives b"" when the client has closed its half or is gone."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        try:
+            return await self._reader.read(_READ_BYTES)
+        except ConnectionError:
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        """Send, waiting for a slow client. Raises ConnectionError when it is gone."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def is_gone(self) -> bool:
+        """Whether the connection is closed in both directions."""
+        return self._writer.transport.is_closing()
+
+    async def close(self) -> None:
+        """Flush and close."""
+        try:
+            if self._writer.can_write_eof():
+                self._writer.write_eof()
+            self._writer.close()
+            await self._writer.wait_closed()
+        except OSError:
+            pass  # the client went first; there is nobody left to tell
+
+
+async def hijack(request: web.Request, *, content_type: str) -> ClientStream:
+    """Answer 101 (or 200 where no upgrade was asked for) and take the connection over."""
+    wants_upgrade = UPGRADE_HEADER in request.headers or "Upgrade" in request.headers
+    reader, writer = handler_of(request).take_over()
+    status = HTTPStatus.SWITCHING_PROTOCOLS if wants_upgrade else HTTPStatus.OK
+    head = f"HTTP/1.1 {status.value} {'UPGRADED' if wants_upgrade else 'OK'}\r\nContent-Type: {content_type}\r\n"
+    head += "Connection: Upgrade\r\nUpgrade: tcp\r\n" if wants_upgrade else ""
+    writer.write(head.encode() + b"\r\n")
+    await writer.drain()
+    return ClientStream(reader, writer)

@@ -1,0 +1,77 @@
+"""Answers: JSON bodies, and the one place where kinds of error become statuses.
+
+Owns the mapping; decides nothing else.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+
+from engine import errors
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[errors.EngineError], int] = {
+    errors.NotModified: 304,
+    errors.InvalidParameter: 400,
+    errors.CommandNotRunnable: 400,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unimplemented: 501,
+    errors.Unavailable: 503,
+    errors.Fault: 500,
+}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def json_response(value: object, *, status: int = 200) -> web.Response:
+    """Return ``value`` as JSON."""
+    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+
+
+def no_content() -> web.Response:
+    """Return the answer of a verb that has nothing to say."""
+    return web.Response(status=204)
+
+
+def status_of(error: errors.EngineError) -> int:
+    """Return the status of a kind of error, a subclass having its parent's."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def error_response(error: errors.EngineError) -> web.Response:
+    """Return Docker's error document; a refused quota carries its figures beside the message."""
+    status = status_of(error)
+    if status == 304:
+        return web.Response(status=304)
+    body: dict[str, object] = {"message": error.message}
+    if isinstance(error, errors.QuotaExceeded):
+        body["quota"] = {
+            "resource": error.resource,
+            "limit": error.limit,
+            "used": error.used,
+            "requested": error.requested,
+            "tenant": error.tenant,
+        }
+    return json_response(body, status=status)
+
+
+@web.middleware
+async def errors_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every failure into Docker's error document."""
+    try:
+        return await handler(request)
+    except errors.EngineError as error:
+        return error_response(error)
+    except web.HTTPException as error:
+        if error.status in (404, 405):
+            return json_response({"message": "page not found"}, status=404)
+        return json_response({"message": error.reason.lower()}, status=error.status)
+    except ConnectionError:
+        raise
+    except Exception as error:
+        log.exception("%s %s failed", request.method, request.path)
+        return json_response({"message": f"internal error: {error}"}, status=500)

@@ -1,0 +1,120 @@
+"""The record of a container: all that the engine remembers of it, as frozen data.
+
+Owns the shape and its JSON form. It decides nothing and touches no disk.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.core.lifecycle import State
+from engine.core.limits import Limits
+from engine.core.tenants import Tenant
+
+DEFAULT_SHM_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Ulimit:
+    """``name`` as in getrlimit(2), lower case, without prefix."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A path of the host shown in the container; administrators only."""
+
+    source: str
+    target: str
+    readonly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerConfig:
+    """What runs: the request's values over the image's."""
+
+    image: str  # as the user wrote it
+    hostname: str
+    domainname: str = ""
+    user: str = ""
+    env: tuple[str, ...] = ()
+    cmd: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    working_dir: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exposed_ports: tuple[str, ...] = ()
+    tty: bool = False
+    open_stdin: bool = False
+    stdin_once: bool = False
+    attach_stdin: bool = False
+    attach_stdout: bool = True
+    attach_stderr: bool = True
+    stop_signal: str = ""
+    stop_timeout_seconds: int | None = None
+    network_disabled: bool = False
+
+    @property
+    def args(self) -> list[str]:
+        """The command line: entry point, then command."""
+        return [*(self.entrypoint or ()), *(self.cmd or ())]
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """How it runs on this host."""
+
+    network_mode: str = "bridge"
+    auto_remove: bool = False
+    limits: Limits = field(default_factory=Limits)
+    readonly_rootfs: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    no_new_privileges: bool = False
+    seccomp: str = ""  # empty: the engine's filter; "unconfined": none
+    binds: tuple[Bind, ...] = ()
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    shm_bytes: int = DEFAULT_SHM_BYTES
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    masked_paths: tuple[str, ...] | None = None  # None: the engine's list
+    readonly_paths: tuple[str, ...] | None = None
+    init: bool = False
+    oom_score_adj: int = 0
+    ulimits: tuple[Ulimit, ...] = ()
+    group_add: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+    console_rows: int = 0
+    console_columns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The present or last run. ``exit_code`` is None while it runs, and after it when nobody saw the exit."""
+
+    state: State = State.CREATED
+    pid: int = 0
+    identity: str = ""  # boot id and pidfd inode: tells the process from a later one with the same pid
+    started_ns: int = 0
+    finished_ns: int = 0
+    exit_code: int | None = None
+    oom_killed: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRecord:
+    """One container, whole."""
+
+    container_id: str
+    name: str
+    tenant: Tenant
+    created_ns: int
+    image_id: str
+    config: ContainerConfig
+    host: HostConfig
+    run: Run = field(default_factory=Run)
+    restart_count: int = 0

@@ -1,0 +1,68 @@
+"""Docker's ``filters`` parameter: a JSON object of lists, or in the older form of objects of booleans.
+
+Owns reading it and the few ways of matching that all lists share. Pure.
+"""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+
+from engine.errors import InvalidParameter
+
+Filters = Mapping[str, tuple[str, ...]]
+
+
+def parse_filters(text: str, *, known: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Read the parameter. Raises InvalidParameter for broken JSON and for a filter that the list does not know."""
+    if not text:
+        return {}
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise InvalidParameter(f"invalid filter {text[:200]!r}: a JSON object of lists is expected")
+    for name in document:
+        if name not in known:
+            raise InvalidParameter(f"invalid filter {name[:60]!r}: use one of {', '.join(sorted(known))}")
+    return {name: _values(name, values) for name, values in document.items() if values}
+
+
+def _values(name: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, dict):
+        values = [value for value, wanted in values.items() if wanted]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InvalidParameter(f"invalid filter {name!r}: a list of texts is expected")
+    return tuple(values)
+
+
+def matches_labels(wanted: Collection[str], labels: Mapping[str, str]) -> bool:
+    """Whether all of ``key`` or ``key=value`` hold."""
+    return all(_has_label(entry, labels) for entry in wanted)
+
+
+def _has_label(entry: str, labels: Mapping[str, str]) -> bool:
+    key, equals, value = entry.partition("=")
+    return key in labels and (not equals or labels[key] == value)
+
+
+def matches_name(wanted: Collection[str], names: Collection[str]) -> bool:
+    """Whether any pattern is found in any name. A pattern that is no regular expression is taken as it stands."""
+    return any(_search(pattern, name) for pattern in wanted for name in names)
+
+
+def _search(pattern: str, name: str) -> bool:
+    try:
+        return re.search(pattern, name) is not None
+    except re.error:
+        return pattern in name
+
+
+def parse_bool(values: Collection[str], *, name: str) -> bool:
+    """Read a filter such as ``dangling=true``. Raises InvalidParameter."""
+    for value in values:
+        if value.lower() in ("1", "t", "true"):
+            return True
+        if value.lower() in ("0", "f", "false"):
+            return False
+    raise InvalidParameter(f"invalid filter {name!r}: use true or false")

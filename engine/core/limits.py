@@ -1,0 +1,205 @@
+"""Limits of one container, and what they mean as values of the kernel's control files.
+
+Owns the arithmetic between Docker's numbers and cgroup v1 and v2. Pure: it plans directories and writes, others make them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.core.launch import CgroupSpec, FileWrite
+from engine.core.tenants import Tenant
+from engine.errors import InvalidParameter
+
+CPU_PERIOD_US = 100_000
+MEMORY_LEAST_BYTES = 6 * 2**20  # as dockerd: below this the first process cannot start
+_NS_PER_SECOND = 10**9
+_CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "freezer", "blkio")
+_CONTROLLERS_V2 = ("cpu", "memory", "pids", "io", "cpuset")
+# null zero full random urandom tty console ptmx, and pseudo terminals; mknod alone is harmless since the node cannot be opened.
+_DEVICES = (
+    *("c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm"),
+    *("c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Ceilings and weights of one container; None: not set. ``memory_swap_bytes`` is memory and swap together, -1 no limit."""
+
+    memory_bytes: int | None = None
+    memory_reservation_bytes: int | None = None
+    memory_swap_bytes: int | None = None
+    nano_cpus: int | None = None
+    cpu_shares: int | None = None
+    cpu_period_us: int | None = None
+    cpu_quota_us: int | None = None
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    pids: int | None = None
+    blkio_weight: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupLayout:
+    """Where the host mounts its controllers. For version 2, ``unified`` alone; for version 1 it may be empty."""
+
+    version: Literal[1, 2]
+    mounts: Mapping[str, str]  # controller of version 1 → directory
+    unified: str
+
+
+def check_limits(limits: Limits) -> None:
+    """Raise InvalidParameter for a limit that contradicts itself or another."""
+    memory, swap = limits.memory_bytes, limits.memory_swap_bytes
+    if memory is not None and memory < MEMORY_LEAST_BYTES:
+        raise InvalidParameter(f"invalid memory limit {memory}: the least is {MEMORY_LEAST_BYTES} bytes (6 MiB)")
+    if swap is not None and swap != -1 and memory is None:
+        raise InvalidParameter(f"invalid memory-swap limit {swap}: set a memory limit too")
+    if swap is not None and swap != -1 and memory is not None and swap < memory:
+        raise InvalidParameter(f"invalid memory-swap limit {swap}: it includes memory, so the least is {memory}")
+    if limits.nano_cpus is not None and limits.cpu_quota_us is not None:
+        raise InvalidParameter("cpus and a cpu quota exclude each other: set one of them")
+    if limits.cpu_period_us is not None and not 1000 <= limits.cpu_period_us <= 1_000_000:
+        raise InvalidParameter(f"invalid cpu period {limits.cpu_period_us}: use 1000 to 1000000 microseconds")
+    if limits.cpu_quota_us is not None and limits.cpu_quota_us < 1000:
+        raise InvalidParameter(f"invalid cpu quota {limits.cpu_quota_us}: the least is 1000 microseconds")
+    if limits.nano_cpus is not None and limits.nano_cpus < 10_000_000:
+        raise InvalidParameter(f"invalid cpus {limits.nano_cpus / _NS_PER_SECOND:g}: the least is 0.01")
+
+
+def cgroup_path(instance: str, tenant: Tenant, container_id: str) -> list[str]:
+    """Return the path of a container's cgroup below each hierarchy, part by part.
+
+    The letter before each part keeps a team's name from ever meeting a container's id or a control file.
+    """
+    parts = [f"atelier-{instance}"]
+    if tenant.team:
+        parts.append(f"t-{tenant.team}")
+    if tenant.member:
+        parts.append(f"m-{tenant.member}")
+    return [*parts, f"c-{container_id}"]
+
+
+def plan_cgroup(layout: CgroupLayout, path: list[str], limits: Limits) -> CgroupSpec:
+    """Return directories, writes and where to join for a container at ``path``."""
+    if layout.version == 2:
+        return _plan_v2(layout, path, limits)
+    return _plan_v1(layout, path, limits)
+
+
+def _plan_v2(layout: CgroupLayout, path: list[str], limits: Limits) -> CgroupSpec:
+    directories = _descend(layout.unified, path)
+    parents = [layout.unified, *directories[:-1]]
+    writes = [
+        _write(parent, "cgroup.subtree_control", f"+{name}", optional=True) for parent in parents for name in _CONTROLLERS_V2
+    ]
+    writes += [_write(directories[-1], name, value, optional=optional) for name, value, optional in values_v2(limits)]
+    return {"version": 2, "directories": directories, "writes": writes, "join": [directories[-1]]}
+
+
+def _plan_v1(layout: CgroupLayout, path: list[str], limits: Limits) -> CgroupSpec:
+    controllers = [name for name in _CONTROLLERS_V1 if name in layout.mounts]
+    writes: list[FileWrite] = []
+    if limits.cpuset_cpus or limits.cpuset_mems:
+        controllers.append("cpuset")
+        writes += _inherit_cpuset(layout, path)
+    roots = list(dict.fromkeys(_mount(layout, name) for name in controllers))  # cpu and cpuacct are often one mount
+    roots += [layout.unified] if layout.unified else []
+    directories = [directory for root in roots for directory in _descend(root, path)]
+    for controller, name, value, optional in values_v1(limits):
+        if controller in controllers or not optional:
+            writes.append(_write("/".join([_mount(layout, controller), *path]), name, value, optional=optional))
+    return {"version": 1, "directories": directories, "writes": writes, "join": ["/".join([root, *path]) for root in roots]}
+
+
+def _mount(layout: CgroupLayout, controller: str) -> str:
+    try:
+        return layout.mounts[controller]
+    except KeyError:
+        raise InvalidParameter(f"this host has no {controller} cgroup controller, so limits that need it cannot be set") from None
+
+
+def _inherit_cpuset(layout: CgroupLayout, path: list[str]) -> list[FileWrite]:
+    """A new cpuset is empty and refuses processes; with clone_children each level starts as its parent."""
+    root = _mount(layout, "cpuset")
+    return [_write(parent, "cgroup.clone_children", "1", optional=False) for parent in _descend(root, path[:-1])]
+
+
+def _descend(root: str, path: list[str]) -> list[str]:
+    return ["/".join([root, *path[: depth + 1]]) for depth in range(len(path))]
+
+
+def _write(directory: str, name: str, value: str, *, optional: bool) -> FileWrite:
+    return {"path": f"{directory}/{name}", "value": value, "optional": optional}
+
+
+def cpu_quota(limits: Limits) -> tuple[int, int] | None:
+    """Return (quota, period) in microseconds."""
+    if limits.nano_cpus is not None:
+        return limits.nano_cpus * CPU_PERIOD_US // _NS_PER_SECOND, CPU_PERIOD_US
+    if limits.cpu_quota_us is not None:
+        return limits.cpu_quota_us, limits.cpu_period_us or CPU_PERIOD_US
+    return None
+
+
+def swap_total(limits: Limits) -> int | None:
+    """Return memory and swap together: as in Docker twice the memory when only that is set; None for no limit."""
+    if limits.memory_bytes is None or limits.memory_swap_bytes == -1:
+        return None
+    return limits.memory_swap_bytes or 2 * limits.memory_bytes
+
+
+def values_v2(limits: Limits) -> list[tuple[str, str, bool]]:
+    """Return (file, value, optional) for cgroup v2."""
+    values: list[tuple[str, str, bool]] = []
+    if limits.memory_bytes is not None:
+        values.append(("memory.max", str(limits.memory_bytes), False))
+        total = swap_total(limits)
+        values.append(("memory.swap.max", "max" if total is None else str(total - limits.memory_bytes), True))
+    if limits.memory_reservation_bytes is not None:
+        values.append(("memory.low", str(limits.memory_reservation_bytes), False))
+    if (quota := cpu_quota(limits)) is not None:
+        values.append(("cpu.max", f"{quota[0]} {quota[1]}", False))
+    if limits.cpu_shares is not None:
+        values.append(("cpu.weight", str(_weight(limits.cpu_shares)), False))
+    if limits.pids is not None:
+        values.append(("pids.max", str(limits.pids), False))
+    if limits.blkio_weight is not None:
+        values.append(("io.weight", f"default {1 + (limits.blkio_weight - 10) * 9999 // 990}", True))
+    if limits.cpuset_cpus:
+        values.append(("cpuset.cpus", limits.cpuset_cpus, False))
+    if limits.cpuset_mems:
+        values.append(("cpuset.mems", limits.cpuset_mems, False))
+    return values
+
+
+def _weight(shares: int) -> int:
+    """Map 2..262144 of version 1 to 1..10000 of version 2, as runc and systemd do."""
+    return 1 + (min(max(shares, 2), 262_144) - 2) * 9999 // 262_142
+
+
+def values_v1(limits: Limits) -> list[tuple[str, str, str, bool]]:
+    """Return (controller, file, value, optional) for cgroup v1, in an order the kernel accepts."""
+    values: list[tuple[str, str, str, bool]] = [("devices", "devices.deny", "a", True)]
+    values += [("devices", "devices.allow", device, True) for device in _DEVICES]
+    if limits.memory_bytes is not None:
+        values.append(("memory", "memory.limit_in_bytes", str(limits.memory_bytes), False))
+        total = swap_total(limits)
+        values.append(("memory", "memory.memsw.limit_in_bytes", str(-1 if total is None else total), True))
+    if limits.memory_reservation_bytes is not None:
+        values.append(("memory", "memory.soft_limit_in_bytes", str(limits.memory_reservation_bytes), False))
+    if (quota := cpu_quota(limits)) is not None:
+        values.append(("cpu", "cpu.cfs_period_us", str(quota[1]), False))
+        values.append(("cpu", "cpu.cfs_quota_us", str(quota[0]), False))
+    if limits.cpu_shares is not None:
+        values.append(("cpu", "cpu.shares", str(limits.cpu_shares), False))
+    if limits.pids is not None:
+        values.append(("pids", "pids.max", str(limits.pids), False))
+    if limits.blkio_weight is not None:
+        values.append(("blkio", "blkio.weight", str(limits.blkio_weight), True))
+    if limits.cpuset_cpus:
+        values.append(("cpuset", "cpuset.cpus", limits.cpuset_cpus, False))
+    if limits.cpuset_mems:
+        values.append(("cpuset", "cpuset.mems", limits.cpuset_mems, False))
+    return values

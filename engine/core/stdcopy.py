@@ -1,0 +1,15 @@
+"""Docker's framing of two output streams on one connection.
+
+Each frame is a byte naming the stream, three zero bytes, the payload's length as u32 big endian, then the payload
+(Docker Engine API, "Stream format" of the attach operation). Pure.
+"""
+
+import struct
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+_HEADER = struct.Struct(">B3xI")
+
+
+def frame(stream: int, data: bytes) -> bytes:
+    """Return ``data`` as one frame of ``stream``."""
+    return _HEADER.pack(stream, len(data)) + data

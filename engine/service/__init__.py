@@ -1,0 +1,1 @@
+"""Use cases of the engine, one verb a file. Knows neither HTTP nor system calls."""

@@ -1,0 +1,1 @@
+"""Tenants as the engine keeps them: their slices of user ids."""

@@ -1,0 +1,22 @@
+// Entry point: starts what every page needs and loads terminal and log when a page shows one.
+// Must not hold behaviour of its own.
+import htmx from "htmx.org/dist/htmx.esm.js";
+import { startConfirm } from "./parts/confirm.js";
+import { startCsrf } from "./parts/csrf.js";
+import { startLab } from "./parts/lab.js";
+import { startLive } from "./parts/live.js";
+import { startMenu } from "./parts/menu.js";
+import { startNavigation } from "./parts/navigation.js";
+import { startTabs } from "./parts/tabs.js";
+import { startTheme } from "./parts/theme.js";
+import { startToasts } from "./parts/toasts.js";
+
+startTheme(document);
+startCsrf(document);
+startConfirm(document);
+startMenu(document);
+startTabs(document);
+startToasts(document, htmx);
+startLab(document, htmx);
+startNavigation(document);
+startLive(document, htmx);

@@ -1,0 +1,25 @@
+// Copy and paste in a terminal: the keys of other terminals, and Ctrl+C as copy while something is selected.
+
+/** What a key press means for the clipboard: "copy", "paste" (left to the browser), "leave" or "" for the shell. */
+export function clipboardAction(event, hasSelection) {
+  if (event.type !== "keydown") return "";
+  const control = event.ctrlKey && !event.altKey && !event.metaKey;
+  if (control && event.key === "F6") return "leave";
+  if (control && event.shiftKey && event.code === "KeyC") return "copy";
+  if (control && event.shiftKey && event.code === "KeyV") return "paste";
+  if (control && !event.shiftKey && event.code === "KeyC" && hasSelection) return "copy";
+  return "";
+}
+
+export function copySelection(screen) {
+  const selected = screen.getSelection();
+  if (selected) navigator.clipboard?.writeText(selected);
+  screen.clearSelection();
+  screen.focus();
+}
+
+export async function pasteInto(screen) {
+  const pasted = await navigator.clipboard?.readText().catch(() => "");
+  if (pasted) screen.paste(pasted);
+  screen.focus();
+}

@@ -1,0 +1,46 @@
+// Short messages in the corner of the page: those of the server's page, of live messages and of failed requests.
+import { text } from "./text.js";
+
+const STAY_MS = 7000;
+const LEVELS = new Set(["success", "info", "warning", "error"]);
+
+function dismissSoon(toast) {
+  let timer = 0;
+  const wait = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => toast.remove(), STAY_MS);
+  };
+  const hold = () => clearTimeout(timer);
+  toast.addEventListener("pointerenter", hold);
+  toast.addEventListener("pointerleave", wait);
+  toast.addEventListener("focusin", hold);
+  toast.addEventListener("focusout", wait);
+  if (toast.dataset.level !== "error") wait();
+}
+
+/** Show `message`; an error stays until it is closed. The text is set as text, never as markup. */
+export function showToast(level, message) {
+  const toast = document.getElementById("toast-pattern").content.firstElementChild.cloneNode(true);
+  toast.dataset.level = LEVELS.has(level) ? level : "info";
+  toast.querySelector("[data-toast-text]").textContent = message;
+  document.getElementById("toasts").append(toast);
+  dismissSoon(toast);
+}
+
+function showFailure(event) {
+  const status = event.detail.xhr?.status ?? 0;
+  if (status === 401 || status === 403) showToast("error", text("refused"));
+  else if (status === 404) showToast("error", text("gone"));
+  else showToast("error", text(status ? "failed" : "unreachable"));
+}
+
+export function startToasts(document, htmx) {
+  document.addEventListener("click", (event) => {
+    event.target.closest?.("[data-toast-close]")?.closest(".toast-note").remove();
+  });
+  document.addEventListener("htmx:responseError", showFailure);
+  document.addEventListener("htmx:sendError", showFailure);
+  htmx.onLoad((content) => {
+    for (const toast of content.querySelectorAll?.(".toast-note") ?? []) dismissSoon(toast);
+  });
+}

@@ -1,0 +1,256 @@
+"""The daemon's side of the supervisor: asks it for processes and knows which there are.
+
+Owns the table of processes, whose descriptors daemon and supervisor both hold: whichever dies, the other hands them on. Knows no
+records, no HTTP and no networks.
+"""
+
+import asyncio
+import base64
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine.core.launch import CgroupSpec, ExecSpec, LaunchSpec, LogSpec
+from engine.errors import Conflict, EngineError, NotFound, Unavailable
+from engine.linux import prctl
+from engine.runtime import spawn
+from engine.runtime.connection import Connection
+from engine.runtime.lifeline import Lifeline
+from engine.runtime.log_watch import LogWatcher
+from engine.runtime.process import Process, ProcessExit
+from engine.runtime.protocol import Body
+
+
+class Supervisor:
+    """One per daemon. ``on_exit`` is called for each end that is learnt after ``open``; all output is in the log by then."""
+
+    def __init__(
+        self, *, run_path: Path, on_exit: Callable[[ProcessExit], Awaitable[None]], python: str = sys.executable
+    ) -> None:
+        self.processes: dict[str, Process] = {}
+        self.watcher = LogWatcher()
+        self._on_exit = on_exit
+        self._creating: dict[str, CgroupSpec] = {}
+        self._cell = -1  # what the supervisor was writing when it died; see engine.runtime.inflight
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._lifeline = Lifeline(
+            run_path=run_path,
+            python=python,
+            on_event=self._on_event,
+            hand_over=self._hand_over,
+            known_pids=lambda: {process.pid for process in self.processes.values()},
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """The supervisor process's own."""
+        return self._lifeline.pid
+
+    async def open(self) -> dict[str, Process]:
+        """Take over the living supervisor with all its processes, or start one.
+
+        Processes that ended while no daemon was there have their ``exit`` set; ``on_exit`` is not called for them.
+        Raises Unavailable when no supervisor can be started.
+        """
+        prctl.prctl(prctl.PR_SET_CHILD_SUBREAPER, 1)
+        await self._lifeline.open()
+        return self.processes
+
+    async def create(self, spec: LaunchSpec) -> Process:
+        """Make a container up to the point where its network can be set up through ``process.netns``.
+
+        Raises Fault, with nothing left behind. Cancelled, it undoes the container.
+        """
+        container_id = spec["container_id"]
+        self._creating[container_id] = spec["cgroup"]
+        return await self._launch("create", container_id, {"spec": spec})
+
+    async def start(self, container_id: str, netlink: Sequence[bytes]) -> None:
+        """Let a created container run its command. Raises CommandNotRunnable or Fault; the container is gone then."""
+        self._get(container_id)
+        messages = [base64.b64encode(message).decode() for message in netlink]
+        try:
+            await self._lifeline.request("start", {"id": container_id, "netlink": messages})
+        except Unavailable:
+            raise  # the next supervisor ends it
+        except EngineError:
+            self._drop(container_id)
+            raise
+
+    async def abort(self, container_id: str) -> None:
+        """Undo a container that was created and not started."""
+        self._get(container_id)
+        await self._lifeline.request("abort", {"id": container_id})
+        self._drop(container_id)
+
+    async def exec(self, spec: ExecSpec) -> Process:
+        """Run a further process in a container. Raises NotFound, CommandNotRunnable or Fault, with nothing left behind."""
+        return await self._launch("exec", spec["exec_id"], {"spec": spec})
+
+    async def forget(self, process_id: str) -> None:
+        """Give up an ended process, after its exit is recorded. Its log stays. Raises Conflict while it runs."""
+        process = self.processes.get(process_id)
+        if process is None:
+            return
+        if process.exit is None:
+            raise Conflict(f"process {process_id} is still running: stop it first")
+        self._drop(process_id)
+        with contextlib.suppress(Unavailable):  # a new supervisor is not told of it any more
+            await self._lifeline.tell("forget", {"id": process_id})
+
+    async def flow(self, exec_id: str, position: int | None) -> None:
+        """Acknowledge output up to ``position`` of the log; None: the reader has left, nothing holds the output up any more."""
+        process = self.processes.get(exec_id)
+        if process is not None and process.exit is None:
+            process.facts["acknowledged"] = position
+            with contextlib.suppress(Unavailable):  # a new supervisor learns it with the process
+                await self._lifeline.tell("flow", {"id": exec_id, "position": position})
+
+    async def adopt_orphan(
+        self, container_id: str, pid: int, identity: str, *, cgroup: CgroupSpec | None = None, log: LogSpec | None = None
+    ) -> Process:
+        """Look after a container again that daemon and supervisor both lost; its streams are gone for good.
+
+        Raises NotFound when that process has ended: how, nobody can tell.
+        """
+        body = {"id": container_id, "pid": pid, "identity": identity, "cgroup": cgroup, "log": log}
+        await self._lifeline.request("orphan", body)
+        return self._get(container_id)
+
+    async def close(self, *, stop_supervisor_if_idle: bool = True) -> None:
+        """Let go of the supervisor. While it has processes it goes on by itself."""
+        await self._lifeline.close(stop_supervisor=stop_supervisor_if_idle)
+        for task in self._tasks:
+            task.cancel()
+        for process in self.processes.values():
+            process.close()
+        self.watcher.close()
+        self._set_cell(-1)
+
+    async def _launch(self, op: str, process_id: str, body: Body) -> Process:
+        if process_id in self.processes:
+            raise Conflict(f"process {process_id} exists already")
+        request = self._spawn(self._lifeline.request(op, body))
+        try:
+            await asyncio.shield(request)
+        except asyncio.CancelledError:
+            request.add_done_callback(lambda _: self._abandon(process_id))
+            raise
+        finally:
+            if request.done():
+                self._creating.pop(process_id, None)
+        return self._get(process_id)
+
+    def _abandon(self, process_id: str) -> None:
+        """Undo what was made for a caller who has left."""
+        self._creating.pop(process_id, None)
+        process = self.processes.get(process_id)
+        if process is not None and process.started_at_ns is None:
+            self._spawn(self.abort(process_id))
+        elif process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill(signal.SIGKILL)
+            self._spawn(self._forget_at_end(process))
+
+    async def _forget_at_end(self, process: Process) -> None:
+        await process.ended.wait()
+        await self.forget(process.id)
+
+    async def _hand_over(self, connection: Connection) -> None:
+        """Learn the supervisor's processes (they come as events), and give it those that a dead one left to us."""
+        left = dict(self.processes)
+        answer, fds = await connection.request("hello")
+        old_cell = self._cell
+        self._cell = -1
+        try:
+            missing = [process for process_id, process in left.items() if process_id not in answer["processes"]]
+            if missing:
+                await connection.request("recover", {}, {"cell": old_cell})
+            for process in missing:
+                await self._hand_over_process(connection, process)
+            for cgroup in self._creating.values():
+                await connection.request("sweep", {"cgroup": cgroup})
+        finally:
+            if old_cell >= 0:
+                os.close(old_cell)
+        self._set_cell(fds["cell"])
+
+    async def _hand_over_process(self, connection: Connection, process: Process) -> None:
+        facts = {**process.facts, "started_at_ns": process.started_at_ns, "exit": asdict(process.exit) if process.exit else None}
+        await connection.request("adopt", {"process": facts}, process.fds)
+        if process.started_at_ns is None:
+            self._drop(process.id)
+
+    def _on_event(self, body: Body, fds: dict[str, int]) -> None:
+        match body["event"]:
+            case "process":
+                self._add(body["process"], fds)
+            case "started":
+                self.processes[body["id"]].started_at_ns = body["started_at_ns"]
+            case "exit":
+                self._on_process_exit(ProcessExit(**body["exit"]))
+            case "reap":
+                self._reap(body["id"])
+            case "replaced":
+                self._lifeline.give_up()
+
+    def _add(self, facts: Body, fds: dict[str, int]) -> None:
+        process = Process(facts=facts, fds=fds, watcher=self.watcher, on_stdin_closed=self._on_stdin_closed)
+        if process.id in self.processes:
+            process.close()
+            return
+        self.processes[process.id] = process
+        if facts["exit"] is not None:
+            process.finish(ProcessExit(**facts["exit"]))
+
+    def _on_process_exit(self, process_exit: ProcessExit) -> None:
+        process = self.processes.get(process_exit.process_id)
+        if process is not None and process.exit is None:
+            process.finish(process_exit)
+            self._spawn(_awaited(self._on_exit(process_exit)))
+
+    def _reap(self, process_id: str) -> None:
+        """Answer with the wait status of a process whose parent the daemon became when the former supervisor died."""
+        process = self.processes.get(process_id)
+        wait_status = spawn.reap(process.pidfd) if process is not None else None
+        self._spawn(self._lifeline.tell("reaped", {"id": process_id, "wait_status": wait_status}))
+
+    def _on_stdin_closed(self, process_id: str) -> None:
+        self._spawn(self._lifeline.tell("close_stdin", {"id": process_id}))
+
+    def _get(self, process_id: str) -> Process:
+        try:
+            return self.processes[process_id]
+        except KeyError:
+            raise NotFound(f"no such process: {process_id}") from None
+
+    def _drop(self, process_id: str) -> None:
+        process = self.processes.pop(process_id, None)
+        if process is not None:
+            process.finish(process.exit)
+            process.close()
+
+    def _set_cell(self, fd: int) -> None:
+        if self._cell >= 0:
+            os.close(self._cell)
+        self._cell = fd
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+        return task
+
+    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, EngineError):
+            task.get_loop().call_exception_handler({"message": "a task of the supervisor's client failed", "exception": error})
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work

@@ -1,0 +1,160 @@
+"""Keeps the daemon connected to a living supervisor: finds or starts it, notices its death, starts the next one.
+
+Owns the connection and the supervisor process. What is handed over on a new connection is the client's business.
+"""
+
+import asyncio
+import logging
+import os
+import subprocess
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from engine.errors import Unavailable
+from engine.linux.pidfd import is_alive, send_signal
+from engine.runtime import spawn
+from engine.runtime.connection import Answer, Connection
+from engine.runtime.protocol import Body
+
+_log = logging.getLogger(__name__)
+_READY_SECONDS = 10.0
+_DEATH_SECONDS = 5.0
+_RETRY_SECONDS = 1.0
+
+
+class Lifeline:
+    """``hand_over`` runs on each new connection before anybody else uses it; ``known_pids`` are children to leave alone."""
+
+    def __init__(
+        self,
+        *,
+        run_path: Path,
+        python: str,
+        on_event: Callable[[Body, dict[str, int]], None],
+        hand_over: Callable[[Connection], Awaitable[None]],
+        known_pids: Callable[[], set[int]],
+    ) -> None:
+        self._run_path = run_path
+        self._python = python
+        self._on_event = on_event
+        self._hand_over = hand_over
+        self._known_pids = known_pids
+        self._connection: Connection | None = None
+        self._ready = asyncio.Event()
+        self._is_wanted = False
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+        self._recovery: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The supervisor's, for inspection and tests."""
+        return self._connection.peer_pid if self._connection else None
+
+    async def open(self) -> None:
+        """Connect to the living supervisor, or start one. Raises Unavailable."""
+        self._is_wanted = True
+        try:
+            await self._connect()
+        except (OSError, PermissionError) as error:
+            raise Unavailable(f"the supervisor of containers cannot be started: {error}") from error
+
+    async def request(self, op: str, body: Body, fds: Mapping[str, int] | None = None) -> Answer:
+        """Ask the living supervisor. Raises Unavailable when it dies meanwhile, else the kind of error it names."""
+        return await (await self._living()).request(op, body, fds)
+
+    async def tell(self, op: str, body: Body) -> None:
+        """Send without an answer. Raises Unavailable."""
+        await (await self._living()).tell(op, body)
+
+    def give_up(self) -> None:
+        """Another daemon has taken the supervisor over: do not start a second one."""
+        self._is_wanted = False
+
+    async def close(self, *, stop_supervisor: bool) -> None:
+        """Let go; ``stop_supervisor`` asks it to end, which it refuses while it has processes."""
+        self._is_wanted = False
+        if self._recovery is not None:
+            self._recovery.cancel()
+        if stop_supervisor and self._connection is not None and self._ready.is_set():
+            await self._quit(self._connection)
+        self._ready.clear()
+        if self._connection is not None:
+            self._connection.close()
+        self._close_pidfd()
+
+    async def _quit(self, connection: Connection) -> None:
+        try:
+            answer, _ = await connection.request("quit")
+        except Unavailable:
+            return
+        if answer["quits"]:
+            await self._wait_for_death()
+
+    async def _living(self) -> Connection:
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                await self._ready.wait()
+        except TimeoutError:
+            raise Unavailable("the supervisor of containers does not answer; its folder's supervisor.log may tell why") from None
+        assert self._connection is not None  # noqa: S101 - what ready means
+        return self._connection
+
+    async def _connect(self) -> None:
+        sock = spawn.connect(self._run_path)
+        if sock is None:
+            self._child, sock = spawn.start(self._run_path, python=self._python)
+        self._connection = Connection(sock, on_event=self._on_event, on_lost=self._on_lost)
+        self._close_pidfd()
+        self._pidfd = os.pidfd_open(self._connection.peer_pid)
+        await self._hand_over(self._connection)
+        self._ready.set()
+
+    def _on_lost(self) -> None:
+        was_ready = self._ready.is_set()
+        self._ready.clear()
+        if self._is_wanted and was_ready:
+            self._recovery = asyncio.get_running_loop().create_task(self._recover())
+
+    async def _recover(self) -> None:
+        _log.warning("the supervisor of containers ended; starting another, containers go on")
+        while True:
+            try:
+                await self._wait_for_death()
+                await self._connect()
+                return
+            except (OSError, Unavailable) as error:
+                _log.error("the supervisor of containers does not start: %s", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _wait_for_death(self) -> None:
+        """Wait until the supervisor is gone, so that its children are where they will be reaped."""
+        try:
+            async with asyncio.timeout(_DEATH_SECONDS):
+                await _readable(self._pidfd)
+        except TimeoutError:
+            # It closed the connection and lives: a second one beside it would be worse than its end.
+            send_signal(self._pidfd, 9)
+            await _readable(self._pidfd)
+        if self._child is not None:
+            self._child.wait()
+            self._child = None
+        if self._connection is not None:
+            spawn.reap_strays(session=self._connection.peer_pid, known=self._known_pids())
+
+    def _close_pidfd(self) -> None:
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+async def _readable(pidfd: int) -> None:
+    if not is_alive(pidfd):
+        return
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(pidfd, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(pidfd)

@@ -1,0 +1,73 @@
+"""The form of a log on disk: frames in numbered segments, written by the supervisor and read by the daemon.
+
+Owns layout and names only; standard library and no typing at run time, since the supervisor uses it.
+
+A frame is ``time_ns u64, length u32, stream u8``, the payload, ``length u32`` again so that a reader can walk backward. The upper
+bit of ``stream`` tells that the payload goes on with a line begun in an earlier frame of that stream. A segment's name is the
+position of its first byte in the whole log, so positions only grow, over segments, restarts and pruning.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+HEADER = struct.Struct("<QIB")
+TRAILER = struct.Struct("<I")
+OVERHEAD_BYTES = HEADER.size + TRAILER.size
+MAX_PAYLOAD_BYTES = 128 * 1024
+
+STDOUT, STDERR = 1, 2
+CONTINUES_LINE = 0x80
+
+_SUFFIX = ".log"
+
+
+def segment_name(position: int) -> str:
+    """``position`` of its first byte, padded so that names sort as numbers do."""
+    return f"{position:020d}{_SUFFIX}"
+
+
+def segment_positions(directory: str) -> list[int]:
+    """The positions at which the segments begin, in order; none for a log that was never written."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    return sorted(int(name[: -len(_SUFFIX)]) for name in names if name.endswith(_SUFFIX) and name[: -len(_SUFFIX)].isdecimal())
+
+
+def segment_path(directory: str, position: int) -> str:
+    return f"{directory}/{segment_name(position)}"
+
+
+def sound_length(fd: int) -> int:
+    """The length of a segment without a frame that was cut by the death of its writer."""
+    size = os.fstat(fd).st_size
+    if size == 0 or _ends_whole(fd, size):
+        return size
+    offset = 0
+    while (after := _frame_end(fd, offset, size)) > offset:
+        offset = after
+    return offset
+
+
+def _ends_whole(fd: int, size: int) -> bool:
+    if size < OVERHEAD_BYTES:
+        return False
+    (length,) = TRAILER.unpack(os.pread(fd, TRAILER.size, size - TRAILER.size))
+    start = size - OVERHEAD_BYTES - length
+    return 0 < length <= MAX_PAYLOAD_BYTES and start >= 0 and _frame_end(fd, start, size) == size
+
+
+def _frame_end(fd: int, offset: int, size: int) -> int:
+    """Where the frame at ``offset`` ends; ``offset`` itself when there is no whole and sound frame."""
+    header = os.pread(fd, HEADER.size, offset)
+    if len(header) < HEADER.size:
+        return offset
+    time_ns, length, stream = HEADER.unpack(header)
+    end: int = offset + OVERHEAD_BYTES + length
+    plausible = time_ns > 0 and 0 < length <= MAX_PAYLOAD_BYTES and stream & ~CONTINUES_LINE in (STDOUT, STDERR)
+    if not plausible or end > size:
+        return offset
+    return end if os.pread(fd, TRAILER.size, end - TRAILER.size) == TRAILER.pack(length) else offset

@@ -1,0 +1,66 @@
+"""Wakes the readers of logs when the supervisor has written: one inotify descriptor for the whole daemon.
+
+Owns the watches; reads no log itself.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from engine.linux import inotify
+
+_MASK = inotify.IN_MODIFY | inotify.IN_CREATE | inotify.IN_DELETE_SELF | inotify.IN_ONLYDIR
+
+
+class LogWatcher:
+    """Shared by all followers; opened at first use, in the loop that uses it."""
+
+    def __init__(self) -> None:
+        self._fd = -1
+        self._wakers: dict[int, set[asyncio.Event]] = {}
+
+    @contextmanager
+    def watching(self, directory: str) -> Iterator[asyncio.Event]:
+        """An event that is set after each change in ``directory``; the waiter clears it.
+
+        Raises FileNotFoundError when the directory is gone.
+        """
+        self._ensure_open()
+        wd = inotify.inotify_add_watch(self._fd, directory, _MASK)  # the same watch for the same directory
+        waker = asyncio.Event()
+        self._wakers.setdefault(wd, set()).add(waker)
+        try:
+            yield waker
+        finally:
+            self._release(wd, waker)
+
+    def close(self) -> None:
+        """Stop watching. Followers that wait are woken, and end."""
+        if self._fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+        for waker in self._all_wakers():
+            waker.set()
+
+    def _ensure_open(self) -> None:
+        if self._fd < 0:
+            self._fd = inotify.inotify_init()
+            asyncio.get_running_loop().add_reader(self._fd, self._wake)
+
+    def _wake(self) -> None:
+        for event in inotify.read_events(self._fd):
+            for waker in self._wakers.get(event.wd, ()) if event.wd >= 0 else self._all_wakers():
+                waker.set()
+
+    def _all_wakers(self) -> list[asyncio.Event]:
+        return [waker for wakers in self._wakers.values() for waker in wakers]
+
+    def _release(self, wd: int, waker: asyncio.Event) -> None:
+        wakers = self._wakers[wd]
+        wakers.discard(waker)
+        if not wakers:
+            del self._wakers[wd]
+            with suppress(OSError):  # gone by itself together with the directory
+                inotify.inotify_rm_watch(self._fd, wd)

@@ -1,0 +1,118 @@
+"""Starts a supervisor, or finds the one that lives; reaps what a dead one leaves to the daemon.
+
+Owns the socket's path and the command line. Knows nothing of the messages.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import engine
+from engine.linux.pidfd import send_signal
+
+_SOURCE_PATH = Path(engine.__file__).parent.parent
+# -S and -E: no site packages and no environment of Python's, since every fork pays for the supervisor's memory. The path is put
+# in by hand, for -m would import whatever the working directory holds.
+_PROGRAM = "import sys; sys.path.insert(0, {path!r}); from engine.runtime.supervisor import main; main({run!r}, {listener})"
+_BACKLOG = 4
+_DEVNULL = "/dev/null"
+
+
+def socket_path(run_path: Path) -> Path:
+    return run_path / "supervisor" / "control.sock"
+
+
+def connect(run_path: Path) -> socket.socket | None:
+    """A connection to the living supervisor of this folder, or None. Raises PermissionError when it is not the caller's own."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        sock.connect(str(socket_path(run_path)))
+    except (FileNotFoundError, ConnectionRefusedError):
+        sock.close()
+        return None
+    return sock
+
+
+def start(run_path: Path, *, python: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a supervisor and connect to it.
+
+    The listening socket is made here and inherited, so that there is no moment in which it does not answer.
+    """
+    path = socket_path(run_path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(_BACKLOG)
+        program = _PROGRAM.format(path=str(_SOURCE_PATH), run=str(run_path), listener=listener.fileno())
+        with path.with_name("supervisor.log").open("ab") as log, open(_DEVNULL, "r+b") as null:
+            child = subprocess.Popen(
+                [python, "-S", "-E", "-c", program],
+                stdin=null,
+                stdout=null,
+                stderr=log,
+                cwd="/",
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
+        sock = connect(run_path)
+    if sock is None:
+        raise ConnectionRefusedError(str(path))
+    return child, sock
+
+
+def reap(pidfd: int) -> int | None:
+    """The wait status of an exited child of the daemon, or None when it is not (yet, or not ours) to be had."""
+    try:
+        found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+    except ChildProcessError:
+        return None
+    if found is None:
+        return None
+    return found.si_status << 8 if found.si_code == os.CLD_EXITED else found.si_status
+
+
+def reap_strays(*, session: int, known: set[int]) -> None:
+    """End and reap the children that a dead supervisor left half-made.
+
+    Such a child is still in the supervisor's session, or in a process id namespace below the daemon's.
+    """
+    for pid in _children():
+        if pid not in known and (_session(pid) == session or _is_in_lower_namespace(pid)):
+            _end(pid)
+
+
+def _children() -> list[int]:
+    found: list[int] = []
+    for task in os.listdir("/proc/self/task"):
+        with contextlib.suppress(FileNotFoundError):
+            found += map(int, Path(f"/proc/self/task/{task}/children").read_text().split())
+    return found
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return -1
+
+
+def _is_in_lower_namespace(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return any(line.startswith("NSpid:") and len(line.split()) > 2 for line in status.splitlines())
+
+
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        pidfd = os.pidfd_open(pid)
+        try:
+            send_signal(pidfd, 9)
+            os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        finally:
+            os.close(pidfd)

@@ -1,0 +1,1 @@
+"""Users and signing in. Must not know teams, labs or hosts."""

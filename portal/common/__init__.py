@@ -1,0 +1,1 @@
+"""Helpers without a model that any app may use."""

@@ -1,0 +1,124 @@
+"""Reads the portal's environment, once, into types. Nothing else in the portal may read it.
+
+ATELIER_DATA           folder of the database and of the secret key (default: ``var`` in the project)
+ATELIER_DATABASE_URL   ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST:PORT/NAME`` (default: SQLite in ATELIER_DATA)
+ATELIER_REDIS_URL      ``unix:///PATH`` or ``redis://HOST:PORT`` (default: ``unix://`` + ATELIER_DATA + ``/redis.sock``)
+ATELIER_ENGINE_SOCKET  path of the engine's admin socket (default: ATELIER_DATA + ``/engine.sock``)
+ATELIER_HOST_NAME      name of this machine among the hosts (default: ``local``)
+ATELIER_ALLOWED_HOSTS  names under which the site is reached, by commas (default: those of the loopback)
+ATELIER_ORIGINS        full origins behind a proxy, by commas, such as ``https://labs.example.org``
+ATELIER_DEBUG          ``1`` for development
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+_LOOPBACK = "localhost,127.0.0.1,[::1]"
+_POSTGRESQL_SCHEMES = ("postgresql", "postgres")
+_DEFAULT_DATA = Path(__file__).resolve().parents[2] / "var"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    data_path: Path
+    database: dict[str, Any]
+    redis_url: str
+    engine_socket: str
+    host_name: str
+    allowed_hosts: list[str]
+    origins: list[str]
+    debug: bool
+
+
+def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
+    """Parse the variables above; raises ImproperlyConfigured naming the bad one."""
+    data_path = Path(environ.get("ATELIER_DATA") or _DEFAULT_DATA)
+    default_database = f"sqlite:///{data_path}/portal.sqlite3"
+    return Environment(
+        data_path=data_path,
+        database=parse_database_url(environ.get("ATELIER_DATABASE_URL") or default_database),
+        redis_url=parse_redis_url(environ.get("ATELIER_REDIS_URL") or f"unix://{data_path}/redis.sock"),
+        engine_socket=environ.get("ATELIER_ENGINE_SOCKET") or str(data_path / "engine.sock"),
+        host_name=environ.get("ATELIER_HOST_NAME") or "local",
+        allowed_hosts=_parse_list(environ.get("ATELIER_ALLOWED_HOSTS") or _LOOPBACK),
+        origins=_parse_list(environ.get("ATELIER_ORIGINS", "")),
+        debug=environ.get("ATELIER_DEBUG", "") in ("1", "true", "yes"),
+    )
+
+
+def parse_database_url(url: str) -> dict[str, Any]:
+    """Return Django's description of the database at ``url``."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite" and parts.path.strip("/"):
+        return _sqlite(parts.path)
+    if parts.scheme in _POSTGRESQL_SCHEMES and parts.path.strip("/"):
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(parts.path.lstrip("/")),
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "HOST": parts.hostname or "",
+            "PORT": str(parts.port or ""),
+        }
+    raise ImproperlyConfigured(f"ATELIER_DATABASE_URL: {parts.scheme}://… is neither sqlite:///PATH nor postgresql://…/NAME")
+
+
+def _sqlite(path: str) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": unquote(path),
+        "OPTIONS": {
+            # A transaction that reads first and writes later would fail at the upgrade of its lock instead of waiting for it.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+        # A file and not memory: tests run workers in processes of their own against it.
+        "TEST": {"NAME": f"{unquote(path)}.test"},
+    }
+
+
+def parse_redis_url(url: str) -> str:
+    """Return ``url`` if it is one that all our Redis clients know."""
+    if not url.startswith(("unix:///", "redis://", "rediss://")):
+        raise ImproperlyConfigured(f"ATELIER_REDIS_URL: {url.split('://')[0]}://… is neither unix:///PATH nor redis://HOST:PORT")
+    return url
+
+
+def broker_url(redis_url: str) -> str:
+    """Return the address in the spelling of Celery, which names unix sockets otherwise."""
+    return redis_url.replace("unix://", "redis+socket://", 1)
+
+
+def load_secret_key(data_path: Path) -> str:
+    """Return the key in ``<data>/secret.key``, which is made at the first call."""
+    path = data_path / "secret.key"
+    if not path.exists():
+        data_path.mkdir(parents=True, exist_ok=True)
+        _publish_key(path, secrets.token_urlsafe(50))
+    return path.read_text().strip()
+
+
+def _publish_key(path: Path, key: str) -> None:
+    """Write ``key`` unless another process was quicker: a link fails where the name exists."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(key)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    finally:
+        temporary.unlink()
+
+
+def _parse_list(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]

@@ -1,0 +1,13 @@
+"""The addresses of the site: each app's own, allauth's for signing in, Django's for administrators."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("portal.labs.urls")),
+    path("jobs/", include("portal.jobs.urls")),
+    path("teams/", include("portal.teams.urls")),
+    path("account/", include("allauth.account.urls")),
+    path("language/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+]

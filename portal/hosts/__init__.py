@@ -1,0 +1,1 @@
+"""Machines with an engine, as far as their agent's reports tell."""

@@ -1,0 +1,85 @@
+"""The class of ``--demo``: a team with a quota, a teacher, students, and templates that need no registry."""
+
+from django.conf import settings
+from django.db import transaction
+
+from portal.accounts.models import User
+from portal.accounts.services import ensure_user
+from portal.hosts.services import ensure_host
+from portal.labs.models import LabTemplate, TemplateState
+from portal.labs.templates import build_template
+from portal.teams.models import Role, Team
+from portal.teams.services import set_role
+
+_MEBIBYTE = 1024 * 1024
+_PEOPLE = (
+    ("teacher", "Grace Hopper", Role.TEACHER),
+    ("ada", "Ada Lovelace", Role.STUDENT),
+    ("alan", "Alan Turing", Role.STUDENT),
+    ("edsger", "Edsger Dijkstra", Role.STUDENT),
+)
+# Says something for the log, ends at once when it is stopped, and needs no more than a shell.
+_COMMAND = [
+    "/bin/sh",
+    "-c",
+    'trap "exit 0" TERM; echo "$(hostname) is up since $(date)"; while :; do sleep 86400 & wait $!; done',
+]
+_QUOTA = {
+    "labs": 20,
+    "cpus": 16.0,
+    "memory_bytes": 8192 * _MEBIBYTE,
+    "pids": 6000,
+    "member_labs": 4,
+    "member_cpus": 4.0,
+    "member_memory_bytes": 2048 * _MEBIBYTE,
+    "member_pids": 1500,
+}
+_TEMPLATES = (
+    {
+        "slug": "shell",
+        "name": "Shell",
+        "description": "A small Unix system to try commands in. Ready in a moment.",
+        "image": "atelier/shell:latest",
+        "source": LabTemplate.Source.SHELL,
+        "command": _COMMAND,
+        "cpus": 0.5,
+        "memory_bytes": 128 * _MEBIBYTE,
+        "pids": 100,
+    },
+    {
+        "slug": "debian-12",
+        "name": "Debian 12",
+        "description": "A complete Debian system in which you are root.",
+        "image": "atelier/debian:12",
+        "source": LabTemplate.Source.DEBIAN,
+        "command": _COMMAND,
+        "shell": ["/bin/bash", "-l"],
+        "cpus": 1.0,
+        "memory_bytes": 512 * _MEBIBYTE,
+        "pids": 300,
+    },
+)
+
+
+@transaction.atomic
+def seed_demo() -> dict[str, str]:
+    """Make what is not there yet. Return the passwords of the users that were made."""
+    ensure_host(settings.HOST_NAME)
+    team, _ = Team.objects.get_or_create(slug="demo", defaults={"name": "Demo class", **_QUOTA})
+    passwords = {}
+    for username, full_name, role in _PEOPLE:
+        user, password = ensure_user(username, full_name=full_name)
+        if password is not None:
+            passwords[username] = password
+            set_role(actor=None, team=team, user=user, role=role)
+    for values in _TEMPLATES:
+        _ensure_template(team, dict(values))
+    return passwords
+
+
+def _ensure_template(team: Team, values: dict[str, object]) -> None:
+    values = {**values, "state": TemplateState.FAILED}
+    template, is_new = LabTemplate.objects.get_or_create(slug=values.pop("slug"), defaults=values)
+    if is_new:
+        template.teams.add(team)
+        build_template(actor=User.objects.filter(username="teacher").first(), template=template)

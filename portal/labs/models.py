@@ -1,0 +1,107 @@
+"""Lab templates and labs."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from portal.hosts.models import Host
+from portal.labs.lifecycle import ACTIVE, LabState
+from portal.teams.models import Team
+from portal.teams.quotas import Resources
+
+
+class TemplateState(models.TextChoices):
+    READY = "ready", _("Ready")
+    BUILDING = "building", _("Being prepared")
+    FAILED = "failed", _("Could not be prepared")
+
+
+class LabTemplate(models.Model):
+    """Recipe of a lab. ``source`` names the job that makes the image; empty: the image is there already."""
+
+    class Source(models.TextChoices):
+        NONE = "", _("None: the image is on the host")
+        SHELL = "image.import_shell", _("BusyBox of the host")
+        DEBIAN = "image.bootstrap_debian", _("Debian by mmdebstrap")
+
+    slug = models.SlugField(_("short name"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=80)
+    description = models.CharField(_("description"), max_length=240, blank=True)
+    image = models.CharField(_("image"), max_length=200)
+    source = models.CharField(_("made by"), max_length=40, choices=Source.choices, default=Source.NONE, blank=True)
+    command = models.JSONField(_("command"), default=list, blank=True, help_text=_("List of words; empty: the image's own."))
+    shell = models.JSONField(_("shell"), default=list, blank=True, help_text=_("List of words; empty: /bin/sh -l."))
+    cpus = models.FloatField(_("processors"), default=1.0)
+    memory_bytes = models.PositiveBigIntegerField(_("memory in bytes"), default=256 * 1024 * 1024)
+    pids = models.PositiveIntegerField(_("processes"), default=200)
+    state = models.CharField(_("state"), max_length=10, choices=TemplateState.choices, default=TemplateState.READY)
+    teams = models.ManyToManyField(Team, related_name="templates", blank=True, verbose_name=_("teams"))
+
+    class Meta:
+        verbose_name = _("lab template")
+        verbose_name_plural = _("lab templates")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def resources(self) -> Resources:
+        """What one running lab of it takes, without counting the lab itself."""
+        return Resources(cpus=self.cpus, memory_bytes=self.memory_bytes, pids=self.pids)
+
+    @property
+    def object_key(self) -> str:
+        return f"template:{self.slug}"
+
+
+class Lab(models.Model):
+    """One person's environment. Limits are copied from the template, so that editing it changes no running lab."""
+
+    uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=80)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="labs", verbose_name=_("owner"))
+    team = models.ForeignKey(Team, models.PROTECT, related_name="team_labs", verbose_name=_("team"))
+    template = models.ForeignKey(LabTemplate, models.PROTECT, related_name="labs", verbose_name=_("template"))
+    host = models.ForeignKey(Host, models.PROTECT, related_name="labs", verbose_name=_("host"))
+    cpus = models.FloatField(_("processors"))
+    memory_bytes = models.PositiveBigIntegerField(_("memory in bytes"))
+    pids = models.PositiveIntegerField(_("processes"))
+
+    state = models.CharField(_("state"), max_length=10, choices=LabState.choices, default=LabState.PENDING)
+    container_id = models.CharField(_("container"), max_length=64, blank=True)
+    terminal_exec_id = models.CharField(_("shell of the terminal"), max_length=64, blank=True)
+    observed_at_ns = models.BigIntegerField(_("last observation"), default=0)
+    error_kind = models.CharField(_("kind of error"), max_length=40, blank=True)
+    message = models.TextField(_("message"), blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("lab")
+        verbose_name_plural = _("labs")
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.owner})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("labs:detail", args=[self.uuid])
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that owns the lab's container on the host."""
+        return f"{self.team.slug}/{self.owner.username}"
+
+    @property
+    def object_key(self) -> str:
+        return f"lab:{self.uuid}"
+
+    @property
+    def usage(self) -> Resources:
+        """What it counts for in a quota now: a stopped lab takes its place, but nothing that runs."""
+        if self.state in ACTIVE:
+            return Resources(labs=1, cpus=self.cpus, memory_bytes=self.memory_bytes, pids=self.pids)
+        return Resources(labs=1)

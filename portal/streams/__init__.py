@@ -1,0 +1,1 @@
+"""WebSockets: live pages, terminals, logs. Looks at hosts, never changes them but for the shell of a terminal."""

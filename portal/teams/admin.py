@@ -1,0 +1,52 @@
+"""Teams and memberships in Django's admin. Memberships are written by the services, so that lost roles close sockets."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.forms import BaseModelFormSet
+from django.http import HttpRequest
+
+from portal.common.live import send_access_changed
+from portal.teams.models import Membership, Team
+
+
+class MembershipInline(admin.TabularInline[Membership, Team]):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ("user",)
+
+
+@admin.register(Team)
+class TeamAdmin(admin.ModelAdmin[Team]):
+    list_display = ("name", "slug", "labs", "cpus", "memory_bytes", "pids")
+    search_fields = ("name", "slug")
+    inlines = (MembershipInline,)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: BaseModelFormSet[Any, Any], change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        objects = [*formset.new_objects, *formset.deleted_objects, *(changed for changed, _ in formset.changed_objects)]
+        send_access_changed({membership.user_id for membership in objects if isinstance(membership, Membership)})
+
+    def delete_model(self, request: HttpRequest, obj: Team) -> None:
+        send_access_changed(list(obj.memberships.values_list("user_id", flat=True)))
+        super().delete_model(request, obj)
+
+
+@admin.register(Membership)
+class MembershipAdmin(admin.ModelAdmin[Membership]):
+    list_display = ("team", "user", "role")
+    list_filter = ("team", "role")
+    autocomplete_fields = ("user", "team")
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        send_access_changed([obj.user_id])
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        send_access_changed([obj.user_id])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        send_access_changed(list(queryset.values_list("user_id", flat=True)))
+        super().delete_queryset(request, queryset)

@@ -1,0 +1,1 @@
+"""Bridges, endpoints, address leases and the firewall around them."""

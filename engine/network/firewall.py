@@ -1,0 +1,89 @@
+"""The engine's nftables tables: put in place, kept in step with networks and endpoints, put back when somebody flushed them."""
+
+import logging
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+
+from engine.linux.nftables import Nftables
+from engine.network import ruleset
+from engine.network.names import table_name
+
+_log = logging.getLogger(__name__)
+
+
+class Firewall:
+    """Remembers its elements, so that a table that is gone can be made again whole. Used from one thread.
+
+    ``guards_sources`` tells whether the kernel can filter on bridges; without that, containers of one network could take each
+    other's addresses (those of another network they cannot in either case).
+    """
+
+    def __init__(self, instance: str) -> None:
+        self._instance = instance
+        self._nftables = Nftables()
+        self._subnets: set[IPv4Network] = set()
+        self._addresses: set[IPv4Address] = set()
+        self.guards_sources = True
+
+    def install(self, subnets: Iterable[IPv4Network], addresses: Iterable[IPv4Address]) -> None:
+        """Put both tables in place with these elements, in place of what was there. Raises OSError."""
+        self._subnets = set(subnets)
+        self._addresses = set(addresses)
+        self._replace()
+
+    def _replace(self) -> None:
+        self._nftables.run(ruleset.routed_table(self._instance, sorted(self._subnets)))
+        try:
+            self._nftables.run(ruleset.bridged_table(self._instance, sorted(self._addresses)))
+        except OSError as error:
+            if self.guards_sources:
+                _log.warning("no guard against forged addresses inside a network: %s", error)
+            self.guards_sources = False
+
+    def add_network(self, subnet: IPv4Network) -> None:
+        if subnet not in self._subnets:
+            self._subnets.add(subnet)
+            self._change(ruleset.add_network(self._instance, subnet))
+
+    def remove_network(self, subnet: IPv4Network) -> None:
+        if subnet in self._subnets:
+            self._subnets.discard(subnet)
+            self._change(ruleset.delete_network(self._instance, subnet))
+
+    def add_lease(self, address: IPv4Address) -> None:
+        self._addresses.add(address)
+        if self.guards_sources:
+            self._change(ruleset.add_lease(self._instance, address))
+
+    def remove_lease(self, address: IPv4Address) -> None:
+        self._addresses.discard(address)
+        if self.guards_sources:
+            self._change(ruleset.delete_lease(self._instance, address))
+
+    def _change(self, commands: str) -> None:
+        """Raises OSError when not even whole new tables can be made."""
+        try:
+            self._nftables.run(commands)
+        except OSError as error:
+            _log.warning("firewall tables are not as we left them, making them again: %s", error)
+            self._replace()
+
+    def restore(self) -> None:
+        """Make the tables again if one of them is gone, for example after `nft flush ruleset`."""
+        families = ("inet", "bridge") if self.guards_sources else ("inet",)
+        table = table_name(self._instance)
+        present = self._nftables.run("list tables").splitlines()
+        if any(f"table {family} {table}" not in present for family in families):
+            _log.warning("firewall tables were removed by another program, making them again")
+            self._replace()
+
+    def remove(self) -> None:
+        """Take both tables away; that one is gone already is no failure."""
+        for family in ("inet", "bridge"):
+            try:
+                self._nftables.run(ruleset.delete_table(family, self._instance))
+            except OSError as error:
+                _log.debug("table to be removed is not there: %s", error)
+
+    def close(self) -> None:
+        self._nftables.close()

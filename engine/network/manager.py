@@ -1,0 +1,153 @@
+"""The network room's door: asyncio in front, one worker thread behind, since every call into the kernel blocks.
+
+The thread's network namespace is the host's; its work is done in the order it is asked for.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from engine.core.addresses import DEFAULT_POOLS, Pool
+from engine.core.tenants import Tenant
+from engine.errors import Fault, Unavailable
+from engine.network.attachments import Attachments
+from engine.network.ledger import Ledger
+from engine.network.model import Endpoint, Network, endpoint_of
+from engine.network.names import check_instance
+from engine.network.records import Records
+
+_log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class NetworkManager:
+    """Networks and endpoints of one engine.
+
+    ``data_path`` is the engine's data folder (records lie in ``networks`` below it); ``instance`` are 6 hexadecimal digits in the
+    names of all devices and tables, so that several engines can share a host; subnets are cut from ``pools``.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_path: Path,
+        instance: str,
+        pools: Sequence[Pool] = DEFAULT_POOLS,
+        sweep_delay_seconds: float = 5.0,
+    ) -> None:
+        self._records_path = data_path / "networks"
+        self._instance = check_instance(instance)
+        self._pools = tuple(pools)
+        self._sweep_delay_seconds = sweep_delay_seconds
+        self._sweep: asyncio.Task[None] | None = None
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
+        self._opened: Attachments | None = None
+
+    async def open(self) -> None:
+        """Load the records and put the firewall in place. Raises Unavailable when the host cannot do networks."""
+        try:
+            self._opened = await self._run(self._load)
+        except OSError as error:
+            raise Unavailable(f"cannot set up networks on this host: {error}") from error
+
+    def _load(self) -> Attachments:
+        ledger = Ledger(Records(self._records_path), self._pools)
+        return Attachments(instance=self._instance, ledger=ledger)
+
+    async def close(self, *, remove: bool) -> None:
+        """Let go of the kernel; with ``remove`` take all devices and rules away, for when no container runs."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        if self._opened is not None:
+            opened, self._opened = self._opened, None
+            await self._run(_close, opened, remove)
+        self._worker.shutdown()
+
+    async def attach(
+        self, *, container_id: str, tenant: Tenant, netns_fd: int, hostname: str, aliases: Sequence[str] = ()
+    ) -> Endpoint:
+        """Put a container on its tenant's own network, which is made when missing.
+
+        The veth is put into ``netns_fd``, configured by the endpoint's ``netlink`` messages from inside. ``netns_fd`` stays the
+        caller's. An endpoint the container still has is replaced. On failure nothing stays behind.
+
+        Raises Unavailable when no subnet or address is free, and Fault.
+        """
+        # Our own descriptor: the caller may be cancelled and close its one while the thread is still at work.
+        attachments = self._attachments
+        netns_copy = os.dup(netns_fd)
+
+        def attach() -> Endpoint:
+            try:
+                return attachments.attach(
+                    container_id=container_id, tenant=tenant, netns_fd=netns_copy, hostname=hostname, aliases=tuple(aliases)
+                )
+            finally:
+                os.close(netns_copy)
+
+        try:
+            return await self._run(attach)
+        except OSError as error:
+            raise Fault(f"cannot attach container {container_id[:12]} to its network: {error}") from error
+
+    async def detach(self, container_id: str) -> None:
+        """Give the container's address back. Does nothing for one without. Raises Fault."""
+        try:
+            had_endpoint = await self._run(self._attachments.detach, container_id)
+        except OSError as error:
+            raise Fault(f"cannot detach container {container_id[:12]} from its network: {error}") from error
+        if had_endpoint and self._sweep is None:
+            self._sweep = asyncio.create_task(self._sweep_later())
+
+    async def _sweep_later(self) -> None:
+        await asyncio.sleep(self._sweep_delay_seconds)
+        self._sweep = None
+        try:
+            await self._run(self._attachments.sweep)
+        except OSError as error:
+            _log.warning("cannot remove the interfaces of containers that are gone: %s", error)
+
+    async def reconcile(self, live: Collection[str]) -> None:
+        """After a restart: give back what is held by containers not in ``live``. Raises Fault."""
+        try:
+            await self._run(self._attachments.reconcile, frozenset(live))
+        except OSError as error:
+            raise Fault(f"cannot clean up networks: {error}") from error
+
+    def endpoint(self, container_id: str) -> Endpoint | None:
+        """Return a container's attachment, without its messages."""
+        ledger = self._attachments.ledger
+        lease = ledger.leases.get(container_id)
+        return endpoint_of(ledger.networks[lease.network_id], lease) if lease else None
+
+    def endpoints(self, network: Network) -> list[Endpoint]:
+        """Return all attachments to a network."""
+        return [endpoint_of(network, lease) for lease in self._attachments.ledger.leases_of(network)]
+
+    def list_networks(self, tenant: Tenant) -> list[Network]:
+        """Return the networks that exist for a tenant, oldest first. A tenant's own is made with its first container."""
+        return [network for network in list(self._attachments.ledger.networks.values()) if tenant.sees(network.owner)]
+
+    @property
+    def _attachments(self) -> Attachments:
+        if self._opened is None:
+            raise Unavailable("networks are not set up: the engine is starting or stopping")
+        return self._opened
+
+    def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._worker, partial(function, *args, **kwargs))
+
+
+def _close(opened: Attachments, remove: bool) -> None:
+    try:
+        if remove:
+            opened.remove_all()
+    finally:
+        opened.close()

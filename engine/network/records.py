@@ -1,0 +1,132 @@
+"""Networks and leases on disk, as JSON: ``<root>/<network id>/network.json`` and ``<root>/<network id>/<container id>.lease``.
+
+A network outlives the host's restart, so its record is synced. A lease does not: it is written without, which keeps the disk out
+of a container's start; a daemon that is killed still finds it.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import TypeVar
+
+from engine.core.records import dump_record, parse_record
+from engine.core.tenants import parse_tenant
+from engine.errors import InvalidParameter
+from engine.network.model import Lease, Network
+from engine.storage.files import sync_folder, write_atomically
+
+_log = logging.getLogger(__name__)
+_NETWORK_FILE = "network.json"
+_LEASE_SUFFIX = ".lease"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _NetworkRecord:
+    network_id: str
+    name: str
+    owner: str
+    subnet: str
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _LeaseRecord:
+    container_id: str
+    network_id: str
+    endpoint_id: str
+    address: str
+    hostname: str
+    aliases: tuple[str, ...]
+
+
+class Records:
+    """The records below one folder, which is made when missing."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def save_network(self, network: Network) -> None:
+        folder = self._root / network.network_id
+        folder.mkdir(mode=0o700, exist_ok=True)
+        record = _NetworkRecord(
+            network_id=network.network_id,
+            name=network.name,
+            owner=network.owner.name,
+            subnet=str(network.subnet),
+            created_ns=network.created_ns,
+        )
+        write_atomically(folder / _NETWORK_FILE, dump_record(record))
+        sync_folder(self._root)
+
+    def remove_network(self, network: Network) -> None:
+        shutil.rmtree(self._root / network.network_id, ignore_errors=True)
+
+    def save_lease(self, lease: Lease) -> None:
+        record = _LeaseRecord(
+            container_id=lease.container_id,
+            network_id=lease.network_id,
+            endpoint_id=lease.endpoint_id,
+            address=str(lease.address),
+            hostname=lease.hostname,
+            aliases=lease.aliases,
+        )
+        path = self._lease_path(lease)
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.write_bytes(dump_record(record))
+        temporary.rename(path)
+
+    def remove_lease(self, lease: Lease) -> None:
+        self._lease_path(lease).unlink(missing_ok=True)
+
+    def _lease_path(self, lease: Lease) -> Path:
+        return self._root / lease.network_id / f"{lease.container_id}{_LEASE_SUFFIX}"
+
+    def load_networks(self) -> list[Network]:
+        """Return all networks, oldest first. A record that cannot be read is set aside, with a message."""
+        found = (_load(path, _load_network) for path in sorted(self._root.glob(f"*/{_NETWORK_FILE}")))
+        return sorted((network for network in found if network), key=lambda network: network.created_ns)
+
+    def load_leases(self, network: Network) -> list[Lease]:
+        """Return the leases of a network. A record that cannot be read is set aside, with a message."""
+        paths = sorted((self._root / network.network_id).glob(f"*{_LEASE_SUFFIX}"))
+        return [lease for path in paths if (lease := _load(path, _load_lease))]
+
+
+def _load_network(path: Path) -> Network:
+    record = parse_record(_NetworkRecord, path.read_bytes())
+    if record.network_id != path.parent.name:
+        raise ValueError(f"it names network {record.network_id}")
+    return Network(
+        network_id=record.network_id,
+        name=record.name,
+        owner=parse_tenant(record.owner),
+        subnet=IPv4Network(record.subnet),
+        created_ns=record.created_ns,
+    )
+
+
+def _load_lease(path: Path) -> Lease:
+    record = parse_record(_LeaseRecord, path.read_bytes())
+    return Lease(
+        container_id=record.container_id,
+        network_id=path.parent.name,
+        endpoint_id=record.endpoint_id,
+        address=IPv4Address(record.address),
+        hostname=record.hostname,
+        aliases=record.aliases,
+    )
+
+
+def _load(path: Path, read: Callable[[Path], T]) -> T | None:
+    try:
+        return read(path)
+    except (ValueError, InvalidParameter) as error:
+        aside = path.with_name(f"{path.name}.unreadable")
+        path.rename(aside)
+        _log.warning("network record %s cannot be read and was set aside as %s: %s", path, aside.name, error)
+        return None

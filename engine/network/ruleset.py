@@ -1,0 +1,116 @@
+"""The firewall of one engine as nftables commands (nft(8)). Pure: text from names and addresses that this room made itself.
+
+Two static tables with sets; a network or an endpoint that comes or goes is an element. The sets:
+
+``same``     pairs of one bridge with itself: with br_netfilter, frames inside a bridge pass the forward chain as well
+``sources``  which subnet may speak from which bridge
+``subnets``  what is masqueraded on its way out of the host
+``leases``   (bridge table) which hardware address and IPv4 address may speak from which veth
+"""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+
+from engine.core.addresses import mac_address
+from engine.network.names import bridge_name, bridge_prefix, table_name, veth_name, veth_prefix
+
+# 127.0.0.0/8 is refused from containers in case the host routes it (route_localnet): its own services listen there.
+# 169.254.0.0/16 holds the metadata services of clouds, which hand out the host's credentials; some resolvers live there too.
+_ROUTED = """
+table inet {table} {{
+  set same {{ type ifname . ifname; }}
+  set sources {{ type ifname . ipv4_addr; flags interval; }}
+  set subnets {{ type ipv4_addr; flags interval; }}
+  chain spoofed {{
+    type filter hook prerouting priority raw; policy accept;
+    iifname "{bridges}*" ip daddr 127.0.0.0/8 drop
+    iifname "{bridges}*" meta nfproto ipv4 iifname . ip saddr != @sources drop
+  }}
+  chain forwarded {{
+    type filter hook forward priority filter; policy accept;
+    iifname . oifname @same accept
+    iifname "{bridges}*" oifname "{bridges}*" drop
+    iifname "{bridges}*" ip daddr 169.254.0.0/16 meta l4proto != {{ tcp, udp }} drop
+    iifname "{bridges}*" ip daddr 169.254.0.0/16 th dport != 53 drop
+    oifname "{bridges}*" ct state established,related accept
+    oifname "{bridges}*" ct status dnat accept
+    oifname "{bridges}*" drop
+  }}
+  chain received {{
+    type filter hook input priority filter; policy accept;
+    iifname "{bridges}*" jump from_container
+  }}
+  chain from_container {{
+    ct state established,related accept
+    icmp type echo-request accept
+    drop
+  }}
+  chain leaving {{
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr @subnets oifname != "{bridges}*" masquerade
+  }}
+}}
+"""
+
+_BRIDGED = """
+table bridge {table} {{
+  set leases {{ type ifname . ether_addr . ipv4_addr; }}
+  chain spoofed {{
+    type filter hook prerouting priority filter; policy accept;
+    iifname "{veths}*" jump from_container
+  }}
+  chain from_container {{
+    ether type ip iifname . ether saddr . ip saddr @leases accept
+    ether type arp iifname . ether saddr . arp saddr ip @leases iifname . arp saddr ether . arp saddr ip @leases accept
+    drop
+  }}
+}}
+"""
+
+
+def routed_table(instance: str, subnets: Iterable[IPv4Network]) -> str:
+    """Return the commands that replace the table of IP rules, in one transaction."""
+    text = _ROUTED.format(table=table_name(instance), bridges=bridge_prefix(instance))
+    return _replaced("inet", instance) + text + "".join(add_network(instance, subnet) for subnet in subnets)
+
+
+def bridged_table(instance: str, addresses: Iterable[IPv4Address]) -> str:
+    """Return the commands that replace the table of the spoof guard, in one transaction."""
+    text = _BRIDGED.format(table=table_name(instance), veths=veth_prefix(instance))
+    return _replaced("bridge", instance) + text + "".join(add_lease(instance, address) for address in addresses)
+
+
+def _replaced(family: str, instance: str) -> str:
+    """nft 1.0.6 has no `destroy`: deleting what may not exist takes an `add` before."""
+    return f"add table {family} {table_name(instance)}\n" + delete_table(family, instance)
+
+
+def delete_table(family: str, instance: str) -> str:
+    return f"delete table {family} {table_name(instance)}\n"
+
+
+def add_network(instance: str, subnet: IPv4Network) -> str:
+    return _network("add", instance, subnet)
+
+
+def delete_network(instance: str, subnet: IPv4Network) -> str:
+    return _network("delete", instance, subnet)
+
+
+def _network(verb: str, instance: str, subnet: IPv4Network) -> str:
+    bridge = f'"{bridge_name(instance, subnet)}"'
+    start = f"{verb} element inet {table_name(instance)}"
+    return f"{start} same {{ {bridge} . {bridge} }}\n{start} sources {{ {bridge} . {subnet} }}\n{start} subnets {{ {subnet} }}\n"
+
+
+def add_lease(instance: str, address: IPv4Address) -> str:
+    return _lease("add", instance, address)
+
+
+def delete_lease(instance: str, address: IPv4Address) -> str:
+    return _lease("delete", instance, address)
+
+
+def _lease(verb: str, instance: str, address: IPv4Address) -> str:
+    element = f'"{veth_name(instance, address)}" . {mac_address(address)} . {address}'
+    return f"{verb} element bridge {table_name(instance)} leases {{ {element} }}\n"

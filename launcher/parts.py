@@ -1,0 +1,112 @@
+"""The parts of the product as data: what each runs, as whom, after what, and how it shows that it is ready."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher.data_folder import DataFolder
+from launcher.project import Project
+from launcher.readiness import engine_answers, log_says, port_answers, redis_answers
+from launcher.site import Site
+
+CELERY_READY = b" ready."
+BEAT_READY = b"beat: Starting"
+# Not a process: the portal's database, brought up to date by the launcher.
+PORTAL = "portal"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process.
+
+    ``is_ready`` gets the part's log and the size that it had before the start.
+    ``needs`` are parts that must be ready before the first start; ``PORTAL`` is the portal's database.
+    ``stop_stage`` orders the stopping: lower numbers go first, equal ones together.
+    ``is_container_parent``: its children are containers, which outlive it; others' children end with them.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    is_ready: Callable[[Path, int], bool]
+    needs: tuple[str, ...]
+    stop_stage: int
+    is_root: bool = False
+    is_container_parent: bool = False
+
+
+def all_parts(project: Project, site: Site, *, redis_server: str) -> list[Part]:
+    """Return the parts in the order of their start."""
+    return [
+        redis_part(site.data, redis_server),
+        engine_part(project, site.data),
+        _agent(project, site),
+        _worker(project),
+        _beat(project),
+        _web(project, site),
+    ]
+
+
+def redis_part(data: DataFolder, program: str) -> Part:
+    # Append-only and refusing rather than evicting: the job queue lives in here.
+    options = {
+        "port": "0", "unixsocket": str(data.redis_socket), "unixsocketperm": "700", "dir": str(data.redis), "daemonize": "no",
+        "save": "", "appendonly": "yes", "maxmemory-policy": "noeviction", "logfile": "",
+    }  # fmt: skip
+    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return Part("redis", (program, *arguments), lambda _log, _offset: redis_answers(data.redis_socket), needs=(), stop_stage=2)
+
+
+def engine_part(project: Project, data: DataFolder) -> Part:
+    command = ["serve", "--data", str(data.root), "--run", str(data.run), "--socket", str(data.engine_socket)]
+    return Part(
+        "engine",
+        (project.python, "-m", "engine", *command, "--socket-group", "atelier"),
+        lambda _log, _offset: engine_answers(data.engine_socket),
+        needs=(),
+        stop_stage=1,
+        is_root=True,
+        is_container_parent=True,
+    )
+
+
+def _agent(project: Project, site: Site) -> Part:
+    command = [
+        "agent",
+        "--host",
+        site.host_name,
+        "--broker",
+        broker_url(site.data),
+        "--engine",
+        f"unix://{site.data.engine_socket}",
+    ]
+    argv = (project.python, "-m", "engine", *command)
+    return Part("agent", argv, _says(CELERY_READY), needs=("redis",), stop_stage=0, is_root=True)
+
+
+def _worker(project: Project) -> Part:
+    argv = (*_celery(project), "worker", "-Q", "portal", "-n", "portal@%h", "--concurrency", "2", "--loglevel", "INFO")
+    return Part("worker", argv, _says(CELERY_READY), needs=("redis", PORTAL), stop_stage=0)
+
+
+def _beat(project: Project) -> Part:
+    argv = (*_celery(project), "beat", "--loglevel", "INFO")
+    return Part("beat", argv, _says(BEAT_READY), needs=("redis", PORTAL), stop_stage=0)
+
+
+def _web(project: Project, site: Site) -> Part:
+    argv = (project.python, "-m", "daphne", "-b", site.bind, "-p", str(site.port), "portal.config.asgi:application")
+    return Part(
+        "web", argv, lambda _log, _offset: port_answers(site.reachable_address, site.port), needs=("redis", PORTAL), stop_stage=0
+    )
+
+
+def _celery(project: Project) -> tuple[str, ...]:
+    return (project.python, "-m", "celery", "-A", "portal.config")
+
+
+def broker_url(data: DataFolder) -> str:
+    return f"redis+socket://{data.redis_socket}"
+
+
+def _says(text: bytes) -> Callable[[Path, int], bool]:
+    return lambda log, offset: log_says(log, offset, text)

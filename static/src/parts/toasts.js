@@ -2,6 +2,7 @@
 import { text } from "./text.js";
 
 const STAY_MS = 7000;
+const REFUSED = 422;
 const LEVELS = new Set(["success", "info", "warning", "error"]);
 
 function dismissSoon(toast) {
@@ -29,6 +30,7 @@ export function showToast(level, message) {
 
 function showFailure(event) {
   const status = event.detail.xhr?.status ?? 0;
+  if (status === REFUSED) return; // the answer brings its own words as a "toast" event
   if (status === 401 || status === 403) showToast("error", text("refused"));
   else if (status === 404) showToast("error", text("gone"));
   else showToast("error", text(status ? "failed" : "unreachable"));
@@ -38,6 +40,7 @@ export function startToasts(document, htmx) {
   document.addEventListener("click", (event) => {
     event.target.closest?.("[data-toast-close]")?.closest(".toast-note").remove();
   });
+  document.addEventListener("toast", (event) => showToast(event.detail.level, event.detail.text));
   document.addEventListener("htmx:responseError", showFailure);
   document.addEventListener("htmx:sendError", showFailure);
   htmx.onLoad((content) => {

@@ -61,17 +61,22 @@ class Manager:
         ``do_step`` is what the launcher itself does in between: it runs when ``step_needs`` is ready, and counts as ``step``.
         Raises LauncherError for a part that fails again and again, or whatever the step raises.
         """
-        while not self._is_stopping and not all(state.is_ready for state in self._states):
-            self._turn()
+        while not self._is_stopping:
+            self._tend_all()
             if step_needs in self._met and step not in self._met:
                 do_step()
                 self._met.add(step)
-        return not self._is_stopping
+            elif all(state.is_ready for state in self._states):
+                return True
+            else:
+                self._wait()
+        return False
 
     def watch(self) -> None:
         """Run until a signal asks for the end."""
         while not self._is_stopping:
-            self._turn()
+            self._tend_all()
+            self._wait()
 
     def stop(self) -> None:
         """Stop all parts, those that use others first. Containers and their supervisor stay."""
@@ -79,9 +84,11 @@ class Manager:
         for stage in sorted({state.part.stop_stage for state in self._states}):
             self._stop_stage([state for state in self._states if state.part.stop_stage == stage and state.pid])
 
-    def _turn(self) -> None:
+    def _tend_all(self) -> None:
         for state in self._states:
             self._tend(state)
+
+    def _wait(self) -> None:
         received = signal.sigtimedwait(SIGNALS, self._pause())
         if received is not None and received.si_signo != signal.SIGCHLD:
             self._is_stopping = True

@@ -18,7 +18,7 @@ def ensure_frontend(project: Project) -> None:
     bundle = digest_of(sources, extra=packages)
     _ensure(project, "bundle", bundle, project.root / "static" / "dist", _build_bundle)
     messages = files_below_named(project.root / "portal" / "locale", "*.po")
-    _ensure(project, "messages", digest_of(messages), project.root / "portal" / "locale", _compile_messages)
+    _ensure(project, "messages", digest_of(messages), project.root / "portal", _compile_messages)
     collected = digest_of(_static_sources(project), extra=digest_of([project.requirements]))
     _ensure(project, "static", collected, project.root / "static" / "collected", _collect_static)
     code = [path for path in files_below(project.root / "portal", project.root / "engine") if path.suffix == ".py"]

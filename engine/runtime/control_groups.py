@@ -1,0 +1,139 @@
+"""A container's cgroup directories, as the launch specification lists them: make, enter, show inside, remove.
+
+Decides nothing about limits: paths and values come from the daemon. Both cgroup versions, also side by side.
+"""
+
+import contextlib
+import errno
+import os
+import signal
+import time
+from typing import NamedTuple
+
+from engine.core.launch import CgroupSpec, FileWrite
+from engine.linux.files import CGROUP2_SUPER_MAGIC, filesystem_magic
+from engine.runtime.descriptors import Descriptors
+
+MOUNT_POINT = "/sys/fs/cgroup"
+
+_REMOVE_ATTEMPTS = 50
+_REMOVE_PAUSE_SECONDS = 0.002
+
+
+class Membership(NamedTuple):
+    """How a child gets in: born in ``into`` (a v2 directory, -1 for none), then writing itself to each of ``procs``."""
+
+    into: int
+    procs: list[int]
+
+
+def make_cgroups(spec: CgroupSpec) -> list[str]:
+    """Make the directories and write the values; answers the directories that were not there. Undoes itself on failure."""
+    made: list[str] = []
+    try:
+        for directory in spec["directories"]:
+            if _make_directory(directory):
+                made.append(directory)
+        for write in spec["writes"]:
+            _write_value(write)
+    except OSError:
+        remove_directories(made)
+        raise
+    return made
+
+
+def open_membership(directories: list[str], opened: Descriptors) -> Membership:
+    """Open the ways in. Permission is checked against who opened them, so a child without rights may use them."""
+    into = -1
+    procs = []
+    for directory in directories:
+        fd = opened.add(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        if into < 0 and filesystem_magic(fd) == CGROUP2_SUPER_MAGIC:
+            into = fd
+        else:
+            procs.append(opened.add(os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=fd)))
+    return Membership(into, procs)
+
+
+def join(procs: list[int]) -> None:
+    """Move the calling process in."""
+    for fd in procs:
+        os.write(fd, b"0")
+
+
+def remove_cgroups(spec: CgroupSpec) -> None:
+    """Kill what is left in the container's own directories and remove them, then those above that became empty.
+
+    Raises OSError when a directory of the container's own stays busy.
+    """
+    for directory in spec["join"]:
+        _kill_all(directory)
+        _remove_busy(directory)
+    remove_directories([directory for directory in spec["directories"] if directory not in spec["join"]])
+
+
+def remove_directories(directories: list[str]) -> None:
+    """Remove directories, last one first, leaving those that others still use."""
+    for directory in reversed(directories):
+        try:
+            os.rmdir(directory)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EBUSY, errno.ENOTEMPTY):
+                raise
+
+
+def _make_directory(path: str) -> bool:
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write_value(write: FileWrite) -> None:
+    try:
+        fd = os.open(write["path"], os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, write["value"].encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if not (write["optional"] and error.errno in (errno.ENOENT, errno.EOPNOTSUPP)):
+            raise OSError(error.errno, f"{error.strerror} (writing {write['value']!r})", write["path"]) from None
+
+
+def _kill_all(directory: str) -> None:
+    """cgroup.kill takes the whole subtree at once, where there is one (v2, Linux 5.14); else one signal for each process."""
+    try:
+        with open(f"{directory}/cgroup.kill", "wb", buffering=0) as file:
+            file.write(b"1")
+        return
+    except OSError:
+        pass
+    try:
+        with open(f"{directory}/cgroup.procs") as file:
+            pids = [int(line) for line in file]
+    except FileNotFoundError:
+        return
+    for pid in pids:
+        if pid > 0:
+            _kill(pid)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _remove_busy(directory: str) -> None:
+    """Processes that were killed leave a little later; their directory is busy until then."""
+    for attempt in range(_REMOVE_ATTEMPTS):
+        try:
+            os.rmdir(directory)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or attempt == _REMOVE_ATTEMPTS - 1:
+                raise
+        time.sleep(_REMOVE_PAUSE_SECONDS)

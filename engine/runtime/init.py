@@ -1,0 +1,104 @@
+"""The child side of a new container: from clone3 to the user's command. Runs in the forked supervisor, in the new namespaces.
+
+First what needs nothing from outside (cgroups), then a pause until the daemon has built the network, then all the rest.
+"""
+
+import gc
+import os
+import struct
+from typing import NamedTuple, NoReturn
+
+from engine.core.launch import LaunchSpec
+from engine.linux.files import close_all_but
+from engine.linux.identity import become
+from engine.linux.namespaces import CLONE_NEWCGROUP, unshare
+from engine.linux.prctl import PR_SET_DUMPABLE, join_new_session_keyring, prctl
+from engine.linux.route_socket import loopback_up, send_messages
+from engine.linux.uts import set_names
+from engine.runtime import control_groups, filesystem, reaper, steps
+from engine.runtime.command import run_command
+from engine.runtime.streams import ChildStreams
+
+GO_HEADER = struct.Struct("=I")  # bytes of netlink messages that follow
+_MESSAGE_LENGTH = struct.Struct("=I")  # of struct nlmsghdr, its first field
+_ALIGNMENT = 4
+
+
+class ChildEnd(NamedTuple):
+    """All that the child keeps of what it inherits."""
+
+    prepared: filesystem.Prepared
+    procs: list[int]
+    streams: ChildStreams
+    program: bytes
+    go_fd: int
+    errors_fd: int
+
+    def fds(self) -> list[int]:
+        """Descriptors to keep; the supervisor's own standard streams stay until the container's replace them."""
+        return [0, 1, 2, *self.prepared.fds(), *self.procs, *self.streams.fds(), self.go_fd, self.errors_fd]
+
+
+def run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
+    """Never returns: becomes the user's command, or reports why not and exits."""
+    try:
+        gc.disable()
+        prctl(PR_SET_DUMPABLE, 0)
+        close_all_but(sorted(set(end.fds())))
+        _run(spec, end)
+    except Exception as error:  # whatever it is, the parent must hear of it
+        failure = steps.report(end.errors_fd, error)
+        os._exit(failure.exit_code or 1)
+    finally:
+        os._exit(1)
+
+
+def _run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
+    steps.reach("join")
+    control_groups.join(end.procs)
+    unshare(CLONE_NEWCGROUP)
+    join_new_session_keyring()  # before the ids change: keys count against the host's root, who has no narrow quota
+    messages = _wait_for_go(end.go_fd)
+    steps.reach("network")
+    become(0, 0, [])
+    set_names(spec["hostname"], spec["domainname"])
+    send_messages([loopback_up(), *messages])
+    filesystem.build(spec, end.prepared, terminal_fd=end.streams.stdout if end.streams.terminal else -1)
+    if spec["init"]:
+        _split_off_reaper(end.program)
+    run_command(spec["process"], end.streams, program=end.program, errors_fd=end.errors_fd, make_directory=True)
+
+
+def _wait_for_go(go_fd: int) -> list[bytes]:
+    """Netlink messages from the daemon. A closed pipe means that the start was called off."""
+    length = GO_HEADER.unpack(_read_exactly(go_fd, GO_HEADER.size))[0]
+    data = _read_exactly(go_fd, length)
+    os.close(go_fd)
+    return _split(data)
+
+
+def _read_exactly(fd: int, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        chunk = os.read(fd, length - len(data))
+        if not chunk:
+            os._exit(1)
+        data += chunk
+    return data
+
+
+def _split(data: bytes) -> list[bytes]:
+    messages = []
+    while data:
+        length = _MESSAGE_LENGTH.unpack_from(data)[0]
+        padded = -(-length // _ALIGNMENT) * _ALIGNMENT
+        messages.append(data[:length])
+        data = data[padded:]
+    return messages
+
+
+def _split_off_reaper(program: bytes) -> None:
+    """PID 1 stays here as reaper; the user's command goes on as its child."""
+    child = os.fork()
+    if child:
+        reaper.supervise(child, program=program)

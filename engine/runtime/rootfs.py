@@ -1,0 +1,185 @@
+"""The supervisor's half of a container's mounts: what takes the host's rights is made here, detached, and attached by the child.
+
+Overlay of id-mapped layers, bind sources, devpts, the view of the cgroups. Nothing made here ever has a path on the host.
+"""
+
+import errno
+import os
+import signal
+from typing import NamedTuple
+
+from engine.core.launch import BindSpec, CgroupSpec, IdMapping, RootfsSpec
+from engine.linux.fscontext import FilesystemContext, new_mount
+from engine.linux.identity import set_file_ids
+from engine.linux.mount import (
+    MOUNT_ATTR_IDMAP,
+    MOUNT_ATTR_NODEV,
+    MOUNT_ATTR_NOEXEC,
+    MOUNT_ATTR_NOSUID,
+    MOUNT_ATTR_RDONLY,
+    mount_setattr,
+    open_tree,
+)
+from engine.linux.namespaces import CLONE_NEWUSER, clone3, open_namespace, write_id_maps
+from engine.linux.prctl import PR_GET_SECUREBITS, PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, prctl
+from engine.runtime.control_groups import MOUNT_POINT
+from engine.runtime.descriptors import Descriptors
+
+_TTY_GROUP = 5  # of every distribution; devpts gives new terminals to it
+_CACHED_MAPS = 128
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class AttachedMount(NamedTuple):
+    """A detached mount and where in the container it goes."""
+
+    mount_fd: int
+    target: str
+
+
+class MountCache:
+    """User namespaces that carry an id map, kept because making one takes a process. Nothing of a container is held."""
+
+    def __init__(self) -> None:
+        self._userns: dict[tuple[tuple[int, int, int], ...], int] = {}
+
+    def userns(self, ids: list[IdMapping]) -> int:
+        """A user namespace with this map, owned by the cache."""
+        key = tuple(as_tuples(ids))
+        found = self._userns.pop(key, -1)
+        if found < 0:
+            if len(self._userns) >= _CACHED_MAPS:
+                os.close(self._userns.pop(next(iter(self._userns))))
+            found = _make_userns(list(key))
+        self._userns[key] = found  # the most recently used one comes last
+        return found
+
+    def close(self) -> None:
+        for fd in self._userns.values():
+            os.close(fd)
+        self._userns.clear()
+
+
+def as_tuples(ids: list[IdMapping]) -> list[tuple[int, int, int]]:
+    """(inside, outside, length) as the kernel takes them."""
+    return [(entry["container"], entry["host"], entry["length"]) for entry in ids]
+
+
+def host_id(ids: list[IdMapping], inside: int) -> int:
+    """The host's number of a container's id, -1 when it has none."""
+    for entry in ids:
+        if entry["container"] <= inside < entry["container"] + entry["length"]:
+            return entry["host"] + inside - entry["container"]
+    return -1
+
+
+def mount_overlay(spec: RootfsSpec, *, userns_fd: int, root_uid: int) -> int:
+    """A detached overlay mount whose layers are id-mapped; on disk everything keeps the container's own ids.
+
+    Device nodes in a layer stay without effect (nodev): their superblock is the host's, so they would open real devices.
+    """
+    above, upper = os.path.split(spec["upper"])
+    beside, work = os.path.split(spec["work"])
+    if above != beside:
+        raise OSError(errno.EXDEV, "the work directory must stand beside the upper directory", spec["work"])
+    with Descriptors() as opened:
+        writable = opened.add(open_mapped(above, userns_fd=userns_fd))
+        lower_fds = [opened.add(open_mapped(layer, userns_fd=userns_fd)) for layer in reversed(spec["lower"])]
+        upper_fd, work_fd = (opened.add(os.open(name, _DIRECTORY, dir_fd=writable)) for name in (upper, work))
+        return _create_overlay(lower_fds, upper_fd=upper_fd, work_fd=work_fd, root_uid=root_uid)
+
+
+def open_mapped(path: str, *, userns_fd: int) -> int:
+    """A detached, private, id-mapped clone of a directory or file."""
+    return _open_detached(path, MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV, userns_fd=userns_fd)
+
+
+def open_bind(spec: BindSpec, *, userns_fd: int) -> AttachedMount:
+    """The source of a bind mount, detached from the host."""
+    attributes = MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if spec["readonly"] else 0)
+    if spec["idmapped"]:
+        mount_fd = _open_detached(spec["source"], attributes | MOUNT_ATTR_IDMAP, userns_fd=userns_fd)
+    else:
+        mount_fd = _open_detached(spec["source"], attributes, recursive=True)
+    return AttachedMount(mount_fd, spec["target"])
+
+
+def mount_devpts(ids: list[IdMapping]) -> int:
+    """A new devpts instance that belongs to the container's root; made here so that the first terminal can be opened at once."""
+    group = host_id(ids, _TTY_GROUP)
+    options = {"mode": "620", "ptmxmode": "666"} | ({"gid": str(group)} if group >= 0 else {})
+    mount_fd = new_mount("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, **options)
+    root = host_id(ids, 0)
+    with Descriptors() as opened:
+        opened.add(mount_fd)
+        for path in (f"/proc/self/fd/{mount_fd}", f"/proc/self/fd/{mount_fd}/ptmx"):
+            os.chown(path, root, root)
+        opened.let_go()
+    return mount_fd
+
+
+def open_cgroup_view(spec: CgroupSpec, opened: Descriptors) -> list[AttachedMount]:
+    """The container's own cgroups, read-only, under the names their hierarchies have on the host."""
+    attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+    view = []
+    for directory in spec["join"]:
+        if directory.startswith(f"{MOUNT_POINT}/"):
+            hierarchy = directory[len(MOUNT_POINT) + 1 :].partition("/")[0]
+            mount_fd = opened.add(_open_detached(directory, attributes))
+            view.append(AttachedMount(mount_fd, MOUNT_POINT if spec["version"] == 2 else f"{MOUNT_POINT}/{hierarchy}"))
+    return view
+
+
+def _open_detached(path: str, attributes: int, *, userns_fd: int = 0, recursive: bool = False) -> int:
+    mount_fd = open_tree(path, recursive=recursive)
+    try:
+        mount_setattr(mount_fd, attributes=attributes, private=True, userns_fd=userns_fd, recursive=recursive)
+    except OSError as error:
+        os.close(mount_fd)
+        raise OSError(error.errno, f"{error.strerror} (setting its mount attributes)", path) from None
+    return mount_fd
+
+
+def _create_overlay(lower_fds: list[int], *, upper_fd: int, work_fd: int, root_uid: int) -> int:
+    with FilesystemContext("overlay") as context:
+        for fd in lower_fds:
+            context.set_fd("lowerdir+", fd)
+        context.set_fd("upperdir", upper_fd)
+        context.set_fd("workdir", work_fd)
+        # An upper directory then holds whole files and whole directories, which is what diff and commit read.
+        for option in ("metacopy", "redirect_dir", "index"):
+            context.set_string(option, "off")
+        _create_as(context, root_uid)
+        return context.mount(MOUNT_ATTR_NODEV)
+
+
+def _create_as(context: FilesystemContext, uid: int) -> None:
+    """Overlayfs writes into its work directory as whoever mounts it, and the host's root has no id in a mapped layer.
+
+    So the container's root does, for file access only; the securebit keeps the capabilities meanwhile.
+    """
+    securebits = prctl(PR_GET_SECUREBITS)
+    prctl(PR_SET_SECUREBITS, securebits | SECBIT_NO_SETUID_FIXUP)
+    try:
+        set_file_ids(uid, uid)
+        context.create()
+    finally:
+        set_file_ids(0, 0)
+        prctl(PR_SET_SECUREBITS, securebits)
+
+
+def _make_userns(mappings: list[tuple[int, int, int]]) -> int:
+    """A user namespace is made by a process in it; the descriptor keeps it alive when that process is gone."""
+    pid, pidfd = clone3(CLONE_NEWUSER)
+    if pid == 0:
+        try:
+            signal.pause()
+        finally:
+            os._exit(0)
+    try:
+        write_id_maps(pid, mappings)
+        return open_namespace(pid, "user")
+    finally:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        os.close(pidfd)

@@ -1,7 +1,7 @@
 """The daemon's side of the supervisor: asks it for processes and knows which there are.
 
-Owns the table of processes, whose descriptors daemon and supervisor both hold: whichever dies, the other hands them on. Knows no
-records, no HTTP and no networks.
+Owns the table of processes, whose descriptors daemon and supervisor both hold: whichever dies, the other hands them on. Knows
+no records, no HTTP and no networks.
 """
 
 import asyncio
@@ -112,13 +112,27 @@ class Supervisor:
                 await self._lifeline.tell("flow", {"id": exec_id, "position": position})
 
     async def adopt_orphan(
-        self, container_id: str, pid: int, identity: str, *, cgroup: CgroupSpec | None = None, log: LogSpec | None = None
+        self,
+        container_id: str,
+        pid: int,
+        identity: str,
+        *,
+        started_at_ns: int,
+        cgroup: CgroupSpec | None = None,
+        log: LogSpec | None = None,
     ) -> Process:
         """Look after a container again that daemon and supervisor both lost; its streams are gone for good.
 
         Raises NotFound when that process has ended: how, nobody can tell.
         """
-        body = {"id": container_id, "pid": pid, "identity": identity, "cgroup": cgroup, "log": log}
+        body = {
+            "id": container_id,
+            "pid": pid,
+            "identity": identity,
+            "started_at_ns": started_at_ns,
+            "cgroup": cgroup,
+            "log": log,
+        }
         await self._lifeline.request("orphan", body)
         return self._get(container_id)
 

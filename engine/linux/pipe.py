@@ -1,0 +1,26 @@
+"""Pipes: their size, and copying what they hold without taking it out (pipe(7), tee(2), splice(2))."""
+
+import contextlib
+import fcntl
+import os
+
+from engine.linux.libc import call
+
+_SPLICE_F_NONBLOCK = 0x2
+
+
+def tee(source: int, target: int, length: int) -> int:
+    """Copy up to ``length`` bytes between pipes, leaving them in ``source``. 0 at its end; BlockingIOError when it is empty."""
+    return call("tee", source, target, length, _SPLICE_F_NONBLOCK, subject="tee")
+
+
+def discard(source: int, null_fd: int, length: int) -> None:
+    """Take ``length`` bytes, which are there, out of a pipe without copying them. ``null_fd`` is /dev/null."""
+    while length > 0:
+        length -= os.splice(source, null_fd, length)
+
+
+def grow(fd: int, size_bytes: int) -> None:
+    """Enlarge a pipe's buffer where the host allows it; a smaller one works as well."""
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size_bytes)

@@ -1,0 +1,103 @@
+"""Writes a log: frames into segments, for one container or exec.
+
+Owns the open segment. A disk that refuses loses output, which is counted, and never holds the process up. Part of the
+supervisor: standard library and no typing at run time.
+"""
+
+from __future__ import annotations
+
+import os
+
+from engine.runtime import log_format
+from engine.runtime.log_format import CONTINUES_LINE, HEADER, OVERHEAD_BYTES, TRAILER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.core.launch import LogSpec
+
+_OPEN = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+_LINE_FEED = 0x0A
+
+
+class LogWriter:
+    """Goes on after the last whole frame of the log; a frame that its former writer could not finish is cut off."""
+
+    def __init__(self, spec: LogSpec) -> None:
+        self.dropped_bytes = 0
+        self.position = 0
+        self._directory = spec["directory"]
+        self._segment_bytes = spec["segment_bytes"]
+        self._keep_segments = spec["keep_segments"]
+        self._fd = -1
+        self._size = 0
+        self._within_line = {log_format.STDOUT: False, log_format.STDERR: False}
+        self._open_last()
+
+    def write(self, stream: int, data: memoryview, time_ns: int) -> None:
+        """Append one frame of at most MAX_PAYLOAD_BYTES."""
+        flags = CONTINUES_LINE if self._within_line[stream] else 0
+        self._within_line[stream] = data[-1] != _LINE_FEED
+        try:
+            if self._fd < 0 or 0 < self._segment_bytes <= self._size:
+                self._open_next()
+            self._append(
+                [HEADER.pack(time_ns, len(data), stream | flags), data, TRAILER.pack(len(data))], OVERHEAD_BYTES + len(data)
+            )
+        except OSError:
+            self.dropped_bytes += len(data)
+
+    def resume_line(self) -> None:
+        """Go on within the line at which the former writer stopped, rather than at a new one."""
+        if self._size < OVERHEAD_BYTES:
+            return
+        (length,) = TRAILER.unpack(os.pread(self._fd, TRAILER.size, self._size - TRAILER.size))
+        _, _, stream = HEADER.unpack(os.pread(self._fd, HEADER.size, self._size - OVERHEAD_BYTES - length))
+        last = os.pread(self._fd, 1, self._size - TRAILER.size - 1)
+        self._within_line[stream & ~CONTINUES_LINE] = last[0] != _LINE_FEED
+
+    def last_payload(self) -> bytes:
+        """What the last frame holds; empty when there is none in this segment."""
+        if self._size < OVERHEAD_BYTES:
+            return b""
+        (length,) = TRAILER.unpack(os.pread(self._fd, TRAILER.size, self._size - TRAILER.size))
+        return os.pread(self._fd, length, self._size - TRAILER.size - length)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _append(self, parts: list[bytes | memoryview], length: int) -> None:
+        try:
+            written = os.writev(self._fd, parts)
+        except OSError:
+            written = 0
+        if written != length:
+            os.ftruncate(self._fd, self._size)
+            raise OSError(f"{written} of {length} bytes written to {self._directory}")
+        self._size += length
+        self.position += length
+
+    def _open_last(self) -> None:
+        try:
+            os.makedirs(self._directory, mode=0o700, exist_ok=True)
+            positions = log_format.segment_positions(self._directory)
+            if positions:
+                self._open_segment(positions[-1])
+        except OSError:
+            self.close()  # each write tries again, and counts what it loses
+
+    def _open_segment(self, position: int) -> None:
+        self._fd = os.open(log_format.segment_path(self._directory, position), _OPEN)
+        self._size = log_format.sound_length(self._fd)
+        if self._size != os.fstat(self._fd).st_size:
+            os.ftruncate(self._fd, self._size)
+        self.position = position + self._size
+
+    def _open_next(self) -> None:
+        fd = os.open(log_format.segment_path(self._directory, self.position), _OPEN | os.O_CREAT, 0o600)
+        self.close()
+        self._fd, self._size = fd, 0
+        if self._keep_segments > 0:
+            for position in log_format.segment_positions(self._directory)[: -self._keep_segments]:
+                os.unlink(log_format.segment_path(self._directory, position))

@@ -14,7 +14,7 @@ from portal.accounts.models import User
 class UserRequest(HttpRequest):
     """A request behind ``login_required`` and the htmx middleware. For type checks only."""
 
-    user: User  # type: ignore[assignment]  # login_required keeps the anonymous away
+    user: User
     htmx: HtmxDetails
 
 

@@ -1,5 +1,7 @@
 """The user. A user's name is the member part of the tenant that owns their objects on a host."""
 
+from typing import ClassVar
+
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import RegexValidator
 from django.db import models
@@ -24,7 +26,7 @@ class User(AbstractUser):
         error_messages={"unique": _("A user with that name already exists.")},
     )
 
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     @property
     def is_administrator(self) -> bool:

@@ -23,9 +23,7 @@ def ensure_user(username: str, *, full_name: str = "", is_administrator: bool = 
     if user is not None:
         return user, None
     first, _, last = full_name.partition(" ")
-    user = User(
-        username=username, first_name=first, last_name=last, is_superuser=is_administrator, is_staff=is_administrator
-    )
+    user = User(username=username, first_name=first, last_name=last, is_superuser=is_administrator, is_staff=is_administrator)
     password = make_password()
     user.set_password(password)
     user.full_clean()

@@ -9,8 +9,8 @@ from django.core.asgi import get_asgi_application
 _django = get_asgi_application()
 
 # The rest imports models, which may be done only after Django's set-up.
-from channels.routing import ProtocolTypeRouter
+from channels.routing import ProtocolTypeRouter  # noqa: E402 after the set-up above
 
-from portal.streams.routing import websocket_application
+from portal.streams.routing import websocket_application  # noqa: E402 after the set-up above
 
 application = ProtocolTypeRouter({"http": _django, "websocket": websocket_application()})

@@ -88,7 +88,9 @@ def _sqlite(path: str) -> dict[str, Any]:
 def parse_redis_url(url: str) -> str:
     """Return ``url`` if it is one that all our Redis clients know."""
     if not url.startswith(("unix:///", "redis://", "rediss://")):
-        raise ImproperlyConfigured(f"ATELIER_REDIS_URL: {url.split('://')[0]}://… is neither unix:///PATH nor redis://HOST:PORT")
+        raise ImproperlyConfigured(
+            f"ATELIER_REDIS_URL: {url.partition('://')[0]}://… is neither unix:///PATH nor redis://HOST:PORT"
+        )
     return url
 
 

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal.hosts.models import Host
@@ -45,6 +46,7 @@ class Job(models.Model):
     dispatched_at = models.DateTimeField(_("sent"), null=True, blank=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now, db_index=True)
     deadline_at = models.DateTimeField(_("next report due"), null=True, blank=True)
 
     class Meta:

@@ -55,7 +55,7 @@ def job_row(job: Job) -> JobRow:
         owner_name=job.requested_by.display_name if job.requested_by else "",
         host_name=job.host.name,
         state=job.state,
-        state_label=JobState(job.state).label,
+        state_label=str(JobState(job.state).label),
         is_finished=job.is_finished,
         percent=job.percent,
         line=job.line,

@@ -105,9 +105,9 @@ def report_progress(report: Progress) -> None:
         changes["percent"] = max(0, min(100, report.percent))
     if job.state == JobState.PENDING:
         changes |= {"state": JobState.RUNNING, "started_at": job.started_at or now}
-    changed = Job.objects.filter(
-        pk=job.pk, state=job.state, attempt=report.attempt, sequence__lt=report.sequence
-    ).update(sequence=report.sequence, **changes)
+    changed = Job.objects.filter(pk=job.pk, state=job.state, attempt=report.attempt, sequence__lt=report.sequence).update(
+        sequence=report.sequence, **changes
+    )
     if changed:
         _after_change(job)
 
@@ -158,6 +158,8 @@ def _give_up(job: Job) -> None:
 
 
 def tell_pages(job: Job) -> None:
+    """Say to all who may see the job that it looks different now."""
+    Job.objects.filter(pk=job.pk).update(changed_at=timezone.now())
     groups = [ADMINISTRATORS]
     if job.requested_by_id is not None:
         groups.append(user_group(job.requested_by_id))

@@ -61,6 +61,11 @@ def lab_header_dom_id(lab_id: object) -> str:
     return f"lab-header-{lab_id}"
 
 
+def team_labs_dom_id(slug: str) -> str:
+    """Name the list of a team's labs on the team's page."""
+    return f"team-labs-{slug}"
+
+
 def lab_card(lab: Lab, user: User) -> LabCard:
     state = LabState(lab.state)
     address = {name: reverse(f"labs:{name}", args=[lab.uuid]) for name in ("detail", "start", "stop", "remove")}

@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal.hosts.models import Host
@@ -38,6 +39,7 @@ class LabTemplate(models.Model):
     memory_bytes = models.PositiveBigIntegerField(_("memory in bytes"), default=256 * 1024 * 1024)
     pids = models.PositiveIntegerField(_("processes"), default=200)
     state = models.CharField(_("state"), max_length=10, choices=TemplateState.choices, default=TemplateState.READY)
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
     teams = models.ManyToManyField(Team, related_name="templates", blank=True, verbose_name=_("teams"))
 
     class Meta:
@@ -78,6 +80,7 @@ class Lab(models.Model):
     error_kind = models.CharField(_("kind of error"), max_length=40, blank=True)
     message = models.TextField(_("message"), blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now, db_index=True)
 
     class Meta:
         verbose_name = _("lab")

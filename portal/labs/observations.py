@@ -47,7 +47,7 @@ def _correct(lab: Lab, seen: dict[str, Any] | None, observed_at_ns: int) -> None
         return
     is_running = bool(seen and seen.get("is_running"))
     changes = {"observed_at_ns": observed_at_ns, "container_id": str(seen["container_id"]) if seen else ""}
-    if lab.state == LabState.PENDING or lab.state == LabState.REMOVING:
+    if lab.state in (LabState.PENDING, LabState.REMOVING):
         # No job works on the wish any more, so it will not come true by itself.
         move(lab, LabEvent.FAILS, error_kind="bug", message="the job of this lab was lost")
     elif is_running != (lab.state == LabState.RUNNING):

@@ -66,7 +66,9 @@ def explain_shortage(shortage: Shortage) -> str:
         "requested": format_amount(shortage.resource, shortage.requested),
     }
     if shortage.scope == "member":
-        text = _("Your quota of %(resource)s is used up: %(used)s of %(limit)s taken, %(requested)s more needed. Stop or remove a lab.")
+        text = _(
+            "Your quota of %(resource)s is used up: %(used)s of %(limit)s taken, %(requested)s more needed. Stop or remove a lab."
+        )
     else:
         text = _("The team's quota of %(resource)s is used up: %(used)s of %(limit)s taken, %(requested)s more needed.")
     return text % values

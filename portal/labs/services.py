@@ -1,8 +1,10 @@
 """What people ask of labs: launch, start, stop, remove. Checks the quota, writes the rows, leaves the rest to a job."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.audit.services import record
@@ -44,7 +46,9 @@ def start_lab(*, actor: User, lab: Lab) -> Lab:
     # The lock comes before the state is read: two clicks must not be granted the same room twice.
     _lock_team(lab.team)
     lab = _move(lab, LabEvent.START, message="", error_kind="")
-    _judge(owner=lab.owner, team=lab.team, request=Resources(cpus=lab.cpus, memory_bytes=lab.memory_bytes, pids=lab.pids), but=lab)
+    _judge(
+        owner=lab.owner, team=lab.team, request=Resources(cpus=lab.cpus, memory_bytes=lab.memory_bytes, pids=lab.pids), but=lab
+    )
     record(actor=actor, action="lab.start", subject=lab.object_key)
     _create_start_job(lab, actor=actor)
     tell_pages(lab)
@@ -71,8 +75,14 @@ def remove_lab(*, actor: User, lab: Lab) -> Lab:
     return lab
 
 
+def claim_terminal(*, lab_id: UUID, old: str, new: str) -> bool:
+    """Make exec ``new`` the lab's terminal if ``old`` still is; False if another socket was quicker."""
+    return bool(Lab.objects.filter(pk=lab_id, terminal_exec_id=old).update(terminal_exec_id=new))
+
+
 def tell_pages(lab: Lab) -> None:
     """Say to all who may see the lab that it looks different now."""
+    Lab.objects.filter(pk=lab.pk).update(changed_at=timezone.now())
     groups = [ADMINISTRATORS, user_group(lab.owner_id), staff_group(lab.team_id), lab_group(lab.uuid)]
     send_changed(groups, kind="lab", key=str(lab.uuid))
 
@@ -89,7 +99,9 @@ def _lock_team(team: Team) -> None:
 
 def _judge(*, owner: User, team: Team, request: Resources, but: Lab | None = None) -> None:
     """Raise OverQuota unless ``request`` fits beside all labs of the team (leaving out ``but``, which is the one asking)."""
-    labs = Lab.objects.filter(team=team).exclude(pk=but.pk if but else None)
+    labs = Lab.objects.filter(team=team)
+    if but is not None:
+        labs = labs.exclude(pk=but.pk)
     verdict = judge_both(
         team_quota=team.quota,
         team_usage=usage_of(labs),

@@ -1,6 +1,7 @@
 """Writes lab templates: have their image made, and take what became of it."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.audit.services import record
@@ -57,5 +58,7 @@ def template_job_changed(job: Job) -> None:
 
 
 def tell_pages(template: LabTemplate) -> None:
+    """Say to all who may see the template that it looks different now."""
+    LabTemplate.objects.filter(pk=template.pk).update(changed_at=timezone.now())
     teams = template.teams.values_list("pk", flat=True)
     send_changed([ADMINISTRATORS, *(member_group(team_id) for team_id in teams)], kind="template", key=template.slug)

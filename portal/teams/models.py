@@ -56,9 +56,7 @@ class Team(models.Model):
 
     @property
     def member_quota(self) -> Quota:
-        return Quota(
-            labs=self.member_labs, cpus=self.member_cpus, memory_bytes=self.member_memory_bytes, pids=self.member_pids
-        )
+        return Quota(labs=self.member_labs, cpus=self.member_cpus, memory_bytes=self.member_memory_bytes, pids=self.member_pids)
 
 
 class Membership(models.Model):

@@ -1,0 +1,95 @@
+"""Renders what changed for one user: the messages of a live page. Reads only what that user may see."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from portal.accounts.models import User
+from portal.jobs.messages import explain
+from portal.jobs.models import Job, JobState
+from portal.jobs.rows import job_dom_id, job_row
+from portal.jobs.selectors import get_job_for, visible_jobs
+from portal.labs.cards import lab_card, lab_dom_id, lab_header_dom_id, offer_card, offer_dom_id, team_labs_dom_id
+from portal.labs.selectors import get_lab_for, get_template_for, visible_labs, visible_templates
+from portal.teams.selectors import is_team_staff
+
+Message = dict[str, Any]
+
+# A page that slept longer than this many changes is behind by more than fragments can mend quickly.
+_MOST_MISSED = 100
+
+
+def render_change(user: User, language: str, *, kind: str, key: str) -> list[Message]:
+    """Return the messages that bring a page up to date with one object; those of a gone object take it away."""
+    with override(language):
+        return _RENDERERS[kind](user, key)
+
+
+def render_toast(user: User, language: str, job_id: int) -> Message | None:
+    """Return a toast if the job was asked for by ``user`` and did not work."""
+    job = visible_jobs(user).filter(pk=job_id, requested_by=user, state__in=(JobState.FAILED, JobState.ERRORED)).first()
+    if job is None:
+        return None
+    with override(language):
+        text = _("%(name)s: %(error)s") % {"name": job.object_name, "error": explain(job.error_kind)}
+    return {"type": "toast", "level": "error", "text": text}
+
+
+def changed_since(user: User, since: datetime) -> list[tuple[str, str]]:
+    """Return (kind, key) of what the user may see that looks different since then."""
+    labs = visible_labs(user).filter(changed_at__gte=since).values_list("pk", flat=True)
+    jobs = visible_jobs(user).filter(changed_at__gte=since).values_list("pk", flat=True)
+    templates = visible_templates(user).filter(changed_at__gte=since).values_list("slug", flat=True)
+    return [
+        *(("lab", str(key)) for key in labs[:_MOST_MISSED]),
+        *(("job", str(key)) for key in jobs[:_MOST_MISSED]),
+        *(("template", key) for key in templates[:_MOST_MISSED]),
+    ]
+
+
+def _render_lab(user: User, key: str) -> list[Message]:
+    try:
+        lab = get_lab_for(user, UUID(key))
+    except Http404:
+        return [_remove(lab_dom_id(key)), _remove(lab_header_dom_id(key))]
+    card = lab_card(lab, user)
+    html = render_to_string("labs/_card.html", {"lab": card})
+    messages = [{"type": "replace", "id": card.header_dom_id, "html": render_to_string("labs/_header.html", {"lab": card})}]
+    if lab.owner_id == user.pk:
+        messages.append({"type": "append", "to": "labs", "html": html})
+    if is_team_staff(user, lab.team):
+        messages.append({"type": "append", "to": team_labs_dom_id(lab.team.slug), "html": html})
+    return messages
+
+
+def _render_job(user: User, key: str) -> list[Message]:
+    try:
+        job: Job = get_job_for(user, int(key))
+    except Http404:
+        return [_remove(job_dom_id(key))]
+    return [{"type": "append", "to": "jobs", "html": render_to_string("jobs/_row.html", {"job": job_row(job)})}]
+
+
+def _render_template(user: User, key: str) -> list[Message]:
+    try:
+        offer = offer_card(get_template_for(user, key), user)
+    except Http404:
+        return [_remove(offer_dom_id(key))]
+    return [{"type": "append", "to": "offers", "html": render_to_string("labs/_offer.html", {"offer": offer})}]
+
+
+def _remove(dom_id: str) -> Message:
+    return {"type": "remove", "id": dom_id}
+
+
+_RENDERERS: dict[str, Callable[[User, str], list[Message]]] = {
+    "lab": _render_lab,
+    "job": _render_job,
+    "template": _render_template,
+}

@@ -1,0 +1,154 @@
+"""Changes to an image's configuration, written as Dockerfile instructions (``import --change``, ``commit --change``).
+
+Only the instructions that set configuration; building layers is not here. Grammar: Dockerfile reference.
+"""
+
+import json
+import posixpath
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from engine.core.image_config import ImageConfig
+from engine.errors import InvalidParameter
+
+DEFAULT_SHELL = ("/bin/sh", "-c")
+
+_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
+_SIGNAL = re.compile(r"\d{1,2}|(?:SIG)?[A-Z][A-Z0-9]*(?:[+-]\d+)?")
+
+
+def apply_changes(config: ImageConfig, changes: Sequence[str]) -> ImageConfig:
+    """Return the configuration after all changes, in order. Each text may hold several lines.
+
+    Raises InvalidParameter naming the instruction that is unknown or malformed.
+    """
+    for line in _logical_lines(changes):
+        word, _, rest = line.partition(" ")
+        instruction = _INSTRUCTIONS.get(word.upper())
+        if instruction is None:
+            raise InvalidParameter(f"{word!r} is not a valid change: use {', '.join(sorted(_INSTRUCTIONS))}")
+        if not rest.strip():
+            raise InvalidParameter(f"{word.upper()} requires an argument")
+        config = instruction(config, rest.strip())
+    return config
+
+
+def _logical_lines(changes: Sequence[str]) -> Iterator[str]:
+    for text in changes:
+        joined = re.sub(r"\\[ \t]*\r?\n", "", text)
+        for line in joined.splitlines():
+            stripped = line.strip().replace("\t", " ")
+            if stripped and not stripped.startswith("#"):
+                yield stripped
+
+
+def _command(config: ImageConfig, text: str) -> tuple[str, ...]:
+    """Read the JSON form, else take the text for the image's shell."""
+    items = _json_list(text)
+    return (*(config.shell or DEFAULT_SHELL), text) if items is None else items
+
+
+def _json_list(text: str) -> tuple[str, ...] | None:
+    if not text.startswith("["):
+        return None
+    try:
+        items = json.loads(text)
+    except ValueError:
+        return None
+    return tuple(items) if isinstance(items, list) and all(isinstance(item, str) for item in items) else None
+
+
+def _words(text: str, instruction: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise InvalidParameter(f"{instruction} {text!r} cannot be read: {error}".lower()) from error
+
+
+def _pairs(text: str, instruction: str) -> dict[str, str]:
+    """Read ``a=b c="d e"``, or the old form ``a b c`` that sets one name to the rest of the line."""
+    first, _, rest = text.partition(" ")
+    if "=" not in first:
+        if not rest.strip():
+            raise InvalidParameter(f"{instruction} {text!r} names no value: write {text}=value")
+        return {first: rest.strip()}
+    pairs = {}
+    for word in _words(text, instruction):
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise InvalidParameter(f"{instruction} {word!r} is not name=value")
+        pairs[name] = value
+    return pairs
+
+
+def _cmd(config: ImageConfig, text: str) -> ImageConfig:
+    return replace(config, cmd=_command(config, text))
+
+
+def _entrypoint(config: ImageConfig, text: str) -> ImageConfig:
+    return replace(config, entrypoint=_command(config, text))
+
+
+def _env(config: ImageConfig, text: str) -> ImageConfig:
+    values = dict(item.split("=", 1) for item in config.env)
+    values.update(_pairs(text, "ENV"))
+    return replace(config, env=tuple(f"{name}={value}" for name, value in values.items()))
+
+
+def _label(config: ImageConfig, text: str) -> ImageConfig:
+    return replace(config, labels={**config.labels, **_pairs(text, "LABEL")})
+
+
+def _expose(config: ImageConfig, text: str) -> ImageConfig:
+    ports = set(config.exposed_ports)
+    for word in _words(text, "EXPOSE"):
+        ports.update(_ports(word))
+    return replace(config, exposed_ports=tuple(sorted(ports)))
+
+
+def _ports(word: str) -> list[str]:
+    match = _PORT.fullmatch(word)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if match is None or not 0 < first <= last <= 65535:
+        raise InvalidParameter(f"EXPOSE {word!r} is not a port: write 80, 53/udp or 8000-8010/tcp")
+    return [f"{port}/{(match[3] or 'tcp').lower()}" for port in range(first, last + 1)]
+
+
+def _user(config: ImageConfig, text: str) -> ImageConfig:
+    words = _words(text, "USER")
+    if len(words) != 1:
+        raise InvalidParameter(f"USER {text!r} is not one user: write name, uid, or either with :group")
+    return replace(config, user=words[0])
+
+
+def _workdir(config: ImageConfig, text: str) -> ImageConfig:
+    # A leading double slash would survive normpath, which POSIX allows and nobody means here.
+    path = posixpath.normpath(posixpath.join("/", config.workdir, text.strip("\"'")))
+    return replace(config, workdir=f"/{path.lstrip('/')}")
+
+
+def _volume(config: ImageConfig, text: str) -> ImageConfig:
+    paths = _json_list(text)
+    named = paths if paths is not None else _words(text, "VOLUME")
+    return replace(config, volumes=tuple(sorted({*config.volumes, *named})))
+
+
+def _stopsignal(config: ImageConfig, text: str) -> ImageConfig:
+    if not _SIGNAL.fullmatch(text.upper()):
+        raise InvalidParameter(f"STOPSIGNAL {text!r} is not a signal: write a name such as SIGTERM, or a number")
+    return replace(config, stop_signal=text.upper())
+
+
+_INSTRUCTIONS: dict[str, Callable[[ImageConfig, str], ImageConfig]] = {
+    "CMD": _cmd,
+    "ENTRYPOINT": _entrypoint,
+    "ENV": _env,
+    "EXPOSE": _expose,
+    "LABEL": _label,
+    "STOPSIGNAL": _stopsignal,
+    "USER": _user,
+    "VOLUME": _volume,
+    "WORKDIR": _workdir,
+}

@@ -1,0 +1,1 @@
+"""Images: records, names, archives. Knows no container and no HTTP."""

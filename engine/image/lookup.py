@@ -1,0 +1,97 @@
+"""Which images a tenant sees, by which names, and what a name means to it. Pure.
+
+A name is looked up in the tenant's own scope, then in its team's, then among what the administrators published. A team, and an
+administrator, also see their members' images; those count last, and only where the name is clear.
+"""
+
+from collections.abc import Collection, Iterable
+
+from engine.core.digests import parse_id_prefix
+from engine.core.references import Reference, parse_reference, with_default_tag
+from engine.core.tenants import Tenant
+from engine.errors import InvalidParameter, NotFound
+from engine.image.records import Holding, ImageRecord
+
+_OWN, _TEAM, _PUBLISHED, _MEMBERS = range(4)
+_FULL_ID_DIGITS = 64
+
+
+def rank(tenant: Tenant, owner: Tenant) -> int | None:
+    """How near an owner's images are to a tenant, 0 the nearest; None: not visible."""
+    if owner == tenant:
+        return _OWN
+    if owner == Tenant(tenant.team) and not tenant.is_administrator:
+        return _TEAM
+    if owner.is_administrator:
+        return _PUBLISHED
+    return _MEMBERS if tenant.sees(owner) else None
+
+
+def visible_holdings(record: ImageRecord, tenant: Tenant) -> list[Holding]:
+    """Return the holdings through which a tenant sees an image, nearest first."""
+    ranked = [(rank(tenant, holding.owner), holding) for holding in record.holdings]
+    seen = [(at, holding.owner, holding) for at, holding in ranked if at is not None]
+    return [holding for _, _, holding in sorted(seen, key=lambda item: item[:2])]
+
+
+def tags_for(records: Iterable[ImageRecord], record: ImageRecord, tenant: Tenant) -> list[str]:
+    """Return the names by which a tenant reaches an image; one that means another image to it is left out."""
+    names = {name for holding in visible_holdings(record, tenant) for name in holding.tags}
+    others = [other for other in records if other.image_id != record.image_id] if names else []
+    return sorted(name for name in names if not _is_shadowed(name, record, others, tenant))
+
+
+def _is_shadowed(name: str, record: ImageRecord, others: Iterable[ImageRecord], tenant: Tenant) -> bool:
+    nearest = _name_rank(record, name, tenant)
+    # Who looks after members wants to see what they call their images, even where the name means another one to oneself.
+    return nearest != _MEMBERS and any(_name_rank(other, name, tenant) < nearest for other in others)
+
+
+def _name_rank(record: ImageRecord, name: str, tenant: Tenant) -> int:
+    ranks = (rank(tenant, holding.owner) for holding in record.holdings if name in holding.tags)
+    return min((at for at in ranks if at is not None), default=_MEMBERS + 1)
+
+
+def find(records: Collection[ImageRecord], tenant: Tenant, name: str, *, default_domain: str = "") -> ImageRecord:
+    """Return the image that a name, a name with digest, an id or the beginning of an id means to a tenant.
+
+    Raises NotFound; InvalidParameter for a malformed name and for one that means several images.
+    """
+    seen = [record for record in records if visible_holdings(record, tenant)]
+    digits = parse_id_prefix(name)
+    if digits and (name.startswith("sha256:") or len(digits) == _FULL_ID_DIGITS):
+        return _by_digits(seen, name, digits)
+    reference = parse_reference(name, default_domain=default_domain)
+    named = _by_digest(seen, tenant, reference) if reference.digest else _by_tag(seen, tenant, with_default_tag(reference).text)
+    if named is not None:
+        return named
+    if digits:
+        return _by_digits(seen, name, digits)
+    raise NotFound(f"no such image: {name}")
+
+
+def _by_tag(records: Iterable[ImageRecord], tenant: Tenant, tag: str) -> ImageRecord | None:
+    ranked = [(at, record) for record in records if (at := _name_rank(record, tag, tenant)) <= _MEMBERS]
+    nearest = min((at for at, _ in ranked), default=None)
+    found = [record for at, record in ranked if at == nearest]
+    if len(found) > 1:
+        raise InvalidParameter(f"image name {tag!r} is ambiguous: several members have it, give an id")
+    return found[0] if found else None
+
+
+def _by_digest(records: Iterable[ImageRecord], tenant: Tenant, reference: Reference) -> ImageRecord | None:
+    for record in records:
+        if reference.digest in (record.image_id, *record.digests):
+            names = (parse_reference(tag).name for one in visible_holdings(record, tenant) for tag in one.tags)
+            if reference.name in names:
+                return record
+    return None
+
+
+def _by_digits(records: Iterable[ImageRecord], name: str, digits: str) -> ImageRecord:
+    found = [record for record in records if record.image_id.startswith(f"sha256:{digits}")]
+    if len(found) > 1:
+        raise InvalidParameter(f"image id {name!r} is ambiguous: give more digits")
+    if not found:
+        raise NotFound(f"no such image: {name}")
+    return found[0]

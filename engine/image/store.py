@@ -1,0 +1,240 @@
+"""The images of a host: made from archives, named and looked up by tenants, removed when nobody holds them.
+
+Knows no container (who uses an image is asked of the caller) and enforces no quota. All methods block, may be called from any
+thread, and leave the disk as it was when they fail.
+"""
+
+import builtins
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.core.changes import apply_changes
+from engine.core.digests import sha256_of
+from engine.core.image_config import HistoryEntry, ImageConfig, format_image_config, parse_image_config
+from engine.core.layers import distinct_layers
+from engine.core.references import parse_reference, parse_tagged, with_default_tag
+from engine.core.tenants import Tenant
+from engine.core.timeformat import format_time, parse_time
+from engine.errors import InvalidParameter, NotFound
+from engine.image.archive import ArchivedImage, archived_images, spool_archive
+from engine.image.catalog import Catalog
+from engine.image.disk import ImageFolder
+from engine.image.lookup import visible_holdings
+from engine.image.platform import host_architecture
+from engine.image.records import Image, ImageRecord, with_holding
+from engine.image.removal import ImageUse, Removal, plan_removal_by_id, plan_removal_by_tag
+from engine.storage.layers import LayerStore
+from engine.storage.trash import Trash
+
+__all__ = ["Image", "ImageStore", "ImageUse", "InUse", "LoadedImage"]
+
+InUse = Callable[[str], Sequence[ImageUse]]
+"""Answers, for an image id, which containers (of any tenant) were made from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """One image of a loaded archive, and the names it got."""
+
+    image: Image
+    tags: tuple[str, ...]
+
+
+class ImageStore:
+    """One for each engine; ``root`` belongs to it."""
+
+    def __init__(
+        self,
+        root: Path,
+        layers: LayerStore,
+        trash: Trash | None = None,
+        *,
+        default_domain: str = "",
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Read all records. ``trash`` lies on the same filesystem; ``default_domain`` is the registry that short names mean."""
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._layers = layers
+        self._folder = ImageFolder(root, layers, trash or Trash(root / "trash"))
+        self._default_domain = default_domain
+        self._now_ns = now_ns
+        self._lock = threading.Lock()
+        self._catalog = Catalog(self._folder, default_domain=default_domain)
+
+    def import_tar(
+        self, stream: BinaryIO, *, tenant: Tenant, reference: str | None = None, changes: Sequence[str] = (), message: str = ""
+    ) -> Image:
+        """Make an image of one layer from a root filesystem's tar, compressed or not.
+
+        Raises InvalidParameter for the archive, the reference or a change; Fault where the disk fails.
+        """
+        tags = [self._tag_text(reference)] if reference else []
+        config = self._imported_config(changes, message)
+        layer = self._layers.unpack(stream)
+        return self._adopt(format_image_config(replace(config, diff_ids=(layer.diff_id,))), tenant, [layer.diff_id], tags=tags)
+
+    def load(self, stream: BinaryIO, *, tenant: Tenant) -> builtins.list[LoadedImage]:
+        """Take in all images of a docker archive or an OCI layout, compressed or not, with the names they carry.
+
+        Raises InvalidParameter; images before the bad one stay loaded. Fault where the disk fails.
+        """
+        with self._folder.staging() as folder:
+            spool_archive(stream, folder)
+            images = archived_images(folder, architecture=host_architecture())
+            return [self._load_one(image, tenant) for image in images]
+
+    def get(self, tenant: Tenant, name: str) -> Image:
+        """Look up a name, name@digest, id or the beginning of an id. Raises NotFound, InvalidParameter."""
+        with self._lock:
+            return self._catalog.image(self._catalog.find(tenant, name), tenant)
+
+    def by_id(self, image_id: str) -> Image:
+        """Return an image by its whole id for whoever has a container of it, even one that nobody holds. Raises NotFound."""
+        with self._lock:
+            record = self._catalog.get(image_id)
+            if record is None:
+                raise NotFound(f"no such image: {image_id}")
+            return self._catalog.image(record, record.holdings[0].owner if record.holdings else Tenant())
+
+    def list(self, tenant: Tenant) -> builtins.list[tuple[Image, builtins.list[str]]]:
+        """Return all images that a tenant sees with their names, newest first."""
+        with self._lock:
+            catalog = self._catalog
+            return [(catalog.image(record, tenant), catalog.tags(record, tenant)) for record in catalog.visible(tenant)]
+
+    def tags(self, image: Image, tenant: Tenant) -> builtins.list[str]:
+        """Return the names by which a tenant reaches an image, in familiar form."""
+        with self._lock:
+            record = self._catalog.get(image.id)
+            return self._catalog.tags(record, tenant) if record else []
+
+    def raw_config(self, image: Image) -> bytes:
+        """Return the configuration byte for byte; it may say more than ``image.config`` does."""
+        return self._folder.raw_config(image.id)
+
+    def lowers(self, image: Image) -> builtins.list[Path]:
+        """Return the layers' folders, base first, fit for an overlay mount. Raises NotFound for a removed image."""
+        return [self._layers.path(diff_id) for diff_id in distinct_layers(image.config.diff_ids)] or [self._layers.empty_path]
+
+    def layer_sizes(self, image: Image) -> builtins.list[int]:
+        """Return the bytes of each layer, base first, one for each diff id."""
+        return [self._layers.get(diff_id).size for diff_id in image.config.diff_ids]
+
+    def tag(self, tenant: Tenant, name: str, reference: str) -> Image:
+        """Give an image a further name in the tenant's scope; the image that had it there loses it.
+
+        Raises NotFound, InvalidParameter.
+        """
+        tag = self._tag_text(reference)
+        with self._lock:
+            image_id = self._catalog.find(tenant, name).image_id
+            self._catalog.give_tag(image_id, tenant, tag, self._now_ns())
+            return self._catalog.image(self._known(image_id), tenant)
+
+    def remove(self, tenant: Tenant, name: str, *, force: bool, in_use: InUse) -> builtins.list[dict[str, str]]:
+        """Remove a name, or by id an image, and answer as Docker: ``Untagged`` and ``Deleted`` items.
+
+        Raises NotFound, Conflict (in use, several names), Forbidden (another's). An image that stopped containers still need is
+        kept for them, shown to nobody, until ``collect``.
+        """
+        with self._lock:
+            record = self._catalog.find(tenant, name)
+            uses = in_use(record.image_id)
+            removal = self._plan_removal(record, tenant, name, force=force, uses=uses)
+            if removal.record.holdings or uses:
+                self._catalog.save(removal.record)
+            else:
+                self._drop_layers(self._catalog.delete(record))
+        gone = [{"Deleted": record.image_id}] if removal.is_deleted else []
+        return [*({"Untagged": tag} for tag in removal.untagged), *gone]
+
+    def collect(self, used_image_ids: Collection[str]) -> builtins.list[str]:
+        """Delete the images that nobody holds and no container was made from, and layers of no image; return the images' ids."""
+        with self._lock:
+            unused = self._catalog.unused(used_image_ids)
+            for record in unused:
+                self._catalog.delete(record)
+            self._layers.collect(self._catalog.wanted_layers())
+        return [record.image_id for record in unused]
+
+    def _tag_text(self, reference: str) -> str:
+        return parse_tagged(reference, default_domain=self._default_domain).text
+
+    def _known(self, image_id: str) -> ImageRecord:
+        record = self._catalog.get(image_id)
+        if record is None:
+            raise NotFound(f"no such image: {image_id}")
+        return record
+
+    def _imported_config(self, changes: Sequence[str], message: str) -> ImageConfig:
+        created = format_time(self._now_ns())
+        history = (HistoryEntry(created=created, comment=message or "Imported from -"),)
+        return apply_changes(ImageConfig(architecture=host_architecture(), created=created, history=history), changes)
+
+    def _load_one(self, archived: ArchivedImage, tenant: Tenant) -> LoadedImage:
+        diff_ids = parse_image_config(archived.raw_config).diff_ids
+        tags = [self._tag_text(name) for name in archived.names]
+        if len(diff_ids) != len(archived.layers):
+            raise InvalidParameter(
+                f"an image of the archive has {len(archived.layers)} layers, but its configuration names {len(diff_ids)}"
+            )
+        held: builtins.list[str] = []
+        try:
+            for diff_id, opened in zip(diff_ids, archived.layers, strict=True):
+                with opened() as layer:
+                    held.append(self._layers.unpack(layer, expected=diff_id).diff_id)
+        except BaseException:
+            self._release(held)
+            raise
+        return LoadedImage(self._adopt(archived.raw_config, tenant, held, tags=tags, digests=archived.digests), tuple(tags))
+
+    def _adopt(
+        self, raw: bytes, tenant: Tenant, held: Sequence[str], *, tags: Sequence[str], digests: tuple[str, ...] = ()
+    ) -> Image:
+        """Record an image whose layers are stored and held, then give them back."""
+        try:
+            with self._lock:
+                image_id = self._record(raw, tenant, digests)
+                for tag in tags:
+                    self._catalog.give_tag(image_id, tenant, tag, self._now_ns())
+                return self._catalog.image(self._known(image_id), tenant)
+        finally:
+            self._release(held)
+
+    def _record(self, raw: bytes, tenant: Tenant, digests: tuple[str, ...]) -> str:
+        image_id = sha256_of(raw)
+        known = self._catalog.get(image_id)
+        if known is not None:
+            self._catalog.save(with_holding(known, tenant, digests))
+            return image_id
+        config = parse_image_config(raw)
+        size = sum(self._layers.get(diff_id).size for diff_id in config.diff_ids)
+        created_ns = parse_time(config.created, now_ns=self._now_ns()) or 0
+        self._catalog.add(with_holding(ImageRecord(image_id, size, created_ns), tenant, digests), config, raw)
+        return image_id
+
+    def _plan_removal(self, record: ImageRecord, tenant: Tenant, name: str, *, force: bool, uses: Sequence[ImageUse]) -> Removal:
+        tag = (
+            ""
+            if name.startswith("sha256:")
+            else with_default_tag(parse_reference(name, default_domain=self._default_domain)).text
+        )
+        if any(tag in holding.tags for holding in visible_holdings(record, tenant)):
+            return plan_removal_by_tag(record, tenant, tag, force=force, uses=uses)
+        return plan_removal_by_id(record, tenant, force=force, uses=uses)
+
+    def _release(self, diff_ids: Sequence[str]) -> None:
+        with self._lock:
+            self._layers.release(diff_ids)
+            self._drop_layers(diff_ids)
+
+    def _drop_layers(self, diff_ids: Sequence[str]) -> None:
+        """Remove those of the layers that no image has; what another call is just reading in is held and stays."""
+        wanted = self._catalog.wanted_layers()
+        for diff_id in dict.fromkeys(diff_ids):
+            if diff_id not in wanted:
+                self._layers.remove(diff_id)

@@ -1,0 +1,146 @@
+"""Streams of bytes as iterators of blocks: decompression told by magic number, hashing, reading ahead in a thread.
+
+No block is larger than BLOCK_BYTES, whatever a compressed stream claims to expand to.
+"""
+
+import bz2
+import contextlib
+import lzma
+import queue
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Protocol
+
+from engine.errors import InvalidParameter
+from engine.storage.zstd import ZstdDecompressor
+
+BLOCK_BYTES = 1 << 20
+_XZ_MEMORY_BYTES = 256 << 20
+_BLOCKS_AHEAD = 4
+
+
+class Decompressor(Protocol):
+    """What bz2 and lzma offer alike; one object reads one stream or member."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _GzipDecompressor:
+    """zlib's object behind the interface of the others."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max(max_length, 0))
+
+
+_MAGIC: tuple[tuple[bytes, str, Callable[[], Decompressor]], ...] = (
+    (b"\x1f\x8b", "gzip", _GzipDecompressor),
+    (b"BZh", "bzip2", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ\x00", "xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)),
+    (b"\x28\xb5\x2f\xfd", "zstd", ZstdDecompressor),
+)
+
+
+def decompressed(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the plain content of a stream, compressed or not. Raises InvalidParameter where it is damaged or cut short."""
+    head = b""
+    while len(head) < 6 and (more := stream.read(BLOCK_BYTES)):
+        head += more
+    blocks = _raw_blocks(stream, head)
+    for magic, name, make in _MAGIC:
+        if head.startswith(magic):
+            return _expand(blocks, name, make)
+    return blocks
+
+
+def _raw_blocks(stream: BinaryIO, head: bytes) -> Iterator[bytes]:
+    block = head
+    while block:
+        yield block
+        block = stream.read(BLOCK_BYTES)
+
+
+def _expand(blocks: Iterator[bytes], name: str, make: Callable[[], Decompressor]) -> Iterator[bytes]:
+    try:
+        yield from _members(blocks, make)
+    except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
+        raise InvalidParameter(f"the {name} stream is damaged: {error or 'it ends too early'}") from error
+
+
+def _members(blocks: Iterator[bytes], make: Callable[[], Decompressor]) -> Iterator[bytes]:
+    """Concatenated members make one stream; zero padding after the last is allowed, as gzip itself does."""
+    data = next(blocks, b"")
+    while data:
+        member = make()
+        while not member.eof:
+            if block := member.decompress(data, BLOCK_BYTES):
+                yield block
+            data = b""
+            if member.needs_input and not member.eof and not (data := next(blocks, b"")):
+                raise EOFError("it ends too early")
+        data = member.unused_data.lstrip(b"\0")
+        while not data and (block := next(blocks, b"")):
+            data = block.lstrip(b"\0")
+
+
+def observed(blocks: Iterator[bytes], observe: Callable[[bytes], object]) -> Iterator[bytes]:
+    """Show each block to a hash (or counter) on its way."""
+    for block in blocks:
+        observe(block)
+        yield block
+
+
+@contextlib.contextmanager
+def read_ahead(blocks: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
+    """Work through ``blocks`` in a thread, a few blocks ahead: inflating and hashing leave the interpreter's lock."""
+    ready: queue.Queue[bytes | BaseException | None] = queue.Queue(_BLOCKS_AHEAD)
+    stopped = threading.Event()
+    pump = threading.Thread(target=_pump, args=(blocks, ready, stopped), name="read ahead", daemon=True)
+    pump.start()
+    try:
+        yield _taken(ready)
+    finally:
+        stopped.set()
+        while pump.is_alive():
+            with contextlib.suppress(queue.Empty):
+                ready.get(timeout=0.01)
+        pump.join()
+
+
+def _pump(blocks: Iterator[bytes], ready: "queue.Queue[bytes | BaseException | None]", stopped: threading.Event) -> None:
+    try:
+        for block in blocks:
+            if stopped.is_set():
+                return
+            ready.put(block)
+        ready.put(None)
+    except BaseException as error:  # noqa: BLE001, RUF100 - raised again by the reader
+        ready.put(error)
+
+
+def _taken(ready: "queue.Queue[bytes | BaseException | None]") -> Iterator[bytes]:
+    while (item := ready.get()) is not None:
+        if isinstance(item, BaseException):
+            raise item
+        yield item

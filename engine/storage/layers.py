@@ -1,0 +1,189 @@
+"""Layers on disk: each once, in a folder named by its diff id, complete or not there.
+
+    <root>/<hex>/diff/        the files, with the container's own ids
+    <root>/<hex>/layer.json   size
+    <root>/empty/             for images without layers
+    <root>/staging/           being unpacked; whatever a new daemon finds there goes to the trash
+
+Decides nothing about who may use a layer, nor when one is no longer wanted.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.core.digests import hex_of, is_digest
+from engine.errors import Fault, InvalidParameter, NotFound
+from engine.storage.compression import decompressed, observed, read_ahead
+from engine.storage.files import sync_filesystem, sync_folder, write_atomically
+from engine.storage.tar_source import TarSource
+from engine.storage.trash import Trash
+from engine.storage.tree import OPEN_FOLDER
+from engine.storage.untar import extract
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """``diff_id`` is the digest of the uncompressed tar, ``size`` the bytes of the files in it."""
+
+    diff_id: str
+    size: int
+
+
+class LayerStore:
+    """All methods may be called from any thread and may block on the disk."""
+
+    def __init__(self, root: Path, trash: Trash | None = None) -> None:
+        """Open or make the store. ``trash`` is to lie on the same filesystem; the store makes its own where none is given."""
+        self._root = root
+        self._staging = root / "staging"
+        self._staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+        root.chmod(0o700)
+        self._trash = trash or Trash(root / "trash")
+        self._lock = threading.Lock()
+        self._held: Counter[str] = Counter()
+        self.empty_path = root / "empty"  # an image without layers still needs a lower folder
+        self.empty_path.mkdir(exist_ok=True, mode=0o755)
+        for left in self._staging.iterdir():
+            self._trash.discard(left)
+        self._layers = dict(self._found())
+
+    def unpack(self, stream: BinaryIO, *, expected: str = "") -> Layer:
+        """Store the layer of a tar stream (plain, gzip, bzip2, xz or zstd) and hold it until ``release``.
+
+        ``expected`` is the diff id that the content is to have. A layer that is already stored is not written again, but its
+        content is still read and hashed: knowing the id of another tenant's layer gives nobody its files.
+        Raises InvalidParameter for a bad archive, Fault for a failing disk; nothing is left then.
+        """
+        if expected and self._hold_if_stored(expected):
+            return self._verified(stream, expected)
+        staging = self._staging / secrets.token_hex(8)
+        try:
+            digest, size = _read(stream, lambda blocks: _unpack(blocks, staging / "diff"))
+            _check(digest, expected)
+            return self._publish(staging, Layer(digest, size))
+        except OSError as error:
+            raise Fault(f"cannot store the layer: {error}") from error
+        finally:
+            self._trash.discard(staging)
+
+    def hold(self, diff_ids: Iterable[str]) -> None:
+        """Keep layers from ``collect`` until they are released as often. Raises NotFound if one is not stored."""
+        wanted = tuple(diff_ids)
+        with self._lock:
+            for diff_id in wanted:
+                if diff_id not in self._layers:
+                    raise NotFound(f"no such layer: {diff_id}")
+            self._held.update(wanted)
+
+    def release(self, diff_ids: Iterable[str]) -> None:
+        """Give back what ``unpack`` or ``hold`` holds."""
+        with self._lock:
+            self._held.subtract(tuple(diff_ids))
+            self._held = +self._held
+
+    def has(self, diff_id: str) -> bool:
+        return diff_id in self._layers
+
+    def get(self, diff_id: str) -> Layer:
+        """Raises NotFound."""
+        try:
+            return self._layers[diff_id]
+        except KeyError:
+            raise NotFound(f"no such layer: {diff_id}") from None
+
+    def path(self, diff_id: str) -> Path:
+        """Return the folder with the layer's files. Raises NotFound."""
+        return self._folder(self.get(diff_id).diff_id) / "diff"
+
+    def remove(self, diff_id: str) -> bool:
+        """Remove a layer unless it is held; say whether it went."""
+        with self._lock:
+            if diff_id not in self._layers or self._held[diff_id]:
+                return False
+            self._trash.discard(self._folder(diff_id))
+            del self._layers[diff_id]
+            return True
+
+    def collect(self, keep: Collection[str]) -> list[str]:
+        """Remove every layer that is neither in ``keep`` nor held; return what went."""
+        return [diff_id for diff_id in list(self._layers) if diff_id not in keep and self.remove(diff_id)]
+
+    def _hold_if_stored(self, diff_id: str) -> bool:
+        with self._lock:
+            if diff_id in self._layers:
+                self._held[diff_id] += 1
+            return diff_id in self._layers
+
+    def _verified(self, stream: BinaryIO, diff_id: str) -> Layer:
+        try:
+            digest, _ = _read(stream, _consume)
+            _check(digest, diff_id)
+        except BaseException:
+            self.release([diff_id])
+            raise
+        return self.get(diff_id)
+
+    def _publish(self, staging: Path, layer: Layer) -> Layer:
+        write_atomically(staging / "layer.json", json.dumps({"size": layer.size}).encode())
+        sync_filesystem(staging)
+        with self._lock:
+            if layer.diff_id not in self._layers:
+                staging.rename(self._folder(layer.diff_id))
+                sync_folder(self._root)
+                self._layers[layer.diff_id] = layer
+            self._held[layer.diff_id] += 1
+            return self._layers[layer.diff_id]
+
+    def _folder(self, diff_id: str) -> Path:
+        return self._root / hex_of(diff_id)
+
+    def _found(self) -> Iterator[tuple[str, Layer]]:
+        for folder in self._root.iterdir():
+            diff_id = f"sha256:{folder.name}"
+            if is_digest(diff_id):
+                try:
+                    size = int(json.loads((folder / "layer.json").read_bytes())["size"])
+                    (folder / "diff").stat()
+                    yield diff_id, Layer(diff_id, size)
+                except (OSError, ValueError, KeyError, TypeError) as error:
+                    _log.error("layer %s is damaged and put away: %s", diff_id, error)
+                    self._trash.discard(folder)
+
+
+def _read(stream: BinaryIO, work: Callable[[Iterator[bytes]], int]) -> tuple[str, int]:
+    """Return the digest of the plain stream, and what ``work`` made of it."""
+    hasher = hashlib.sha256()
+    with read_ahead(observed(decompressed(stream), hasher.update)) as blocks:
+        result = work(blocks)
+    return f"sha256:{hasher.hexdigest()}", result
+
+
+def _check(digest: str, expected: str) -> None:
+    if expected and digest != expected:
+        raise InvalidParameter(f"a layer has the diff id {digest}, its image says {expected}")
+
+
+def _unpack(blocks: Iterator[bytes], folder: Path) -> int:
+    folder.mkdir(parents=True, mode=0o755)
+    root_fd = os.open(folder, OPEN_FOLDER)
+    try:
+        return extract(TarSource(blocks), root_fd)
+    finally:
+        os.close(root_fd)
+
+
+def _consume(blocks: Iterator[bytes]) -> int:
+    for _ in blocks:
+        pass
+    return 0

@@ -1,0 +1,109 @@
+"""Removal in idle time: a folder is renamed away at once and taken apart later by one thread.
+
+Deleting a large tree keeps an ext4 journal busy for seconds, and whoever asked should not wait for it. What a daemon leaves
+behind in the trash the next one removes.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import stat
+import threading
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+_NICEST = 19
+
+
+class Trash:
+    """A folder on the same filesystem as all that is thrown into it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._waiting: list[str] = []
+        self._worker: threading.Thread | None = None
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._enqueue(os.listdir(path))  # noqa: PTH208 - names are what the worker wants
+
+    def discard(self, path: Path) -> None:
+        """Make a file or folder vanish from its place; a missing one is fine. Raises OSError if it cannot be moved."""
+        name = secrets.token_hex(8)
+        try:
+            path.rename(self._path / name)
+        except FileNotFoundError:
+            return
+        self._enqueue([name])
+
+    def empty(self) -> None:
+        """Wait until all that was thrown away so far is gone."""
+        while (worker := self._worker) is not None:
+            worker.join()
+
+    def _enqueue(self, names: list[str]) -> None:
+        with self._lock:
+            self._waiting.extend(names)
+            if self._waiting and self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="trash", daemon=True)
+                self._worker.start()
+
+    def _work(self) -> None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICEST)
+        folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            while (name := self._next()) is not None:
+                self._remove(folder, name)
+        finally:
+            os.close(folder)
+
+    def _next(self) -> str | None:
+        with self._lock:
+            if self._waiting:
+                return self._waiting.pop()
+            self._worker = None
+            return None
+
+    def _remove(self, folder: int, name: str) -> None:
+        try:
+            remove_tree(folder, name)
+        except OSError as error:
+            _log.warning("cannot remove %s: %s; the next start of the engine tries again", self._path / name, error)
+
+
+def remove_tree(folder: int, name: str) -> None:
+    """Remove a file or tree, however deep: each folder inside is first moved up beside its parent.
+
+    A container may nest folders deeper than a path or a call stack can be long, so nothing here recurses or joins paths.
+    """
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if _is_folder(folder, current):
+            waiting.extend(_flatten(folder, current))
+            os.rmdir(current, dir_fd=folder)
+        else:
+            os.unlink(current, dir_fd=folder)
+
+
+def _is_folder(folder: int, name: str) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+
+
+def _flatten(folder: int, name: str) -> list[str]:
+    """Empty one folder: unlink what is no folder, move the others up; return their new names."""
+    moved = []
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        with os.scandir(descriptor) as entries:
+            children = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for child, is_folder in children:
+            if is_folder:
+                moved.append(secrets.token_hex(8))
+                os.rename(child, moved[-1], src_dir_fd=descriptor, dst_dir_fd=folder)
+            else:
+                os.unlink(child, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+    return moved

@@ -1,0 +1,135 @@
+"""A folder being filled by path, in which no path can lead outside: every component is opened by descriptor, following no link.
+
+Used on folders that nobody else writes to. Knows no archive format.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+
+from engine.errors import InvalidParameter
+from engine.storage.trash import remove_tree
+
+Parts = tuple[str, ...]
+
+OPAQUE_XATTR = "trusted.overlay.opaque"
+OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MAX_PATH_LENGTH = 4096
+
+
+def split_path(path: str) -> Parts:
+    """Return the components of a path taken from the top of the tree. Raises InvalidParameter where it would climb."""
+    if len(path) > _MAX_PATH_LENGTH:
+        raise InvalidParameter(f"the archive holds a path of {len(path)} characters, at most {_MAX_PATH_LENGTH} can be used")
+    parts = tuple(part for part in path.split("/") if part not in ("", "."))
+    if ".." in parts:
+        raise InvalidParameter(f"the archive holds a path that leads outside: {path!r}")
+    return parts
+
+
+def status_of(parent: int, name: str) -> os.stat_result | None:
+    """Return what is at a name, link not followed; None for nothing."""
+    try:
+        return os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def is_whiteout(status: os.stat_result) -> bool:
+    """Whether overlayfs takes this for "removed here": a character device 0:0."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+class Tree:
+    """Opens, and makes where missing, the folders of a tree."""
+
+    def __init__(self, root_fd: int) -> None:
+        self.root_fd = root_fd
+        # Entries come folder by folder, so keeping the last one open saves nearly all walks.
+        self._near: tuple[Parts, int] | None = None
+
+    def close(self) -> None:
+        """Close the folder kept open; the root stays its owner's."""
+        if self._near is not None:
+            os.close(self._near[1])
+            self._near = None
+
+    def folder(self, parts: Parts) -> int:
+        """Return the descriptor of a folder, valid until the next call; missing ones are made, owned by root."""
+        if not parts:
+            return self.root_fd
+        if self._near is None or self._near[0] != parts:
+            self.close()
+            self._near = (parts, self._walk(parts, self._step))
+        return self._near[1]
+
+    @contextlib.contextmanager
+    def existing_folder(self, parts: Parts) -> Iterator[int]:
+        """Open a folder that is to be there already. Raises FileNotFoundError or NotADirectoryError."""
+        descriptor = self._walk(parts, _open) if parts else os.dup(self.root_fd)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def replace(self, parent: int, name: str, create: Callable[[], int | None]) -> int:
+        """Create something new at a name, removing what this tree already has there; return what ``create`` returned."""
+        try:
+            return create() or 0
+        except FileExistsError:
+            if self._near is not None and self._near[1] != parent:
+                self.close()  # it may lie inside of what goes
+            remove_tree(parent, name)
+            return create() or 0
+
+    def _walk(self, parts: Parts, step: Callable[[int, str], int]) -> int:
+        current = os.dup(self.root_fd)
+        for part in parts:
+            try:
+                below = step(current, part)
+            finally:
+                os.close(current)
+            current = below
+        return current
+
+    def _step(self, parent: int, name: str) -> int:
+        try:
+            return _open(parent, name)
+        except FileNotFoundError:
+            return make_folder(parent, name, 0o755)
+        except NotADirectoryError:
+            was = status_of(parent, name)
+            if was is None or not is_whiteout(was):
+                raise
+            return make_folder(parent, name, 0o755)
+
+
+def _open(parent: int, name: str) -> int:
+    return os.open(name, OPEN_FOLDER, dir_fd=parent)
+
+
+def make_folder(parent: int, name: str, mode: int) -> int:
+    """Make a folder, or keep the one that is there, and open it. One that takes the place of a whiteout becomes opaque."""
+    was = status_of(parent, name)
+    if was is None or not stat.S_ISDIR(was.st_mode):
+        if was is not None:
+            os.unlink(name, dir_fd=parent)
+        os.mkdir(name, mode, dir_fd=parent)
+    descriptor = _open(parent, name)
+    if was is not None and is_whiteout(was):
+        os.setxattr(descriptor, OPAQUE_XATTR, b"y")
+    return descriptor
+
+
+def hide(parent: int, name: str) -> None:
+    """Put a whiteout. It concerns the layers below only: what this tree itself has there stays."""
+    was = status_of(parent, name)
+    if was is None:
+        os.mknod(name, stat.S_IFCHR, 0, dir_fd=parent)
+    elif stat.S_ISDIR(was.st_mode):
+        descriptor = _open(parent, name)
+        try:
+            os.setxattr(descriptor, OPAQUE_XATTR, b"y")
+        finally:
+            os.close(descriptor)

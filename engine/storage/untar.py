@@ -1,0 +1,184 @@
+"""Writes the entries of a layer's tar into a folder, as the upper of an overlay would hold them.
+
+Trusts nothing in the archive. Whiteouts become what overlayfs understands (OCI image specification, "Whiteouts"; kernel
+documentation, filesystems/overlayfs). Must run as root of the host, on a folder that nobody else writes to.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Mapping
+
+from engine.errors import EngineError, Fault, InvalidParameter
+from engine.storage import tar
+from engine.storage.tar_source import TarSource
+from engine.storage.tree import OPAQUE_XATTR, Parts, Tree, hide, is_whiteout, make_folder, split_path, status_of
+
+WHITEOUT_PREFIX = ".wh."
+OPAQUE_NAME = ".wh..wh..opq"
+_RESERVED_PREFIX = ".wh..wh."
+# All other attributes are the overlay's own, labels of another system, or would act on the host.
+_XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
+_XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
+_MAX_ID = 2**32 - 2
+_CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# What a hostile or foreign archive can provoke; everything else is the host's failure.
+_ARCHIVE_ERRORS = frozenset(
+    {
+        *(errno.E2BIG, errno.EEXIST, errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.EMLINK),
+        *(errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.ERANGE, errno.EXDEV),
+    }
+)
+
+
+def extract(source: TarSource, root_fd: int) -> int:
+    """Write all entries below ``root_fd`` and return the bytes of their files.
+
+    Raises InvalidParameter for an archive that cannot be unpacked, Fault where the disk fails. What is half done stays.
+    """
+    tree = Tree(root_fd)
+    extraction = _Extraction(tree, source)
+    name = "its end"
+    try:
+        for entry in tar.read_entries(source):
+            name = entry.name
+            extraction.add(entry)
+        extraction.set_folder_times()
+    except (OSError, ValueError) as error:
+        raise _translated(error, name) from error
+    finally:
+        tree.close()
+    return extraction.size
+
+
+class _Extraction:
+    def __init__(self, tree: Tree, source: TarSource) -> None:
+        self.size = 0
+        self._tree = tree
+        self._source = source
+        self._folder_times: dict[Parts, int] = {}
+        # Device nodes are left out: the host's root mounts the overlay, so one in an image could open the host's device.
+        # A container has its own /dev, and cannot make device nodes either.
+        self._writers = {
+            tar.FILE: self._file,
+            tar.FOLDER: self._folder,
+            tar.SYMLINK: self._symlink,
+            tar.HARD_LINK: self._hard_link,
+            tar.FIFO: self._fifo,
+        }
+
+    def add(self, entry: tar.Entry) -> None:
+        parts = split_path(entry.name)
+        if entry.uid > _MAX_ID or entry.gid > _MAX_ID:
+            raise InvalidParameter(f"the archive gives {entry.name!r} the owner {entry.uid}:{entry.gid}, which cannot be")
+        if not parts:
+            self._root(entry)
+        elif parts[-1].startswith(WHITEOUT_PREFIX):
+            self._whiteout(parts)
+        elif (writer := self._writers.get(entry.kind)) is not None:
+            writer(entry, parts, self._tree.folder(parts[:-1]))
+
+    def set_folder_times(self) -> None:
+        """Folders get their times last, because filling them changes these."""
+        for parts, time_ns in self._folder_times.items():
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._tree.existing_folder(parts) as descriptor:
+                os.utime(descriptor, ns=(time_ns, time_ns))
+
+    def _root(self, entry: tar.Entry) -> None:
+        if entry.kind != tar.FOLDER:
+            raise InvalidParameter(f"the archive's root is not a folder: {entry.name!r}")
+        self._dress(self._tree.root_fd, entry)
+        self._folder_times[()] = entry.mtime_ns
+
+    def _folder(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
+        descriptor = make_folder(parent, parts[-1], 0o700)
+        try:
+            self._dress(descriptor, entry)
+        finally:
+            os.close(descriptor)
+        self._folder_times[parts] = entry.mtime_ns
+
+    def _file(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
+        descriptor = self._tree.replace(parent, parts[-1], lambda: os.open(parts[-1], _CREATE_FILE, 0o600, dir_fd=parent))
+        try:
+            self._fill(descriptor, entry)
+            self._dress(descriptor, entry)
+            os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
+        finally:
+            os.close(descriptor)
+        self.size += entry.size
+
+    def _fill(self, descriptor: int, entry: tar.Entry) -> None:
+        for offset, length in entry.extents if entry.extents is not None else ((0, entry.size),):
+            for piece in self._source.content(length):
+                offset += _write(descriptor, piece, offset)  # noqa: PLW2901 - the extent is being consumed
+        if entry.extents is not None:
+            os.ftruncate(descriptor, entry.real_size)
+
+    def _dress(self, descriptor: int, entry: tar.Entry) -> None:
+        os.fchown(descriptor, entry.uid, entry.gid)
+        os.fchmod(descriptor, entry.mode)  # after the owner, whose change clears set-user-id
+        _set_xattrs(descriptor, entry.xattrs)
+
+    def _symlink(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
+        self._tree.replace(parent, parts[-1], lambda: os.symlink(entry.link, parts[-1], dir_fd=parent))
+        self._dress_node(parts[-1], parent, entry)
+
+    def _fifo(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
+        self._tree.replace(parent, parts[-1], lambda: os.mkfifo(parts[-1], 0o600, dir_fd=parent))
+        os.chmod(parts[-1], entry.mode, dir_fd=parent)
+        self._dress_node(parts[-1], parent, entry)
+
+    def _dress_node(self, name: str, parent: int, entry: tar.Entry) -> None:
+        os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
+        os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
+
+    def _hard_link(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
+        target = split_path(entry.link)
+        if not target or target == parts[: len(target)]:
+            raise InvalidParameter(f"the hard link {entry.name!r} of the archive leads to itself")
+        with self._tree.existing_folder(target[:-1]) as folder:
+            was = status_of(folder, target[-1])
+            if was is None or stat.S_ISDIR(was.st_mode) or is_whiteout(was):
+                raise FileNotFoundError(errno.ENOENT, f"a hard link leads to {entry.link!r}, which is no file of this layer")
+            self._tree.replace(parent, parts[-1], lambda: _link(folder, target[-1], parent, parts[-1]))
+
+    def _whiteout(self, parts: Parts) -> None:
+        parent, name = self._tree.folder(parts[:-1]), parts[-1]
+        hidden = name.removeprefix(WHITEOUT_PREFIX)
+        if name == OPAQUE_NAME:
+            os.setxattr(parent, OPAQUE_XATTR, b"y")
+        elif hidden in ("", ".", ".."):
+            raise InvalidParameter(f"the archive holds a whiteout of nothing: {'/'.join(parts)!r}")
+        elif not name.startswith(_RESERVED_PREFIX):  # those are the bookkeeping of an old storage driver
+            hide(parent, hidden)
+
+
+def _write(descriptor: int, data: bytes, offset: int) -> int:
+    written = 0
+    while written < len(data):
+        written += os.pwrite(descriptor, data[written:] if written else data, offset + written)
+    return written
+
+
+def _link(folder: int, target: str, parent: int, name: str) -> None:
+    os.link(target, name, src_dir_fd=folder, dst_dir_fd=parent, follow_symlinks=False)
+
+
+def _set_xattrs(descriptor: int, xattrs: Mapping[str, bytes]) -> None:
+    for name, value in xattrs.items():
+        if name in _XATTRS or (name.startswith(_XATTR_PREFIX) and not name.startswith(_XATTR_REFUSED)):
+            try:
+                os.setxattr(descriptor, name, value)
+            except OSError as error:
+                # Not every filesystem keeps them; an image without is better than none, as in moby.
+                if error.errno != errno.ENOTSUP:
+                    raise
+
+
+def _translated(error: OSError | ValueError, name: str) -> EngineError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    if isinstance(error, ValueError) or error.errno in _ARCHIVE_ERRORS:
+        return InvalidParameter(f"cannot unpack {name[:200]!r} of the archive: {reason}")
+    return Fault(f"cannot write {name[:200]!r} of the archive: {reason}")

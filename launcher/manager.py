@@ -51,7 +51,7 @@ class Manager:
     def __init__(self, parts: Iterable[Part], *, spawner: Spawner, log_path: Path, lock_fd: int) -> None:
         self._states = [Running(part, log_path / f"{part.name}.log") for part in parts]
         self._spawner = spawner
-        self._lock_fd = lock_fd
+        self.lock_fd = lock_fd
         self._met: set[str] = set()
         self._is_stopping = False
 
@@ -83,6 +83,10 @@ class Manager:
         self._is_stopping = True
         for stage in sorted({state.part.stop_stage for state in self._states}):
             self._stop_stage([state for state in self._states if state.part.stop_stage == stage and state.pid])
+
+    def pids(self) -> dict[str, int]:
+        """The process of each part, 0 while it is down."""
+        return {state.part.name: state.pid for state in self._states}
 
     def _tend_all(self) -> None:
         for state in self._states:
@@ -118,7 +122,7 @@ class Manager:
 
     def _spawn(self, state: Running, now: float) -> None:
         state.log_offset = state.log.stat().st_size if state.log.exists() else 0
-        lock_fd = None if state.part.is_container_parent else self._lock_fd
+        lock_fd = None if state.part.is_container_parent else self.lock_fd
         state.pid = self._spawner.spawn(state.part.argv, is_root=state.part.is_root, log=state.log, lock_fd=lock_fd)
         state.started_at = now
         state.is_ready = False

@@ -65,6 +65,7 @@ class FilesystemContext:
 def new_mount(filesystem: str, attributes: int, **options: str) -> int:
     """A detached mount of a new instance of a file system with string options."""
     with FilesystemContext(filesystem) as context:
+        context.set_string("source", filesystem)
         for key, value in options.items():
             context.set_string(key, value)
         context.create()

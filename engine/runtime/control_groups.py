@@ -21,10 +21,10 @@ _REMOVE_PAUSE_SECONDS = 0.002
 
 
 class Membership(NamedTuple):
-    """How a child gets in: born in ``into`` (a v2 directory, -1 for none), then writing itself to each of ``procs``."""
+    """How a child gets in: born in ``into`` (a v2 directory, -1 for none), then writing itself to each of ``tasks``."""
 
     into: int
-    procs: list[int]
+    tasks: list[int]
 
 
 def make_cgroups(spec: CgroupSpec) -> list[str]:
@@ -45,19 +45,23 @@ def make_cgroups(spec: CgroupSpec) -> list[str]:
 def open_membership(directories: list[str], opened: Descriptors) -> Membership:
     """Open the ways in. Permission is checked against who opened them, so a child without rights may use them."""
     into = -1
-    procs = []
+    tasks = []
     for directory in directories:
         fd = opened.add(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         if into < 0 and filesystem_magic(fd) == CGROUP2_SUPER_MAGIC:
             into = fd
         else:
-            procs.append(opened.add(os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=fd)))
-    return Membership(into, procs)
+            tasks.append(opened.add(os.open("tasks", os.O_WRONLY | os.O_CLOEXEC, dir_fd=fd)))
+    return Membership(into, tasks)
 
 
-def join(procs: list[int]) -> None:
-    """Move the calling process in."""
-    for fd in procs:
+def join(tasks: list[int]) -> None:
+    """Move the calling process in, which must be single-threaded.
+
+    A thread that moves itself ("0" to "tasks") needs no lock on all processes; the same through cgroup.procs waits for an RCU
+    grace period, 7 to 20 ms, whenever the last such move was a moment ago.
+    """
+    for fd in tasks:
         os.write(fd, b"0")
 
 

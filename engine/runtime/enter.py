@@ -20,6 +20,7 @@ from engine.linux.namespaces import (
     CLONE_NEWUTS,
     setns,
 )
+from engine.linux.oom import set_oom_score_adj
 from engine.linux.prctl import PR_SET_DUMPABLE, join_new_session_keyring, prctl
 from engine.runtime import control_groups, steps
 from engine.runtime.command import run_command
@@ -32,13 +33,13 @@ class EnterEnd(NamedTuple):
     """All that the child keeps of what it inherits."""
 
     container_pidfd: int
-    procs: list[int]
+    tasks: list[int]
     streams: ChildStreams
     program: bytes
     errors_fd: int
 
     def fds(self) -> list[int]:
-        return [0, 1, 2, self.container_pidfd, *self.procs, *self.streams.fds(), self.errors_fd]
+        return [0, 1, 2, self.container_pidfd, *self.tasks, *self.streams.fds(), self.errors_fd]
 
 
 def run(spec: ExecSpec, end: EnterEnd) -> NoReturn:
@@ -57,7 +58,8 @@ def run(spec: ExecSpec, end: EnterEnd) -> NoReturn:
 
 def _run(spec: ExecSpec, end: EnterEnd) -> NoReturn:
     steps.reach("join")
-    control_groups.join(end.procs)
+    control_groups.join(end.tasks)
+    set_oom_score_adj(spec["process"]["oom_score_adj"])
     join_new_session_keyring()
     setns(end.container_pidfd, _NAMESPACES)
     prctl(PR_SET_DUMPABLE, 0)

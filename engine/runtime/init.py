@@ -12,6 +12,7 @@ from engine.core.launch import LaunchSpec
 from engine.linux.files import close_all_but
 from engine.linux.identity import become
 from engine.linux.namespaces import CLONE_NEWCGROUP, unshare
+from engine.linux.oom import set_oom_score_adj
 from engine.linux.prctl import PR_SET_DUMPABLE, join_new_session_keyring, prctl
 from engine.linux.route_socket import loopback_up, send_messages
 from engine.linux.uts import set_names
@@ -28,7 +29,7 @@ class ChildEnd(NamedTuple):
     """All that the child keeps of what it inherits."""
 
     prepared: filesystem.Prepared
-    procs: list[int]
+    tasks: list[int]
     streams: ChildStreams
     program: bytes
     go_fd: int
@@ -36,7 +37,7 @@ class ChildEnd(NamedTuple):
 
     def fds(self) -> list[int]:
         """Descriptors to keep; the supervisor's own standard streams stay until the container's replace them."""
-        return [0, 1, 2, *self.prepared.fds(), *self.procs, *self.streams.fds(), self.go_fd, self.errors_fd]
+        return [0, 1, 2, *self.prepared.fds(), *self.tasks, *self.streams.fds(), self.go_fd, self.errors_fd]
 
 
 def run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
@@ -55,7 +56,8 @@ def run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
 
 def _run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
     steps.reach("join")
-    control_groups.join(end.procs)
+    control_groups.join(end.tasks)
+    set_oom_score_adj(spec["process"]["oom_score_adj"])
     unshare(CLONE_NEWCGROUP)
     join_new_session_keyring()  # before the ids change: keys count against the host's root, who has no narrow quota
     messages = _wait_for_go(end.go_fd)

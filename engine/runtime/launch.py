@@ -132,7 +132,7 @@ def _create(spec: LaunchSpec, cache: MountCache, made: list[str], bench: _Bench)
     reach("clone")
     pid, pidfd = clone3(_NAMESPACES, cgroup_fd=membership.into)
     if pid == 0:
-        init.run(spec, init.ChildEnd(prepared, membership.procs, child_streams, program, child_go, child_errors))
+        init.run(spec, init.ChildEnd(prepared, membership.tasks, child_streams, program, child_go, child_errors))
     bench.ours.add(pidfd)
     netns = bench.ours.add(_settle(spec, pid, pidfd))
     bench.ours.let_go()
@@ -183,7 +183,7 @@ def _enter(spec: ExecSpec, container_pidfd: int, bench: _Bench) -> Launched:
     reach("clone")
     pid, pidfd = _clone_into_pid_namespace(container_pidfd, membership.into)
     if pid == 0:
-        enter.run(spec, enter.EnterEnd(container_pidfd, membership.procs, child_streams, program, child_errors))
+        enter.run(spec, enter.EnterEnd(container_pidfd, membership.tasks, child_streams, program, child_errors))
     bench.ours.let_go()
     return Launched(pid, pidfd, -1, -1, errors, streams)
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 from engine.linux.capabilities import drop_bounding, numbers, set_capabilities
 from engine.linux.files import close_all_but
 from engine.linux.prctl import PR_SET_NO_NEW_PRIVS, prctl
+from engine.linux.process_title import set_title
 from engine.linux.seccomp import load_filter
 
 _KEPT_CAPABILITIES = numbers(["CAP_KILL"])  # the child may run as any user
@@ -19,6 +20,7 @@ _KEPT_CAPABILITIES = numbers(["CAP_KILL"])  # the child may run as any user
 def supervise(child: int, *, program: bytes) -> NoReturn:
     """Serve until ``child`` ends, then exit as it did. Never returns."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    set_title("init")
     _keep_little(program)
     while True:
         number = signal.sigwait(signal.valid_signals())

@@ -142,6 +142,7 @@ def _open_detached(path: str, attributes: int, *, userns_fd: int = 0, recursive:
 
 def _create_overlay(lower_fds: list[int], *, upper_fd: int, work_fd: int, root_uid: int) -> int:
     with FilesystemContext("overlay") as context:
+        context.set_string("source", "overlay")
         for fd in lower_fds:
             context.set_fd("lowerdir+", fd)
         context.set_fd("upperdir", upper_fd)

@@ -175,17 +175,15 @@ class Supervisor:
         await process.ended.wait()
         await self.forget(process.id)
 
-    async def _hand_over(self, connection: Connection) -> None:
-        """Learn the supervisor's processes (they come as events), and give it those that a dead one left to us."""
-        left = dict(self.processes)
-        answer, fds = await connection.request("hello")
+    async def _hand_over(self, connection: Connection, answer: Body, fds: dict[str, int]) -> None:
+        """Give a supervisor, which has just told of its processes by events, those that a dead one left to us."""
+        left = [process for process_id, process in self.processes.items() if process_id not in answer["processes"]]
         old_cell = self._cell
         self._cell = -1
         try:
-            missing = [process for process_id, process in left.items() if process_id not in answer["processes"]]
-            if missing:
+            if left:
                 await connection.request("recover", {}, {"cell": old_cell})
-            for process in missing:
+            for process in left:
                 await self._hand_over_process(connection, process)
             for cgroup in self._creating.values():
                 await connection.request("sweep", {"cgroup": cgroup})

@@ -6,7 +6,6 @@ Owns the socket and the numbering of requests. Knows nothing of processes.
 import asyncio
 import os
 import socket
-import struct
 from collections.abc import Callable, Mapping
 
 from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotFound, Unavailable
@@ -15,7 +14,6 @@ from engine.runtime.protocol import Body
 
 Answer = tuple[Body, dict[str, int]]
 _KINDS: dict[str, type[EngineError]] = {kind.__name__: kind for kind in (Conflict, Fault, NotFound, Unavailable)}
-_UCRED = struct.Struct("3i")
 LOST = "the supervisor of containers ended in the middle of the request; try again"
 
 
@@ -32,7 +30,6 @@ class Connection:
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._sending = asyncio.Lock()
         sock.setblocking(False)
-        self.peer_pid, self.peer_uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
         asyncio.get_running_loop().add_reader(sock.fileno(), self._receive)
 
     async def request(self, op: str, body: Body | None = None, fds: Mapping[str, int] | None = None) -> Answer:

@@ -23,7 +23,10 @@ _RETRY_SECONDS = 1.0
 
 
 class Lifeline:
-    """``hand_over`` runs on each new connection before anybody else uses it; ``known_pids`` are children to leave alone."""
+    """``hand_over`` gets each new connection and the answer to its greeting before anybody else uses it.
+
+    ``known_pids`` are children of the daemon to leave alone.
+    """
 
     def __init__(
         self,
@@ -31,7 +34,7 @@ class Lifeline:
         run_path: Path,
         python: str,
         on_event: Callable[[Body, dict[str, int]], None],
-        hand_over: Callable[[Connection], Awaitable[None]],
+        hand_over: Callable[[Connection, Body, dict[str, int]], Awaitable[None]],
         known_pids: Callable[[], set[int]],
     ) -> None:
         self._run_path = run_path
@@ -43,13 +46,14 @@ class Lifeline:
         self._ready = asyncio.Event()
         self._is_wanted = False
         self._child: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None
         self._pidfd = -1
         self._recovery: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
-        """The supervisor's, for inspection and tests."""
-        return self._connection.peer_pid if self._connection else None
+        """The supervisor's."""
+        return self._pid
 
     async def open(self) -> None:
         """Connect to the living supervisor, or start one. Raises Unavailable."""
@@ -105,9 +109,11 @@ class Lifeline:
         if sock is None:
             self._child, sock = spawn.start(self._run_path, python=self._python)
         self._connection = Connection(sock, on_event=self._on_event, on_lost=self._on_lost)
+        answer, fds = await self._connection.request("hello")
         self._close_pidfd()
-        self._pidfd = os.pidfd_open(self._connection.peer_pid)
-        await self._hand_over(self._connection)
+        self._pid = answer["pid"]
+        self._pidfd = os.pidfd_open(answer["pid"])
+        await self._hand_over(self._connection, answer, fds)
         self._ready.set()
 
     def _on_lost(self) -> None:
@@ -139,8 +145,9 @@ class Lifeline:
         if self._child is not None:
             self._child.wait()
             self._child = None
-        if self._connection is not None:
-            spawn.reap_strays(session=self._connection.peer_pid, known=self._known_pids())
+        if self._pid is not None:
+            spawn.reap_strays(session=self._pid, known=self._known_pids())
+            self._pid = None
 
     def _close_pidfd(self) -> None:
         if self._pidfd >= 0:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     Body = dict[str, Any]
+else:
+    Body = dict
 
 MAX_PACKET_BYTES = 64 * 1024  # well below net.core.wmem_default
 MAX_FDS = 16

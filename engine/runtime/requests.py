@@ -54,7 +54,7 @@ class Requests:
 
     def _op_hello(self, _body: Body, _fds: dict[str, int]) -> Answer:
         self._custody.announce_all()
-        return {"processes": list(self._custody.table)}, {"cell": self._cell.fd}
+        return {"pid": os.getpid(), "processes": list(self._custody.table)}, {"cell": self._cell.fd}
 
     def _op_recover(self, _body: Body, fds: dict[str, int]) -> Answer:
         cell = fds.get("cell", -1)

@@ -2,6 +2,7 @@
 // Must not decide what a fragment looks like; the server renders it.
 import { announceChange } from "./announce.js";
 import { rememberFocus } from "./focus.js";
+import { RecentMessages, messageKey } from "./recent.js";
 import { Socket, SIGNED_OUT } from "./socket.js";
 import { showToast } from "./toasts.js";
 
@@ -20,7 +21,7 @@ function replaceFragment(htmx, target, html) {
 function appendFragment(htmx, list, html) {
   const pattern = document.createElement("template");
   pattern.innerHTML = html;
-  const present = document.getElementById(pattern.content.firstElementChild?.id ?? "");
+  const present = document.getElementById(pattern.content.firstElementChild?.id || " ");
   if (present) replaceFragment(htmx, present, html);
   else htmx.swap(list, html, { swapStyle: list.dataset.liveOrder === "newest" ? "afterbegin" : "beforeend", swapDelay: 0, settleDelay: 0 });
 }
@@ -59,8 +60,13 @@ export function startLive(document, htmx) {
   const path = document.body.dataset.live;
   if (!path) return;
   const banner = () => document.getElementById("offline");
+  const recent = new RecentMessages();
   let timer = 0;
   let wasLost = false;
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.target !== document.body) return;
+    for (const message of recent.list(performance.now())) HANDLERS[message.type](htmx, message);
+  });
   new Socket(path, {
     open() {
       clearTimeout(timer);
@@ -71,6 +77,8 @@ export function startLive(document, htmx) {
     },
     message(data) {
       const message = JSON.parse(data);
+      const key = messageKey(message);
+      if (key !== null) recent.add(key, message, performance.now());
       HANDLERS[message.type]?.(htmx, message);
     },
     lost() {

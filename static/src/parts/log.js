@@ -43,6 +43,7 @@ export class LogView extends HTMLElement {
   #list = null;
   #isFollowing = true;
   #waiting = [];
+  #undrawn = 0;
   #frame = 0;
   // A log that nobody has opened costs the server nothing.
   #watcher = new IntersectionObserver(() => this.#follow());
@@ -99,12 +100,14 @@ export class LogView extends HTMLElement {
 
   #clear() {
     this.#waiting = [];
+    this.#undrawn = 0;
     this.#list.replaceChildren();
     this.#say(text("logEmpty"));
   }
 
   #add(lines) {
     this.#waiting.push(...lines);
+    this.#undrawn += lines.length;
     if (this.#waiting.length > MOST_LINES) this.#waiting = this.#waiting.slice(-MOST_LINES);
     this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
@@ -113,6 +116,9 @@ export class LogView extends HTMLElement {
     this.#frame = 0;
     this.#say("");
     this.#list.append(...this.#waiting.map(lineElement));
+    // The server sends no more than it was told is shown: a slow page slows its own stream only.
+    this.#socket?.send(JSON.stringify({ type: "shown", lines: this.#undrawn }));
+    this.#undrawn = 0;
     this.#waiting = [];
     while (this.#list.childElementCount > MOST_LINES) this.#list.firstElementChild.remove();
     if (this.#isFollowing) this.#list.scrollTop = this.#list.scrollHeight;

@@ -43,8 +43,8 @@ export class TerminalView extends HTMLElement {
     this.#screen = null;
   }
 
-  attributeChangedCallback() {
-    if (this.#screen) this.#follow();
+  attributeChangedCallback(name, before, after) {
+    if (this.#screen && before !== after) this.#follow();
   }
 
   #wire(place, screenReader) {
@@ -60,7 +60,8 @@ export class TerminalView extends HTMLElement {
   }
 
   #follow() {
-    if (this.getAttribute("state") !== "running") this.#disconnect();
+    const isWanted = this.dataset.with.split(" ").includes(this.getAttribute("state"));
+    if (!isWanted) this.#disconnect();
     else if (!this.#socket) this.#connect();
   }
 

@@ -1,0 +1,125 @@
+"""Profiles to BPF programs through libseccomp, each once, kept as files by their content. Daemon only."""
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import struct
+import tempfile
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import InvalidParameter, Unavailable
+from engine.runtime.seccomp_calls import RECENT_NUMBERS
+from engine.runtime.seccomp_profile import Profile, Rule, default_profile, parse_profile
+
+if TYPE_CHECKING:
+    import pyseccomp
+
+_FORMAT = 1  # raise it when the same profile compiles to something else
+_BINARY_TREE = 2
+_X32_BIT = 0x40000000
+_LAST_KNOWN = max(RECENT_NUMBERS.values())
+
+# BPF (struct sock_filter: code, jump if true, jump if false, value) and what a seccomp program returns; seccomp(2).
+_INSTRUCTION = struct.Struct("=HBBI")
+_LOAD = 0x20
+_JUMP_EQUAL = 0x15
+_JUMP_AT_LEAST = 0x35
+_RETURN = 0x06
+_NUMBER_OFFSET = 0  # in struct seccomp_data
+_RETURN_ALLOW = 0x7FFF0000
+_RETURN_ERRNO = 0x00050000
+
+
+class SeccompPrograms:
+    """Compiled filters in a folder, by a hash of what they were made from."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, capabilities: Collection[str], *, document: str | None = None) -> str:
+        """The file with the filter for these capabilities; ``document`` is a profile in Docker's JSON instead of the default.
+
+        Raises InvalidParameter for a bad document, Unavailable when the host has no libseccomp.
+        """
+        profile = default_profile(capabilities) if document is None else parse_profile(_load(document), capabilities)
+        key = json.dumps([_FORMAT, platform.machine(), asdict(profile)], sort_keys=True)
+        target = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.bpf"
+        if not target.exists():
+            self._publish(target, compile_profile(profile))
+        return str(target)
+
+    def _publish(self, target: Path, program: bytes) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+            file.write(program)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).rename(target)
+
+
+def compile_profile(profile: Profile) -> bytes:
+    """The BPF program of a profile for this machine and the 32-bit programs it can run. Raises Unavailable, InvalidParameter."""
+    try:
+        import pyseccomp
+    except (ImportError, RuntimeError) as error:
+        raise Unavailable("libseccomp is missing: install libseccomp2 or run the container with seccomp=unconfined") from error
+    seccomp_filter = pyseccomp.SyscallFilter(_action(pyseccomp, profile.default_errno))
+    seccomp_filter.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, _BINARY_TREE)
+    for architecture in {"x86_64": [pyseccomp.Arch.X86], "aarch64": [pyseccomp.Arch.ARM]}.get(platform.machine(), []):
+        seccomp_filter.add_arch(architecture)
+    unknown = [name for rule in profile.rules for name in _add_rule(pyseccomp, seccomp_filter, rule, profile)]
+    with tempfile.TemporaryFile() as file:
+        seccomp_filter.export_bpf(file)
+        file.seek(0)
+        return _prologue(unknown) + file.read()
+
+
+def _load(document: str) -> object:
+    try:
+        return json.loads(document)
+    except ValueError as error:
+        raise InvalidParameter(f"invalid seccomp profile: {error}") from error
+
+
+def _action(library: "pyseccomp", number: int) -> int:
+    action: int = library.ERRNO(number) if number else library.ALLOW
+    return action
+
+
+def _add_rule(library: "pyseccomp", seccomp_filter: "pyseccomp.SyscallFilter", rule: Rule, profile: Profile) -> list[str]:
+    """Add it for each call; answers the names that the library does not know and that are plainly allowed."""
+    if rule.errno == profile.default_errno:
+        return []
+    unknown = []
+    conditions = [
+        library.Arg(entry.index, getattr(library, entry.comparison), entry.value, entry.second) for entry in rule.conditions
+    ]
+    for name in rule.names:
+        try:
+            seccomp_filter.add_rule(_action(library, rule.errno), name, *conditions)
+        except (OSError, ValueError):
+            if rule.errno == 0 and not rule.conditions:
+                unknown.append(name)
+    return unknown
+
+
+def _prologue(names: list[str]) -> bytes:
+    """Instructions that come first: allow recent calls which the library had no name for, and answer ENOSYS to those after them.
+
+    A program that tries a new call falls back on ENOSYS, but takes EPERM for the last word.
+    """
+    allowed = sorted({RECENT_NUMBERS[name] for name in names if name in RECENT_NUMBERS})
+    code = [_INSTRUCTION.pack(_LOAD, 0, 0, _NUMBER_OFFSET)]
+    for number in allowed:
+        code += [_INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, number), _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ALLOW)]
+    code += [
+        _INSTRUCTION.pack(_JUMP_AT_LEAST, 2, 0, _X32_BIT),
+        _INSTRUCTION.pack(_JUMP_AT_LEAST, 0, 1, _LAST_KNOWN + 1),
+        _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ERRNO | errno.ENOSYS),
+    ]
+    return b"".join(code)

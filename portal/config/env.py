@@ -100,10 +100,11 @@ def broker_url(redis_url: str) -> str:
 
 
 def load_secret_key(data_path: Path) -> str:
-    """Return the key in ``<data>/secret.key``, which is made at the first call."""
+    """Return the key in ``<data>/secret.key``, made at the first call; without a data folder one that lasts as long as the process."""
+    if not data_path.is_dir():
+        return secrets.token_urlsafe(50)
     path = data_path / "secret.key"
     if not path.exists():
-        data_path.mkdir(parents=True, exist_ok=True)
         _publish_key(path, secrets.token_urlsafe(50))
     return path.read_text().strip()
 

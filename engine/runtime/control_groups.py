@@ -28,14 +28,17 @@ class Membership(NamedTuple):
 
 
 def make_cgroups(spec: CgroupSpec) -> list[str]:
-    """Make the directories and write the values; answers the directories that were not there. Undoes itself on failure."""
+    """Make the directories and write the values; answers the directories that were not there. Undoes itself on failure.
+
+    A directory's values are written before those below it are made, since some are inherited at that moment.
+    """
     made: list[str] = []
     try:
+        _write_values(spec, "", outside=spec["directories"])
         for directory in spec["directories"]:
             if _make_directory(directory):
                 made.append(directory)
-        for write in spec["writes"]:
-            _write_value(write)
+            _write_values(spec, directory, outside=[])
     except OSError:
         remove_directories(made)
         raise
@@ -94,6 +97,14 @@ def _make_directory(path: str) -> bool:
     return True
 
 
+def _write_values(spec: CgroupSpec, directory: str, *, outside: list[str]) -> None:
+    """Write what belongs into ``directory``, or, with ``outside``, into none of those."""
+    for write in spec["writes"]:
+        parent = os.path.dirname(write["path"])
+        if parent not in outside if outside else parent == directory:
+            _write_value(write)
+
+
 def _write_value(write: FileWrite) -> None:
     try:
         fd = os.open(write["path"], os.O_WRONLY | os.O_CLOEXEC)
@@ -102,8 +113,15 @@ def _write_value(write: FileWrite) -> None:
         finally:
             os.close(fd)
     except OSError as error:
-        if not (write["optional"] and error.errno in (errno.ENOENT, errno.EOPNOTSUPP)):
+        if not (write["optional"] and _means_missing(write["path"], error)):
             raise OSError(error.errno, f"{error.strerror} (writing {write['value']!r})", write["path"]) from None
+
+
+def _means_missing(path: str, error: OSError) -> bool:
+    """Whether the host lacks the file, or the controller that is to be switched on."""
+    if error.errno in (errno.ENOENT, errno.EOPNOTSUPP):
+        return True
+    return error.errno == errno.EINVAL and path.endswith("/cgroup.subtree_control")
 
 
 def _kill_all(directory: str) -> None:

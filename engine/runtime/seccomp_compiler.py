@@ -1,25 +1,18 @@
-"""Profiles to BPF programs through libseccomp, each once, kept as files by their content. Daemon only."""
+"""Profiles to BPF programs through libseccomp. Daemon only: the library is not small."""
 
 import errno
-import hashlib
-import json
-import os
 import platform
 import struct
 import tempfile
-from collections.abc import Collection
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import InvalidParameter, Unavailable
+from engine.errors import Unavailable
 from engine.runtime.seccomp_calls import RECENT_NUMBERS
-from engine.runtime.seccomp_profile import Profile, Rule, default_profile, parse_profile
+from engine.runtime.seccomp_profile import Profile, Rule
 
 if TYPE_CHECKING:
     import pyseccomp
 
-_FORMAT = 1  # raise it when the same profile compiles to something else
 _BINARY_TREE = 2
 _X32_BIT = 0x40000000
 _LAST_KNOWN = max(RECENT_NUMBERS.values())
@@ -35,35 +28,8 @@ _RETURN_ALLOW = 0x7FFF0000
 _RETURN_ERRNO = 0x00050000
 
 
-class SeccompPrograms:
-    """Compiled filters in a folder, by a hash of what they were made from."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def path(self, capabilities: Collection[str], *, document: str | None = None) -> str:
-        """The file with the filter for these capabilities; ``document`` is a profile in Docker's JSON instead of the default.
-
-        Raises InvalidParameter for a bad document, Unavailable when the host has no libseccomp.
-        """
-        profile = default_profile(capabilities) if document is None else parse_profile(_load(document), capabilities)
-        key = json.dumps([_FORMAT, platform.machine(), asdict(profile)], sort_keys=True)
-        target = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.bpf"
-        if not target.exists():
-            self._publish(target, compile_profile(profile))
-        return str(target)
-
-    def _publish(self, target: Path, program: bytes) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
-            file.write(program)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).rename(target)
-
-
 def compile_profile(profile: Profile) -> bytes:
-    """The BPF program of a profile for this machine and the 32-bit programs it can run. Raises Unavailable, InvalidParameter."""
+    """The BPF program of a profile for this machine and the 32-bit programs it can run. Raises Unavailable."""
     try:
         import pyseccomp
     except (ImportError, RuntimeError) as error:
@@ -77,13 +43,6 @@ def compile_profile(profile: Profile) -> bytes:
         seccomp_filter.export_bpf(file)
         file.seek(0)
         return _prologue(unknown) + file.read()
-
-
-def _load(document: str) -> object:
-    try:
-        return json.loads(document)
-    except ValueError as error:
-        raise InvalidParameter(f"invalid seccomp profile: {error}") from error
 
 
 def _action(library: "pyseccomp", number: int) -> int:

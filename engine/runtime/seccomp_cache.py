@@ -1,0 +1,50 @@
+"""Compiled system call filters as files, each made once and named by what it was made from. Daemon only."""
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+
+from engine.errors import InvalidParameter
+from engine.runtime.seccomp_compiler import compile_profile
+from engine.runtime.seccomp_profile import default_profile, parse_profile
+
+_FORMAT = 1  # raise it when the same profile compiles to something else
+
+
+class SeccompCache:
+    """Compiled filters in a folder, by a hash of what they were made from."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, capabilities: Collection[str], *, document: str | None = None) -> str:
+        """The file with the filter for these capabilities; ``document`` is a profile in Docker's JSON instead of the default.
+
+        Raises InvalidParameter for a bad document, Unavailable when the host has no libseccomp.
+        """
+        profile = default_profile(capabilities) if document is None else parse_profile(_load(document), capabilities)
+        key = json.dumps([_FORMAT, platform.machine(), asdict(profile)], sort_keys=True)
+        target = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.bpf"
+        if not target.exists():
+            self._publish(target, compile_profile(profile))
+        return str(target)
+
+    def _publish(self, target: Path, program: bytes) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+            file.write(program)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).rename(target)
+
+
+def _load(document: str) -> object:
+    try:
+        return json.loads(document)
+    except ValueError as error:
+        raise InvalidParameter(f"invalid seccomp profile: {error}") from error

@@ -2,7 +2,16 @@
 
 import ctypes
 import errno
+import socket
+import struct
 from functools import cache
+
+_NETLINK_NETFILTER = 12
+_SOL_NETLINK = 270
+_NETLINK_ADD_MEMBERSHIP = 1
+_NFNLGRP_NFTABLES = 7
+_NFT_MSG_DELTABLE = 10 << 8 | 2  # subsystem NFNL_SUBSYS_NFTABLES, message 2
+_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 
 
 @cache
@@ -56,3 +65,43 @@ class Nftables:
         if self._context:
             self._library.nft_ctx_free(self._context)
             self._context = None
+
+
+class TableWatch:
+    """Notices that some table was deleted, in the network namespace of the thread that makes it."""
+
+    def __init__(self) -> None:
+        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        self._socket = socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER)
+        self._socket.bind((0, 0))
+        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _NFNLGRP_NFTABLES)
+
+    def fileno(self) -> int:
+        """Readable when something about nftables has changed."""
+        return self._socket.fileno()
+
+    def saw_deletion(self) -> bool:
+        """Read what has come in; tell whether a table was deleted, or so much happened that the kernel dropped messages."""
+        seen = False
+        while True:
+            try:
+                seen = _NFT_MSG_DELTABLE in _message_types(self._socket.recv(1 << 20)) or seen
+            except BlockingIOError:
+                return seen
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                seen = True
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _message_types(data: bytes) -> set[int]:
+    types = set()
+    offset = 0
+    while offset + _HEADER.size <= len(data):
+        length, message_type, *_ = _HEADER.unpack_from(data, offset)
+        types.add(message_type)
+        offset += max(_HEADER.size, (length + 3) & ~3)
+    return types

@@ -75,15 +75,19 @@ class Attachments:
     def _ensure_network(self, tenant: Tenant) -> Network:
         """Return the tenant's network with its bridge in place."""
         network = self.ledger.default_network(tenant)
-        if network is not None and self._devices.has_bridge(network):
+        if network is not None and self._devices.is_ready(network):
             return network
         taken = [*routed_subnets(), *nameserver_subnets()]
-        if network is not None and any(network.subnet.overlaps(subnet) for subnet in taken):
-            # The host has got a route there since; nobody is on the network, so it can move.
-            self.ledger.remove_network(network)
-            self._firewall.remove_network(network.subnet)
+        if network is not None and self._is_in_the_way(network, taken):
+            self._drop_network(network)
             network = None
         return self._raise_bridge(tenant, network, taken)
+
+    def _is_in_the_way(self, network: Network, taken: Sequence[IPv4Network]) -> bool:
+        """The host may have got a route to the subnet while the bridge was away; a network that nobody is on can move."""
+        if self._devices.has_bridge(network) or self.ledger.leases_of(network):
+            return False
+        return any(network.subnet.overlaps(subnet) for subnet in taken)
 
     def _raise_bridge(self, tenant: Tenant, network: Network | None, taken: list[IPv4Network]) -> Network:
         for _ in range(_ATTEMPTS):
@@ -115,8 +119,7 @@ class Attachments:
             return self.ledger.add_network(tenant, [subnet for subnet in taken if subnet != idle[0].subnet])
 
     def _remove_network(self, network: Network) -> None:
-        if self._devices.has_bridge(network):
-            self._devices.remove_bridge(network)
+        self._devices.remove_bridge(network)
         self._drop_network(network)
 
     def _drop_network(self, network: Network) -> None:

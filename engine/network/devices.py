@@ -1,7 +1,9 @@
 """Bridges and veth pairs of one engine: which messages make them, and that making them twice does no harm."""
 
 import errno
+import socket
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from engine.core.addresses import mac_address
 from engine.linux import netlink
@@ -9,6 +11,7 @@ from engine.network.model import CONTAINER_INTERFACE, Lease, Network
 from engine.network.names import bridge_name, device_group, device_index, veth_name, veth_prefix
 
 _ETHERNET_MTU = 1500
+_HAS_IPV6 = Path("/proc/net/if_inet6").exists()
 
 
 class Devices:
@@ -18,41 +21,44 @@ class Devices:
         self._instance = instance
         self._group = device_group(instance)
         self._netlink = netlink.Rtnetlink()
-        # Any other group is somebody else's device, which happens to have such a name.
-        self._bridges = {link.name for link in netlink.links() if link.group == self._group}
         self._mtu = _outside_mtu()
+        self._configured: set[str] = set()
 
     def has_bridge(self, network: Network) -> bool:
-        return bridge_name(self._instance, network.subnet) in self._bridges
+        """Tell whether the network's bridge exists."""
+        try:
+            index = socket.if_nametoindex(bridge_name(self._instance, network.subnet))
+        except OSError:
+            return False
+        return index == device_index(network.subnet.network_address)
+
+    def is_ready(self, network: Network) -> bool:
+        """Tell whether the bridge exists and this process has seen to its address and state."""
+        return bridge_name(self._instance, network.subnet) in self._configured and self.has_bridge(network)
 
     def add_bridge(self, network: Network) -> None:
-        """Make the network's bridge with the gateway's address.
+        """Make the network's bridge, or complete one that a daemon before us has left.
 
         Raises FileExistsError when another program has taken the name or the number, and OSError.
         """
         self._mtu = _outside_mtu()
         name = bridge_name(self._instance, network.subnet)
         index = device_index(network.subnet.network_address)
-        mac = mac_address(network.gateway)
-        self._netlink.request(netlink.bridge_message(name, index=index, mac=mac, mtu=self._mtu, group=self._group))
-        self._bridges.add(name)
+        if not self.has_bridge(network):
+            mac = mac_address(network.gateway)
+            self._netlink.request(netlink.bridge_message(name, index=index, mac=mac, mtu=self._mtu, group=self._group))
         try:
-            self._netlink.request(
-                netlink.no_ipv6_address_message(index),
-                netlink.address_message(index, network.gateway, network.subnet),
-                netlink.link_up_message(index),
-            )
+            self._netlink.request(*_ipv6_off(index), netlink.link_up_message(index))
+            self._tolerate(netlink.address_message(index, network.gateway, network.subnet), errno.EEXIST)
         except OSError:
             self.remove_bridge(network)
             raise
+        self._configured.add(name)
 
     def remove_bridge(self, network: Network) -> None:
-        self._bridges.discard(bridge_name(self._instance, network.subnet))
+        """Delete the network's bridge, if it is there."""
+        self._configured.discard(bridge_name(self._instance, network.subnet))
         self._delete(device_index(network.subnet.network_address))
-
-    def forget_bridge(self, network: Network) -> None:
-        """Note that somebody else has removed the bridge."""
-        self._bridges.discard(bridge_name(self._instance, network.subnet))
 
     def add_veth(self, network: Network, lease: Lease, netns_fd: int) -> None:
         """Make the container's veth pair. Raises FileExistsError when the name or the number is taken, and OSError."""
@@ -67,9 +73,10 @@ class Devices:
                 peer_name=CONTAINER_INTERFACE,
                 peer_mac=lease.mac,
                 netns_fd=netns_fd,
-            ),
-            netlink.no_ipv6_address_message(index),
+            )
         )
+        # Apart from the first: the kernel goes on after a refusal, and the number would then be another program's device.
+        self._netlink.request(*_ipv6_off(index))
 
     def remove_veth(self, address: IPv4Address) -> None:
         """Delete a pair that is still there. Slow: usually it goes with the container's network namespace."""
@@ -84,18 +91,18 @@ class Devices:
 
     def remove_all(self) -> None:
         """Delete every bridge and veth of this engine."""
-        self._bridges.clear()
-        self._tolerate(netlink.delete_group_message(self._group))
+        self._configured.clear()
+        self._tolerate(netlink.delete_group_message(self._group), errno.ENODEV)
 
     def _delete(self, index: int) -> None:
-        self._tolerate(netlink.delete_link_message(index))
+        self._tolerate(netlink.delete_link_message(index), errno.ENODEV)
 
-    def _tolerate(self, message: bytes) -> None:
-        """Send a message whose object may be gone already."""
+    def _tolerate(self, message: bytes, harmless: int) -> None:
+        """Send a message; one error says that what it wants is so already."""
         try:
             self._netlink.request(message)
         except OSError as error:
-            if error.errno != errno.ENODEV:
+            if error.errno != harmless:
                 raise
 
     def close(self) -> None:
@@ -106,11 +113,16 @@ def inner_messages(network: Network, lease: Lease) -> tuple[bytes, ...]:
     """Return what configures the container's end, to be sent from inside its network namespace."""
     index = device_index(lease.address)
     return (
-        netlink.no_ipv6_address_message(index),
+        *_ipv6_off(index),
         netlink.address_message(index, lease.address, network.subnet),
         netlink.link_up_message(index),
         netlink.default_route_message(index, network.gateway),
     )
+
+
+def _ipv6_off(index: int) -> tuple[bytes, ...]:
+    """Nothing where the kernel has no IPv6: it would refuse the message."""
+    return (netlink.no_ipv6_address_message(index),) if _HAS_IPV6 else ()
 
 
 def _outside_mtu() -> int:

@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 from engine.core.addresses import DEFAULT_POOLS, Pool
 from engine.core.tenants import Tenant
 from engine.errors import Fault, Unavailable
+from engine.linux.nftables import TableWatch
 from engine.network.attachments import Attachments
 from engine.network.ledger import Ledger
 from engine.network.model import Endpoint, Network, endpoint_of
@@ -45,16 +46,21 @@ class NetworkManager:
         self._instance = check_instance(instance)
         self._pools = tuple(pools)
         self._sweep_delay_seconds = sweep_delay_seconds
-        self._sweep: asyncio.Task[None] | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
         self._opened: Attachments | None = None
+        self._watch: TableWatch | None = None
+        self._sweep: asyncio.Task[None] | None = None
+        self._restoring: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Load the records and put the firewall in place. Raises Unavailable when the host cannot do networks."""
         try:
+            self._watch = TableWatch()
             self._opened = await self._run(self._load)
         except OSError as error:
+            self._close_watch()
             raise Unavailable(f"cannot set up networks on this host: {error}") from error
+        asyncio.get_running_loop().add_reader(self._watch, self._on_firewall_change)
 
     def _load(self) -> Attachments:
         ledger = Ledger(Records(self._records_path), self._pools)
@@ -62,9 +68,10 @@ class NetworkManager:
 
     async def close(self, *, remove: bool) -> None:
         """Let go of the kernel; with ``remove`` take all devices and rules away, for when no container runs."""
-        if self._sweep is not None:
-            self._sweep.cancel()
-            self._sweep = None
+        for task in (*self._restoring, *([self._sweep] if self._sweep else [])):
+            task.cancel()
+        self._sweep = None
+        self._close_watch()
         if self._opened is not None:
             opened, self._opened = self._opened, None
             await self._run(_close, opened, remove)
@@ -113,6 +120,25 @@ class NetworkManager:
             await self._run(self._attachments.sweep)
         except OSError as error:
             _log.warning("cannot remove the interfaces of containers that are gone: %s", error)
+
+    def _close_watch(self) -> None:
+        if self._watch is not None:
+            asyncio.get_running_loop().remove_reader(self._watch)
+            self._watch.close()
+            self._watch = None
+
+    def _on_firewall_change(self) -> None:
+        """`nft flush ruleset`, as a restart of the distribution's firewall service runs it, takes our rules along."""
+        if self._watch is not None and self._watch.saw_deletion():
+            task = asyncio.create_task(self._restore_firewall())
+            self._restoring.add(task)
+            task.add_done_callback(self._restoring.discard)
+
+    async def _restore_firewall(self) -> None:
+        try:
+            await self._run(self._attachments.restore_firewall)
+        except OSError as error:
+            _log.error("containers are without firewall rules until the next one starts: %s", error)
 
     async def reconcile(self, live: Collection[str]) -> None:
         """After a restart: give back what is held by containers not in ``live``. Raises Fault."""

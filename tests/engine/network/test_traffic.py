@@ -1,0 +1,292 @@
+"""What packets get through: between containers of one tenant, of two tenants, to the host and to the world outside.
+
+A datagram that must not arrive is followed by one that does: the receiver's first one tells, and nothing waits for time to pass.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.core.tenants import Tenant
+from engine.linux.nftables import Nftables
+from engine.network.manager import NetworkManager
+from engine.network.model import Endpoint
+from tests.engine.network.sandboxes import Sandbox, arp_frame, udp_frame
+
+pytestmark = pytest.mark.requires_root
+
+ADA, BOB = Tenant("demo", "ada"), Tenant("demo", "bob")
+PORT = 5353
+MakeSandbox = Callable[[str], Sandbox]
+Listen = Callable[..., "Listener"]
+
+# Prints "ready", then the first datagram's text and where it came from.
+LISTEN = """
+import json, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((sys.argv[1], int(sys.argv[2]))); print("ready")
+data, (address, port) = s.recvfrom(2000); s.sendto(b"answer", (address, port)); print(json.dumps([data.decode(), address]))
+"""
+SEND = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(sys.argv[3].encode(), (sys.argv[1], int(sys.argv[2])))
+if len(sys.argv) > 4: print(s.recv(100).decode())
+"""
+RAW = """
+import os, socket, sys
+os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(("eth0", 0))
+for frame in sys.argv[1:]: s.send(bytes.fromhex(frame))
+"""
+PING = """
+import socket, struct, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+packet = struct.pack("!BBHHH", 8, 0, 0, 7, 1); check = ~sum(struct.unpack("!4H", packet)) & 0xFFFF
+s.sendto(packet[:2] + struct.pack("!H", check) + packet[4:], (sys.argv[1], 0)); print(s.recv(200)[20])
+"""
+
+
+async def attached(manager: NetworkManager, box: Sandbox, tenant: Tenant) -> Endpoint:
+    endpoint = await manager.attach(container_id=box.name, tenant=tenant, netns_fd=box.netns, hostname=box.name)
+    box.configure(endpoint)
+    return endpoint
+
+
+class Listener:
+    """One datagram, waited for in a sandbox or, without one, on the host."""
+
+    def __init__(self, box: Sandbox | None, address: str, port: int) -> None:
+        enter = box.enter if box else []
+        command = [*enter, sys.executable, "-S", "-E", "-u", "-c", LISTEN, address, str(port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    def first(self) -> list[str]:
+        output, _ = self._process.communicate()
+        answer: list[str] = json.loads(output)
+        return answer
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.__exit__(None, None, None)
+
+
+@pytest.fixture
+def listen(sandbox: MakeSandbox) -> Iterator[Callable[..., Listener]]:
+    """Starts listeners, which end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(box: Sandbox | None, address: str = "0.0.0.0", port: int = PORT) -> Listener:
+            listener = Listener(box, address, port)
+            stack.callback(listener.stop)
+            return listener
+
+        yield start
+
+
+def send_from_host(address: str, text: str, port: int = PORT) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(text.encode(), (address, port))
+
+
+@pytest.fixture
+def outside(sandbox: MakeSandbox) -> Sandbox:
+    """A machine beyond the host's default route, at 198.51.100.2; the host is 198.51.100.1 there."""
+    box = sandbox("outside")
+    box_netns = f"/proc/{os.getpid()}/fd/{box.netns}"
+    for line in (
+        f"link add wan type veth peer name wan netns {box_netns}",
+        "addr add 198.51.100.1/24 dev wan",
+        "link set wan up",
+        "route add default via 198.51.100.2",
+    ):
+        subprocess.run(["ip", *line.split()], check=True)
+    for line in ("addr add 198.51.100.2/24 dev wan", "link set wan up", "route add 172.30.0.0/15 via 198.51.100.1"):
+        box.command("ip", *line.split())
+    return box
+
+
+async def test_containers_of_one_tenant_reach_each_other(manager: NetworkManager, sandbox: MakeSandbox, listen: Listen) -> None:
+    one, other = sandbox("one"), sandbox("other")
+    first, second = await attached(manager, one, ADA), await attached(manager, other, ADA)
+    listener = listen(other)
+    assert one.python(SEND, second.address, str(PORT), "hello", "wait") == "answer"
+    assert listener.first() == ["hello", first.address]
+
+
+async def test_no_packet_goes_from_one_tenant_to_another(manager: NetworkManager, sandbox: MakeSandbox, listen: Listen) -> None:
+    one, other = sandbox("one"), sandbox("other")
+    await attached(manager, one, ADA)
+    target = await attached(manager, other, BOB)
+    listener = listen(other)
+    one.python(SEND, target.address, str(PORT), "forbidden")
+    send_from_host(target.address, "from the host")
+    assert listener.first() == ["from the host", target.gateway]
+
+
+async def test_two_tenants_are_on_different_bridges_and_subnets(manager: NetworkManager, sandbox: MakeSandbox) -> None:
+    first = await attached(manager, sandbox("one"), ADA)
+    second = await attached(manager, sandbox("other"), BOB)
+    assert first.network_id != second.network_id
+    assert first.gateway != second.gateway
+
+
+async def test_a_container_leaves_under_the_hosts_address_and_gets_its_answer(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen, outside: Sandbox
+) -> None:
+    box = sandbox("one")
+    await attached(manager, box, ADA)
+    listener = listen(outside)
+    assert box.python(SEND, "198.51.100.2", str(PORT), "hello", "wait") == "answer"
+    assert listener.first() == ["hello", "198.51.100.1"]
+
+
+async def test_nobody_outside_can_speak_to_a_container_unasked(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen, outside: Sandbox
+) -> None:
+    box = sandbox("one")
+    endpoint = await attached(manager, box, ADA)
+    listener = listen(box)
+    outside.python(SEND, endpoint.address, str(PORT), "forbidden")
+    send_from_host(endpoint.address, "from the host")
+    assert listener.first()[0] == "from the host"
+
+
+@pytest.mark.parametrize("own_address", ["gateway", "outer"])
+async def test_services_of_the_host_are_closed_to_containers(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen, outside: Sandbox, own_address: str
+) -> None:
+    box = sandbox("one")
+    endpoint = await attached(manager, box, ADA)
+    address = endpoint.gateway if own_address == "gateway" else "198.51.100.1"
+    listener = listen(None)
+    box.python(SEND, address, str(PORT), "forbidden")
+    send_from_host("127.0.0.1", "from the host")
+    assert listener.first() == ["from the host", "127.0.0.1"]
+
+
+async def test_the_gateway_answers_a_ping(manager: NetworkManager, sandbox: MakeSandbox) -> None:
+    box = sandbox("one")
+    endpoint = await attached(manager, box, ADA)
+    assert box.python(PING, endpoint.gateway) == "0"
+
+
+async def test_the_host_can_open_a_connection_to_a_container(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen
+) -> None:
+    box = sandbox("one")
+    endpoint = await attached(manager, box, ADA)
+    listener = listen(box)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"hello", (endpoint.address, PORT))
+        assert sender.recv(100) == b"answer"
+    assert listener.first() == ["hello", endpoint.gateway]
+
+
+async def test_the_hosts_loopback_is_out_of_reach_even_when_it_is_routed(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen
+) -> None:
+    box = sandbox("one")
+    endpoint = await attached(manager, box, ADA)
+    bridge = f"b5a5a5a{int.from_bytes(socket.inet_aton(endpoint.gateway)) - 1:08x}"
+    Path(f"/proc/sys/net/ipv4/conf/{bridge}/route_localnet").write_text("1")
+    listener = listen(None, "127.0.0.1")
+    frame = udp_frame(
+        source_mac=endpoint.mac,
+        target_mac=gateway_mac(endpoint),
+        source=endpoint.address,
+        target="127.0.0.1",
+        port=PORT,
+        payload=b"forbidden",
+    )
+    box.python(RAW, frame.hex())
+    send_from_host("127.0.0.1", "from the host")
+    assert listener.first()[0] == "from the host"
+
+
+async def test_the_metadata_service_of_a_cloud_is_out_of_reach_but_its_resolver_is_not(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen, outside: Sandbox
+) -> None:
+    box = sandbox("one")
+    await attached(manager, box, ADA)
+    outside.command("ip", "addr", "add", "169.254.169.254/32", "dev", "wan")
+    listener, resolver = listen(outside), listen(outside, "169.254.169.254", 53)
+    box.python(SEND, "169.254.169.254", str(PORT), "forbidden")
+    assert box.python(SEND, "169.254.169.254", "53", "question", "wait") == "answer"
+    box.python(SEND, "198.51.100.2", str(PORT), "allowed")
+    assert listener.first()[0] == "allowed"
+    assert resolver.first()[0] == "question"
+
+
+def gateway_mac(endpoint: Endpoint) -> str:
+    return "02:42:" + ":".join(f"{byte:02x}" for byte in socket.inet_aton(endpoint.gateway))
+
+
+@pytest.mark.parametrize("forged", ["address", "hardware address", "both, of another container"])
+async def test_a_container_cannot_send_under_a_forged_address(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen, forged: str
+) -> None:
+    one, other, third = sandbox("one"), sandbox("other"), sandbox("third")
+    own, target, victim = [await attached(manager, box, ADA) for box in (one, other, third)]
+    source, source_mac = {
+        "address": (victim.address, own.mac),
+        "hardware address": (own.address, victim.mac),
+        "both, of another container": (victim.address, victim.mac),
+    }[forged]
+    common = {"target_mac": target.mac, "target": target.address, "port": PORT}
+    bad = udp_frame(source=source, source_mac=source_mac, payload=b"forged", **common)  # type: ignore[arg-type]  # mixed values
+    good = udp_frame(source=own.address, source_mac=own.mac, payload=b"honest", **common)  # type: ignore[arg-type]  # mixed values
+    listener = listen(other)
+    one.python(RAW, bad.hex(), good.hex())
+    assert listener.first() == ["honest", own.address]
+
+
+async def test_a_container_cannot_claim_anothers_address_by_arp(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen
+) -> None:
+    one, other, third = sandbox("one"), sandbox("other"), sandbox("third")
+    own, target, victim = [await attached(manager, box, ADA) for box in (one, other, third)]
+    other.command("ip", "neigh", "replace", victim.address, "lladdr", victim.mac, "dev", "eth0", "nud", "stale")
+    claims = [
+        arp_frame(source_mac=own.mac, sender_mac=own.mac, sender=victim.address, target=target.address),
+        arp_frame(source_mac=own.mac, sender_mac=victim.mac, sender=own.address, target=target.address),
+    ]
+    honest = udp_frame(
+        source=own.address, source_mac=own.mac, target_mac=target.mac, target=target.address, port=PORT, payload=b"last"
+    )
+    listener = listen(other)
+    one.python(RAW, *(frame.hex() for frame in [*claims, honest]))
+    assert listener.first()[0] == "last"
+    assert victim.mac in other.command("ip", "neigh", "show", victim.address)
+
+
+async def test_a_container_has_no_ipv6_address_of_its_own_making(manager: NetworkManager, sandbox: MakeSandbox) -> None:
+    box = sandbox("one")
+    await attached(manager, box, ADA)
+    assert "inet6" not in box.command("ip", "addr", "show", "dev", "eth0")
+
+
+async def test_rules_come_back_when_another_program_flushes_them(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen
+) -> None:
+    one, other = sandbox("one"), sandbox("other")
+    await attached(manager, one, ADA)
+    target = await attached(manager, other, BOB)
+    nftables = Nftables()
+    before = nftables.run("list ruleset")
+    nftables.run("flush ruleset")
+    while sorted(nftables.run("list ruleset").split()) != sorted(before.split()):  # noqa: ASYNC110 (another thread does it)
+        await asyncio.sleep(0.01)
+    nftables.close()
+    listener = listen(other)
+    one.python(SEND, target.address, str(PORT), "forbidden")
+    send_from_host(target.address, "from the host")
+    assert listener.first()[0] == "from the host"

@@ -1,8 +1,7 @@
 // Turns a log line with terminal escapes into coloured pieces of text. Pure; what is not a colour is left out.
 
 // Only CSI, OSC and single escapes; other control characters carry no text.
-// eslint-disable-next-line no-control-regex
-const ESCAPE = /\x1b\[([0-9;]*)m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_a-z]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]/g;
+const ESCAPE = /\x1b\[([0-9;]*)m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]/g;
 
 function applyCodes(style, codes) {
   let next = style;

@@ -10,6 +10,8 @@ from launcher.readiness import engine_answers, log_says, port_answers, redis_ans
 from launcher.site import Site
 
 CELERY_READY = b" ready."
+# There is one worker on this queue: nobody to talk to, and no second to wait for an answer.
+ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 BEAT_READY = b"beat: Starting"
 # Not a process: the portal's database, brought up to date by the launcher.
 PORTAL = "portal"
@@ -84,7 +86,7 @@ def _agent(project: Project, site: Site) -> Part:
 
 
 def _worker(project: Project) -> Part:
-    argv = (*_celery(project), "worker", "-Q", "portal", "-n", "portal@%h", "--concurrency", "2", "--loglevel", "INFO")
+    argv = (*_celery(project), "worker", "-Q", "portal", "-n", "portal@%h", "--concurrency", "2", *ALONE, "--loglevel", "INFO")
     return Part("worker", argv, _says(CELERY_READY), needs=("redis", PORTAL), stop_stage=0)
 
 

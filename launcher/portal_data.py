@@ -31,14 +31,14 @@ def prepare_portal_data(spawner: Spawner, site: Site, *, demo: bool) -> list[Cre
         _manage(spawner, "migrate", "--noinput")
     made = [] if done.get("host") == wanted["host"] else _first_objects(spawner)
     if demo and "demo" not in done:
-        made += _credentials(_manage(spawner, "seed_demo"))
+        made += parse_credentials(_manage(spawner, "seed_demo"))
     _save(site, {**done, **_wanted(spawner, site, demo=demo)})
     return made
 
 
 def _first_objects(spawner: Spawner) -> list[Credential]:
     _manage(spawner, "ensure_host")
-    return _credentials(_manage(spawner, "ensure_administrator"))
+    return parse_credentials(_manage(spawner, "ensure_administrator"))
 
 
 def _wanted(spawner: Spawner, site: Site, *, demo: bool) -> dict[str, Any]:
@@ -58,13 +58,14 @@ def _manage(spawner: Spawner, *command: str) -> str:
     return spawner.run([spawner.project.python, "manage.py", *command], purpose=f"manage.py {command[0]}")
 
 
-def _credentials(output: str) -> list[Credential]:
-    """Read the JSON of a command: one object or a list of them; nothing when all existed before."""
+def parse_credentials(output: str) -> list[Credential]:
+    """Read what a command printed: nothing, {"username", "password"}, or {user name: password} of several people."""
     if not output.strip():
         return []
-    answer = json.loads(output)
-    people = answer if isinstance(answer, list) else [answer]
-    return [Credential(person["username"], person["password"]) for person in people if "password" in person]
+    answer: dict[str, str] = json.loads(output)
+    if answer.keys() == {"username", "password"}:
+        return [Credential(**answer)]
+    return [Credential(username, password) for username, password in answer.items()]
 
 
 def _load(site: Site) -> dict[str, Any]:

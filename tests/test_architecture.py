@@ -52,7 +52,7 @@ STRANGERS = {
     "engine": {"portal", "launcher", "django"},
     "portal": {"engine", "launcher", "ctypes"},
     "launcher": {"engine", "portal"},
-    "bench": {"engine", "portal", "launcher"},
+    "bench": {"engine", "portal"},
 }
 # Each may import those after it.
 LAYERS_OF_AN_APP = ["urls", "admin", "views", "forms", "services", "selectors", "models"]

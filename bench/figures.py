@@ -1,0 +1,43 @@
+"""What a measurement is, and the table made of several. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+CONTENDERS = ("Atelier", "dockerd", "runc")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Samples of one thing, by contender; ``better`` says what the ratio compares with."""
+
+    name: str
+    unit: str
+    samples: dict[str, list[float]]
+
+    def median_of(self, contender: str) -> float | None:
+        found = self.samples.get(contender)
+        return median(found) if found else None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times less Atelier takes than dockerd."""
+        ours, theirs = self.median_of("Atelier"), self.median_of("dockerd")
+        return theirs / ours if ours and theirs else None
+
+
+def format_value(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
+
+
+def format_table(figures: Sequence[Figure]) -> str:
+    """A Markdown table of medians."""
+    rows = [["figure (median)", *CONTENDERS, "dockerd / Atelier"]]
+    for figure in figures:
+        values = [format_value(figure.median_of(contender), figure.unit) for contender in CONTENDERS]
+        ratio = f"{figure.ratio:.1f}" if figure.ratio else "-"
+        rows.append([figure.name, *values, ratio])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])

@@ -51,6 +51,11 @@ class Cursor:
         self.close()
         return self._read_segment() if self._open(after=self._segment) else []
 
+    @property
+    def is_removed(self) -> bool:
+        """Whether the log that was being read is there no more."""
+        return self._fd >= 0 and not log_format.segment_positions(self._directory)
+
     def close(self) -> None:
         """Close the open segment; reading goes on from the position if asked to."""
         if self._fd >= 0:

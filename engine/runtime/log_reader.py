@@ -155,7 +155,7 @@ class LogFollower:
         """Wait for a write or the end. False when there will be none: the log has been removed."""
         if self._waker is not None:
             await self._waker.wait()
-            return self._path.is_dir()
+            return self._path.is_dir() and not self._cursor.is_removed
         if self._watcher is None or self._ended is None:
             return False
         try:

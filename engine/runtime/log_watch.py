@@ -10,7 +10,10 @@ from contextlib import contextmanager, suppress
 
 from engine.linux import inotify
 
-_MASK = inotify.IN_MODIFY | inotify.IN_CREATE | inotify.IN_DELETE_SELF | inotify.IN_ONLYDIR
+# The folder's own end is not told while a reader has a segment open, so the end of segments must be.
+_WRITTEN = inotify.IN_MODIFY | inotify.IN_CREATE
+_REMOVED = inotify.IN_DELETE | inotify.IN_DELETE_SELF | inotify.IN_MOVE_SELF
+_MASK = _WRITTEN | _REMOVED | inotify.IN_ONLYDIR
 
 
 class LogWatcher:
@@ -19,6 +22,11 @@ class LogWatcher:
     def __init__(self) -> None:
         self._fd = -1
         self._wakers: dict[int, set[asyncio.Event]] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for anything."""
+        return not self._wakers
 
     @contextmanager
     def watching(self, directory: str) -> Iterator[asyncio.Event]:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from engine.core.image_config import ImageConfig
+from engine.core.signals import parse_signal
 from engine.errors import InvalidParameter
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
 
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
-_SIGNAL = re.compile(r"\d{1,2}|(?:SIG)?[A-Z][A-Z0-9]*(?:[+-]\d+)?")
 
 
 def apply_changes(config: ImageConfig, changes: Sequence[str]) -> ImageConfig:
@@ -136,8 +136,7 @@ def _volume(config: ImageConfig, text: str) -> ImageConfig:
 
 
 def _stopsignal(config: ImageConfig, text: str) -> ImageConfig:
-    if not _SIGNAL.fullmatch(text.upper()):
-        raise InvalidParameter(f"STOPSIGNAL {text!r} is not a signal: write a name such as SIGTERM, or a number")
+    parse_signal(text)
     return replace(config, stop_signal=text.upper())
 
 

@@ -7,7 +7,7 @@ the engine reads of it.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from engine.core.digests import is_digest
 from engine.core.layers import MAX_LAYERS
@@ -88,9 +88,9 @@ def _from_document(document: dict[str, Any]) -> ImageConfig:
         shell=_texts(process, "Shell"),
         workdir=_text(process, "WorkingDir"),
         user=_text(process, "User"),
-        labels={str(key): str(value) for key, value in (process.get("Labels") or {}).items()},
-        exposed_ports=tuple(sorted(process.get("ExposedPorts") or {})),
-        volumes=tuple(sorted(process.get("Volumes") or {})),
+        labels={_sound(key): _sound(value) for key, value in (process.get("Labels") or {}).items()},
+        exposed_ports=tuple(sorted(map(_sound, process.get("ExposedPorts") or {}))),
+        volumes=tuple(sorted(map(_sound, process.get("Volumes") or {}))),
         stop_signal=_text(process, "StopSignal"),
         diff_ids=_diff_ids(document),
         history=tuple(_history_entry(entry) for entry in document.get("history") or ()),
@@ -109,18 +109,24 @@ def _diff_ids(document: dict[str, Any]) -> tuple[str, ...]:
 
 def _text(document: dict[str, Any], key: str) -> str:
     value = document.get(key)
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{key} is not a text")
-    return value or ""
+    return "" if value is None else _sound(value)
 
 
 def _texts(document: dict[str, Any], key: str) -> tuple[str, ...] | None:
     value = document.get(key)
     if value is None:
         return None
-    if isinstance(value, str) or not all(isinstance(item, str) for item in value):
-        raise TypeError(f"{key} is not a list of texts")
-    return tuple(cast("list[str]", value))
+    if not isinstance(value, list):
+        raise TypeError(f"{key} is not a list")
+    return tuple(_sound(item) for item in value)
+
+
+def _sound(value: object) -> str:
+    """JSON can escape half a surrogate pair, which could not be written out again."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    value.encode()
+    return value
 
 
 def _history_entry(entry: dict[str, Any]) -> HistoryEntry:

@@ -16,11 +16,15 @@ class TarSource:
         self._buffer = b""
         self._at = 0
         self._padding = 0
+        self._is_begun = False
         self.left = 0  # bytes of the present entry that nobody has taken
 
     def header(self) -> bytes | None:
         """Return the next header block, its checksum verified; None at the end, having read all that follows."""
         block = self._take(BLOCK)
+        if not block and not self._is_begun:
+            raise InvalidParameter("the archive is empty")
+        self._is_begun = True
         if not block or block == _END:
             self._drain()
             return None

@@ -51,12 +51,8 @@ class Trash:
     def _work(self) -> None:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICEST)
-        folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            while (name := self._next()) is not None:
-                self._remove(folder, name)
-        finally:
-            os.close(folder)
+        while (name := self._next()) is not None:
+            self._remove(name)
 
     def _next(self) -> str | None:
         with self._lock:
@@ -65,9 +61,13 @@ class Trash:
             self._worker = None
             return None
 
-    def _remove(self, folder: int, name: str) -> None:
+    def _remove(self, name: str) -> None:
         try:
-            remove_tree(folder, name)
+            folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                remove_tree(folder, name)
+            finally:
+                os.close(folder)
         except OSError as error:
             _log.warning("cannot remove %s: %s; the next start of the engine tries again", self._path / name, error)
 

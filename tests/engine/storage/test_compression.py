@@ -1,0 +1,148 @@
+"""Streams are expanded by what they are, in bounded blocks, and damage is told from content."""
+
+import bz2
+import ctypes
+import gzip
+import io
+import lzma
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from engine.errors import InvalidParameter
+from engine.storage.compression import BLOCK_BYTES, decompressed, observed, read_ahead
+
+CONTENT = b"".join(b"%06d some layer content\n" % number for number in range(120_000))
+
+
+def zstd(content: bytes) -> bytes:
+    """Compress with the system's library, which is what the engine reads with as well."""
+    library = ctypes.CDLL("libzstd.so.1")
+    library.ZSTD_compressBound.restype = library.ZSTD_compress.restype = ctypes.c_size_t
+    library.ZSTD_compressBound.argtypes = [ctypes.c_size_t]
+    library.ZSTD_compress.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
+    room = library.ZSTD_compressBound(len(content))
+    target = ctypes.create_string_buffer(room)
+    length = library.ZSTD_compress(target, room, content, len(content), 3)
+    return target.raw[:length]
+
+
+FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstd,
+}
+each_form = pytest.mark.parametrize("compress", FORMS.values(), ids=FORMS.keys())
+
+
+class Trickle(io.RawIOBase):
+    """A stream that gives less than it is asked for, as sockets do."""
+
+    def __init__(self, content: bytes, piece: int) -> None:
+        self._inner, self._piece = io.BytesIO(content), piece
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base's Buffer cannot be sliced
+        data = self._inner.read(min(self._piece, len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def expand(raw: bytes) -> bytes:
+    blocks = list(decompressed(io.BytesIO(raw)))
+    assert max(map(len, blocks), default=0) <= BLOCK_BYTES
+    return b"".join(blocks)
+
+
+@each_form
+def test_a_compressed_stream_is_expanded(compress: Callable[[bytes], bytes]) -> None:
+    assert expand(compress(CONTENT)) == CONTENT
+
+
+@each_form
+def test_concatenated_streams_are_one(compress: Callable[[bytes], bytes]) -> None:
+    assert expand(compress(b"first ") + compress(b"") + compress(b"second")) == b"first second"
+
+
+@each_form
+def test_zero_padding_after_the_end_is_passed_over(compress: Callable[[bytes], bytes]) -> None:
+    assert expand(compress(CONTENT) + bytes(3 << 20)) == CONTENT
+
+
+@each_form
+def test_a_stream_cut_short_is_refused(compress: Callable[[bytes], bytes]) -> None:
+    raw = compress(CONTENT)
+    for length in (7, len(raw) // 2, len(raw) - 1):
+        with pytest.raises(InvalidParameter, match="damaged"):
+            expand(raw[:length])
+
+
+@each_form
+def test_a_damaged_stream_is_refused(compress: Callable[[bytes], bytes]) -> None:
+    raw = bytearray(compress(CONTENT))
+    raw[len(raw) // 2] ^= 0xFF
+    raw[len(raw) // 2 + 9] ^= 0xFF
+    # Damage may also cut a frame short or leave a wrong content where the format has no checksum; it never ends otherwise.
+    try:
+        assert expand(bytes(raw)) != CONTENT
+    except InvalidParameter as error:
+        assert "damaged" in error.message
+
+
+@each_form
+def test_garbage_after_the_end_is_refused(compress: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(InvalidParameter, match="damaged"):
+        expand(compress(CONTENT) + b"garbage that is no member")
+
+
+@each_form
+def test_a_bomb_expands_in_bounded_blocks(compress: Callable[[bytes], bytes]) -> None:
+    total = 0
+    for block in decompressed(io.BytesIO(compress(bytes(64 << 20)))):
+        assert len(block) <= BLOCK_BYTES
+        total += len(block)
+    assert total == 64 << 20
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\x1f", b"plain text", CONTENT])
+def test_a_plain_stream_passes_as_it_is(content: bytes) -> None:
+    assert expand(content) == content
+
+
+@each_form
+@pytest.mark.parametrize("piece", [1, 3, 4099])
+def test_a_stream_may_trickle(compress: Callable[[bytes], bytes], piece: int) -> None:
+    content = CONTENT[:20_000]
+    stream = io.BufferedReader(Trickle(compress(content), piece), 1)
+    assert b"".join(decompressed(stream)) == content
+
+
+def test_reading_ahead_changes_neither_order_nor_content() -> None:
+    sums: list[bytes] = []
+    with read_ahead(observed(iter([b"a", b"bc", b"d"]), sums.append)) as blocks:
+        assert list(blocks) == [b"a", b"bc", b"d"]
+    assert sums == [b"a", b"bc", b"d"]
+
+
+def test_a_failure_while_reading_ahead_reaches_the_reader() -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"a"
+        raise zlib.error("torn")
+
+    with read_ahead(failing()) as blocks:
+        assert next(blocks) == b"a"
+        with pytest.raises(zlib.error, match="torn"):
+            next(blocks)
+
+
+def test_a_reader_that_gives_up_leaves_no_thread() -> None:
+    before = threading.active_count()
+    with pytest.raises(KeyError), read_ahead(iter([b"x"] * 1000)) as blocks:
+        next(blocks)
+        raise KeyError
+    assert threading.active_count() == before

@@ -1,0 +1,92 @@
+"""What is thrown away vanishes at once and is gone soon, whatever a container nested in it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.storage.trash import Trash
+from tests.engine.storage.tar_archives import names_in
+
+
+def nest(path: Path, depth: int) -> None:
+    """Make folders inside folders, deeper than any path can name."""
+    path.mkdir()
+    current = os.open(path, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=current)
+        below = os.open("d", os.O_RDONLY, dir_fd=current)
+        os.close(current)
+        current = below
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=current))
+    os.close(current)
+
+
+def test_a_discarded_folder_leaves_its_place_and_then_the_disk(tmp_path: Path) -> None:
+    trash = Trash(tmp_path / "trash")
+    victim = tmp_path / "victim"
+    (victim / "a" / "b").mkdir(parents=True)
+    (victim / "a" / "file").write_text("x")
+    (victim / "a" / "link").symlink_to(tmp_path)
+    os.mkfifo(victim / "pipe")
+    (victim / "closed").mkdir(mode=0)
+    trash.discard(victim)
+    assert not victim.exists()
+    trash.empty()
+    assert names_in(tmp_path) == ["trash"]
+    assert names_in(tmp_path / "trash") == []
+
+
+def test_a_file_and_nothing_can_be_discarded_too(tmp_path: Path) -> None:
+    trash = Trash(tmp_path / "trash")
+    (tmp_path / "file").write_text("x")
+    trash.discard(tmp_path / "file")
+    trash.discard(tmp_path / "missing")
+    trash.empty()
+    assert names_in(tmp_path) == ["trash"]
+
+
+def test_what_a_link_points_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "link").symlink_to("precious")
+    trash = Trash(tmp_path / "trash")
+    trash.discard(tmp_path / "link")
+    trash.empty()
+    assert names_in(tmp_path) == ["precious", "trash"]
+
+
+def test_no_nesting_is_too_deep(tmp_path: Path) -> None:
+    trash = Trash(tmp_path / "trash")
+    nest(tmp_path / "deep", 3000)
+    trash.discard(tmp_path / "deep")
+    trash.empty()
+    assert names_in(tmp_path / "trash") == []
+
+
+def test_the_next_start_removes_what_was_left(tmp_path: Path) -> None:
+    (tmp_path / "trash" / "left" / "over").mkdir(parents=True)
+    Trash(tmp_path / "trash").empty()
+    assert names_in(tmp_path / "trash") == []
+
+
+def test_what_cannot_be_removed_is_said_and_does_not_stop_the_rest(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trash = Trash(tmp_path / "trash")
+    for name in ("good", "stubborn"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "stubborn" / "file").write_text("x")
+    unlink = os.unlink
+
+    def failing(path: str, *, dir_fd: int) -> None:
+        raise OSError(5, "Input/output error", path)
+
+    monkeypatch.setattr(os, "unlink", failing)
+    trash.discard(tmp_path / "stubborn")
+    trash.discard(tmp_path / "good")
+    trash.empty()
+    monkeypatch.setattr(os, "unlink", unlink)
+    assert len(names_in(tmp_path / "trash")) == 1
+    assert "next start of the engine tries again" in caplog.text
+    Trash(tmp_path / "trash").empty()
+    assert names_in(tmp_path / "trash") == []

@@ -41,13 +41,14 @@ def atelier(folder: Path, archive: Path) -> Iterator[Engine]:
 
 @contextmanager
 def dockerd(folder: Path, archive: Path) -> Iterator[Engine]:
-    """A dockerd of our own in a network and mount namespace of its own, so that its bridge and rules vanish with it."""
+    """A dockerd of our own in network and mount namespaces of its own, so that its bridge, rules and sockets vanish with it."""
     engine = Engine("dockerd", folder / "docker.sock", folder)
     options = {
         "data-root": folder / "data", "exec-root": folder / "exec", "pidfile": folder / "pid", "cgroup-parent": f"/{CGROUP}",
         "host": f"unix://{engine.socket}",
     }  # fmt: skip
-    command = ["unshare", "--net", "--mount", "dockerd", *(f"--{name}={value}" for name, value in options.items())]
+    inside = ["sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh", "dockerd"]
+    command = ["unshare", "--net", "--mount", *inside, *(f"--{name}={value}" for name, value in options.items())]
     folder.mkdir()
     try:
         with daemon(command, log=folder / "daemon.log", is_ready=lambda: engine_answers(engine.socket)):

@@ -9,11 +9,13 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from engine.api.hangup import HangupWatcher
 from engine.api.server import UPGRADE_HEADER, handler_of
 
 RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 _READ_BYTES = 65_536
+HANGUPS: web.AppKey[HangupWatcher] = web.AppKey("hangups", HangupWatcher)
 
 
 class Hijacked(web.StreamResponse):
@@ -29,9 +31,11 @@ class Hijacked(web.StreamResponse):
 class ClientStream:
     """The client's end. ``read`` gives b"" when the client has closed its half or is gone."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hangups: HangupWatcher) -> None:
         self._reader = reader
         self._writer = writer
+        self._hangups = hangups
+        self._fd = writer.get_extra_info("socket").fileno()
 
     async def read(self) -> bytes:
         try:
@@ -44,9 +48,10 @@ class ClientStream:
         self._writer.write(data)
         await self._writer.drain()
 
-    def is_gone(self) -> bool:
-        """Whether the connection is closed in both directions."""
-        return self._writer.transport.is_closing()
+    async def gone(self) -> None:
+        """Wait until the client has hung up in both directions."""
+        if not self._writer.transport.is_closing():
+            await self._hangups.wait(self._fd)
 
     async def close(self) -> None:
         """Flush and close."""
@@ -68,4 +73,4 @@ async def hijack(request: web.Request, *, content_type: str) -> ClientStream:
     head += "Connection: Upgrade\r\nUpgrade: tcp\r\n" if wants_upgrade else ""
     writer.write(head.encode() + b"\r\n")
     await writer.drain()
-    return ClientStream(reader, writer)
+    return ClientStream(reader, writer, request.app[HANGUPS])

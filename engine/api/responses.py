@@ -27,9 +27,14 @@ STATUS: dict[type[errors.EngineError], int] = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+def dumps(value: object) -> bytes:
+    """Return JSON text."""
+    return orjson.dumps(value)
+
+
 def json_response(value: object, *, status: int = 200) -> web.Response:
     """Return ``value`` as JSON."""
-    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+    return web.Response(body=dumps(value), status=status, content_type="application/json")
 
 
 def no_content() -> web.Response:

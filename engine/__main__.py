@@ -1,0 +1,73 @@
+"""``python -m engine serve | doctor | agent``: the command line of the engine. Wires and decides nothing."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+
+USAGE = """usage: python -m engine COMMAND
+
+  serve    run the engine daemon (--help tells its options)
+  doctor   tell what this host offers, what is missing, and what that turns off
+  agent    carry out the portal's jobs on this host (--help tells its options)
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command; return its exit code."""
+    match list(arguments):
+        case ["serve", *rest]:
+            return _serve(rest)
+        case ["doctor"]:
+            return _doctor()
+        case ["agent", *rest]:
+            from engine.agent.command import main as run_agent
+
+            return run_agent(rest)
+        case ["-h" | "--help"]:
+            sys.stdout.write(USAGE)
+            return 0
+        case _:
+            sys.stderr.write(USAGE)
+            return 2
+
+
+def _serve(arguments: Sequence[str]) -> int:
+    from engine.api.daemon import Daemon
+    from engine.errors import EngineError
+    from engine.settings import parse_serve
+
+    settings = parse_serve(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if settings.is_verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    logging.getLogger("asyncio").setLevel(logging.INFO)
+    daemon = Daemon(
+        data_path=settings.data_path,
+        run_path=settings.run_path,
+        socket_path=settings.socket_path,
+        socket_group=settings.socket_group,
+    )
+    try:
+        asyncio.run(daemon.run())
+    except EngineError as error:
+        sys.stderr.write(f"engine: {error.message}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"engine: {error}\n")
+        return 1
+    return 0
+
+
+def _doctor() -> int:
+    from engine.service.doctor import examine, report
+
+    findings = examine()
+    sys.stdout.write(report(findings))
+    return 1 if any(finding.is_fatal for finding in findings) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

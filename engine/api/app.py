@@ -1,0 +1,144 @@
+"""The application: every route with and without its version prefix, and what holds for all of them.
+
+Owns the table of routes. A route that the engine leaves out says so with 501; an unknown one is 404.
+"""
+
+import asyncio
+
+from aiohttp import web
+
+from engine.api import container_streams, containers, execs, images, networks, system
+from engine.api.context import ENGINE
+from engine.api.decode import MAX_BODY_BYTES
+from engine.api.hangup import HangupWatcher
+from engine.api.hijack import HANGUPS
+from engine.api.responses import Handler, errors_middleware
+from engine.api.server import handler_of
+from engine.api.version import API_VERSION, ENGINE_VERSION, PREFIX, version_middleware, version_text
+from engine.errors import Unimplemented
+from engine.service.engine import Engine
+
+_IMAGE = "/images/{name:.+}"
+_CONTAINER = "/containers/{name}"
+
+# In order: a name of an image may hold slashes, so its fixed endings come before the bare name.
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("GET", "/_ping", system.ping),
+    ("HEAD", "/_ping", system.ping),
+    ("GET", "/version", system.version),
+    ("GET", "/info", system.info),
+    ("GET", "/events", system.events),
+    ("GET", "/system/df", system.usage),
+    ("POST", "/images/create", images.create),
+    ("POST", "/images/load", images.load),
+    ("GET", "/images/json", images.listing),
+    ("GET", f"{_IMAGE}/json", images.inspect),
+    ("GET", f"{_IMAGE}/history", images.history),
+    ("POST", f"{_IMAGE}/tag", images.tag),
+    ("DELETE", _IMAGE, images.remove),
+    ("POST", "/containers/create", containers.create),
+    ("GET", "/containers/json", containers.listing),
+    ("GET", f"{_CONTAINER}/json", containers.inspect),
+    ("POST", f"{_CONTAINER}/start", containers.start),
+    ("POST", f"{_CONTAINER}/stop", containers.stop),
+    ("POST", f"{_CONTAINER}/restart", containers.restart),
+    ("POST", f"{_CONTAINER}/kill", containers.kill),
+    ("POST", f"{_CONTAINER}/rename", containers.rename),
+    ("POST", f"{_CONTAINER}/resize", containers.resize),
+    ("POST", f"{_CONTAINER}/wait", container_streams.wait),
+    ("POST", f"{_CONTAINER}/attach", container_streams.attach),
+    ("GET", f"{_CONTAINER}/logs", container_streams.logs),
+    ("DELETE", _CONTAINER, containers.remove),
+    ("POST", f"{_CONTAINER}/exec", execs.create),
+    ("POST", "/exec/{name}/start", execs.start),
+    ("POST", "/exec/{name}/attach", execs.attach),
+    ("POST", "/exec/{name}/resize", execs.resize),
+    ("GET", "/exec/{name}/json", execs.inspect),
+    ("GET", "/networks", networks.listing),
+    ("GET", "/networks/{name}", networks.inspect),
+    ("GET", "/volumes", networks.volumes),
+    ("GET", "/volumes/{name}", networks.inspect_volume),
+]
+
+# Parts of Docker's API that are left out, some for now and some for good.
+LEFT_OUT: list[tuple[str, str]] = [
+    *(
+        ("*", f"/{name}{tail}")
+        for name in ("swarm", "nodes", "services", "tasks", "secrets", "configs", "plugins", "distribution")
+        for tail in ("", "/{rest:.*}")
+    ),
+    *(
+        ("POST", path)
+        for path in ("/session", "/grpc", "/auth", "/build", "/build/prune", "/commit", "/images/prune", "/containers/prune")
+    ),
+    *(
+        ("POST", path)
+        for path in ("/networks/create", "/networks/prune", "/networks/{name}/connect", "/networks/{name}/disconnect")
+    ),
+    *(("POST", path) for path in ("/volumes/create", "/volumes/prune", f"{_IMAGE}/push")),
+    *(("POST", f"{_CONTAINER}/{verb}") for verb in ("pause", "unpause", "update")),
+    *(("GET", f"{_CONTAINER}/{verb}") for verb in ("top", "stats", "changes", "export", "archive", "attach/ws")),
+    *(("GET", path) for path in ("/images/search", "/images/get", f"{_IMAGE}/get")),
+    *(("DELETE", path) for path in ("/networks/{name}", "/volumes/{name}")),
+    ("HEAD", f"{_CONTAINER}/archive"),
+    ("PUT", f"{_CONTAINER}/archive"),
+]
+
+_CHANGES: frozenset[Handler] = frozenset(
+    {
+        containers.create,
+        containers.start,
+        containers.stop,
+        containers.restart,
+        containers.kill,
+        containers.rename,
+        containers.remove,
+        images.create,
+        images.load,
+        images.tag,
+        images.remove,
+    }
+)
+
+
+def build_app(engine: Engine) -> web.Application:
+    """Return the application of an engine."""
+    app = web.Application(middlewares=[errors_middleware, hijack_middleware, version_middleware], client_max_size=MAX_BODY_BYTES)
+    app[ENGINE] = engine
+    app[HANGUPS] = HangupWatcher()
+    app.on_response_prepare.append(_stamp)
+    routes = [*ROUTES, *((method, path, _left_out) for method, path in LEFT_OUT)]
+    for method, path, handler in sorted(routes, key=lambda route: route[1] == _IMAGE):
+        whole = _finishing(handler) if handler in _CHANGES else handler
+        for prefix in ("", PREFIX):
+            app.router.add_route(method, prefix + path, whole)
+    return app
+
+
+def _finishing(handler: Handler) -> Handler:
+    """A client that goes away cancels its handler, which is right for streams; a change that has begun goes on to its end."""
+
+    async def finish(request: web.Request) -> web.StreamResponse:
+        return await asyncio.shield(asyncio.ensure_future(handler(request)))
+
+    return finish
+
+
+@web.middleware
+async def hijack_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A hijack route that answers plainly leaves a connection behind whose next bytes nobody could place: it is closed."""
+    response = await handler(request)
+    if handler_of(request).is_hijack() and request.protocol.transport is not None:
+        response.force_close()
+    return response
+
+
+async def _left_out(request: web.Request) -> web.StreamResponse:
+    raise Unimplemented(f"{request.method} {request.path} is not implemented by this engine")
+
+
+async def _stamp(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Api-Version"] = version_text(API_VERSION)
+    response.headers["Docker-Experimental"] = "false"
+    response.headers["Ostype"] = "linux"
+    response.headers["Server"] = f"Atelier/{ENGINE_VERSION} (linux)"

@@ -1,0 +1,194 @@
+"""Containers as Docker's JSON: the long form of inspect and the short one of the list.
+
+Owns the shape only; what is true is told by the records and by the objects handed in.
+"""
+
+from typing import Any
+
+from engine.api.host_config_json import host_config_json
+from engine.core.containers import ContainerRecord
+from engine.core.humantime import format_span
+from engine.core.lifecycle import ALIVE, State
+from engine.core.timeformat import format_time
+from engine.network.model import Endpoint
+from engine.service.exits import shown_exit_code
+from engine.service.inspect_container import Inspection
+
+TENANT_LABEL = "atelier.tenant"
+
+
+def inspect_json(found: Inspection) -> dict[str, Any]:
+    """Return the long form."""
+    record, path = found.record, found.path
+    args = record.config.args
+    return {
+        "Id": record.container_id,
+        "Created": format_time(record.created_ns),
+        "Path": args[0] if args else "",
+        "Args": args[1:],
+        "State": _state(record),
+        "Image": record.image_id,
+        "ResolvConfPath": f"{path}/resolv.conf",
+        "HostnamePath": f"{path}/hostname",
+        "HostsPath": f"{path}/hosts",
+        "LogPath": "",
+        "Name": f"/{record.name}",
+        "RestartCount": record.restart_count,
+        "Driver": "overlay2",
+        "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": list(found.exec_ids) or None,
+        "HostConfig": host_config_json(record.host),
+        "GraphDriver": {"Name": "overlay2", "Data": None},
+        **(
+            {}
+            if found.size_rw_bytes is None
+            else {"SizeRw": found.size_rw_bytes, "SizeRootFs": found.size_rw_bytes + found.image_bytes}
+        ),
+        "Mounts": _mounts(record),
+        "Config": _config(record),
+        "NetworkSettings": {**_network_settings(found.endpoint), "Networks": _networks(record, found.endpoint)},
+        "Atelier": {"Tenant": record.tenant.name},
+    }
+
+
+def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
+    """Return the short form."""
+    record = found.record
+    return {
+        "Id": record.container_id,
+        "Names": [f"/{record.name}"],
+        "Image": record.config.image,
+        "ImageID": record.image_id,
+        "Command": " ".join(record.config.args),
+        "Created": record.created_ns // 10**9,
+        "Ports": [],
+        **(
+            {}
+            if found.size_rw_bytes is None
+            else {"SizeRw": found.size_rw_bytes, "SizeRootFs": found.size_rw_bytes + found.image_bytes}
+        ),
+        "Labels": dict(record.config.labels),
+        "State": str(record.run.state),
+        "Status": status_text(record, now_ns=now_ns),
+        "HostConfig": {"NetworkMode": record.host.network_mode},
+        "NetworkSettings": {"Networks": _networks(record, found.endpoint)},
+        "Mounts": _mounts(record),
+        "Atelier": {"Tenant": record.tenant.name},
+    }
+
+
+def status_text(record: ContainerRecord, *, now_ns: int) -> str:
+    """Return the status line of ``docker ps``."""
+    run = record.run
+    if run.state in ALIVE:
+        span = format_span((now_ns - run.started_ns) / 1e9)
+        return f"Up {span}{' (Paused)' if run.state is State.PAUSED else ''}"
+    if run.state is State.EXITED:
+        return f"Exited ({shown_exit_code(run.exit_code)}) {format_span((now_ns - run.finished_ns) / 1e9)} ago"
+    return {State.CREATED: "Created", State.REMOVING: "Removal In Progress"}.get(run.state, "Dead")
+
+
+def _state(record: ContainerRecord) -> dict[str, Any]:
+    run = record.run
+    has_code = run.state is State.EXITED or run.error != ""
+    return {
+        "Status": str(run.state),
+        "Running": run.state in ALIVE,
+        "Paused": run.state is State.PAUSED,
+        "Restarting": run.state is State.RESTARTING,
+        "OOMKilled": run.oom_killed,
+        "Dead": run.state is State.DEAD,
+        "Pid": run.pid,
+        "ExitCode": shown_exit_code(run.exit_code) if has_code else 0,
+        "Error": run.error,
+        "StartedAt": format_time(run.started_ns),
+        "FinishedAt": format_time(run.finished_ns),
+    }
+
+
+def _config(record: ContainerRecord) -> dict[str, Any]:
+    config = record.config
+    return {
+        "Hostname": config.hostname,
+        "Domainname": config.domainname,
+        "User": config.user,
+        "AttachStdin": config.attach_stdin,
+        "AttachStdout": config.attach_stdout,
+        "AttachStderr": config.attach_stderr,
+        **({"ExposedPorts": {port: {} for port in config.exposed_ports}} if config.exposed_ports else {}),
+        "Tty": config.tty,
+        "OpenStdin": config.open_stdin,
+        "StdinOnce": config.stdin_once,
+        "Env": list(config.env),
+        "Cmd": None if config.cmd is None else list(config.cmd),
+        "Image": config.image,
+        "Volumes": None,
+        "WorkingDir": config.working_dir,
+        "Entrypoint": None if config.entrypoint is None else list(config.entrypoint),
+        **({"NetworkDisabled": True} if config.network_disabled else {}),
+        "OnBuild": None,
+        "Labels": dict(config.labels),
+        **({"StopSignal": config.stop_signal} if config.stop_signal else {}),
+        **({} if config.stop_timeout_seconds is None else {"StopTimeout": config.stop_timeout_seconds}),
+    }
+
+
+def _mounts(record: ContainerRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "Type": "bind",
+            "Source": bind.source,
+            "Destination": bind.target,
+            "Mode": "ro" if bind.readonly else "",
+            "RW": not bind.readonly,
+            "Propagation": "rprivate",
+        }
+        for bind in record.host.binds
+    ]
+
+
+def _network_settings(endpoint: Endpoint | None) -> dict[str, Any]:
+    """The old fields for the default bridge, which clients still read."""
+    return {
+        "Bridge": "",
+        "SandboxID": "",
+        "SandboxKey": "",
+        "Ports": {},
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
+        "EndpointID": endpoint.endpoint_id if endpoint else "",
+        "Gateway": endpoint.gateway if endpoint else "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "IPAddress": endpoint.address if endpoint else "",
+        "IPPrefixLen": endpoint.prefix if endpoint else 0,
+        "IPv6Gateway": "",
+        "MacAddress": endpoint.mac if endpoint else "",
+    }
+
+
+def _networks(record: ContainerRecord, endpoint: Endpoint | None) -> dict[str, Any]:
+    return {
+        record.host.network_mode: {
+            "IPAMConfig": None,
+            "Links": None,
+            "Aliases": list(endpoint.aliases) if endpoint else None,
+            "MacAddress": endpoint.mac if endpoint else "",
+            "DriverOpts": None,
+            "NetworkID": endpoint.network_id if endpoint else "",
+            "EndpointID": endpoint.endpoint_id if endpoint else "",
+            "Gateway": endpoint.gateway if endpoint else "",
+            "IPAddress": endpoint.address if endpoint else "",
+            "IPPrefixLen": endpoint.prefix if endpoint else 0,
+            "IPv6Gateway": "",
+            "GlobalIPv6Address": "",
+            "GlobalIPv6PrefixLen": 0,
+            "DNSNames": None,
+        }
+    }

@@ -1,0 +1,106 @@
+"""Routes of containers, but for their streams: decode, one service call, encode."""
+
+import time
+
+from aiohttp import web
+
+from engine.api.container_json import inspect_json, summary_json
+from engine.api.context import engine_of, name_of, tenant_of
+from engine.api.create_request import decode_create
+from engine.api.decode import query_bool, query_int, query_text, read_document
+from engine.api.responses import json_response, no_content
+from engine.core.filters import parse_filters
+from engine.errors import InvalidParameter
+from engine.service.create_container import create_container
+from engine.service.inspect_container import FILTERS, inspect_container, list_containers
+from engine.service.kill_container import kill_container
+from engine.service.remove_container import remove_container
+from engine.service.rename_container import rename_container
+from engine.service.resize_container import resize_container
+from engine.service.restart_container import restart_container
+from engine.service.start_container import start_container
+from engine.service.stop_container import stop_container
+
+
+async def create(request: web.Request) -> web.Response:
+    wanted, warnings = decode_create(await read_document(request), name=query_text(request, "name"))
+    created = await create_container(engine_of(request), tenant_of(request), wanted)
+    return json_response({"Id": created.container_id, "Warnings": [*warnings, *created.warnings]}, status=201)
+
+
+async def listing(request: web.Request) -> web.Response:
+    found = await list_containers(
+        engine_of(request),
+        tenant_of(request),
+        filters=parse_filters(query_text(request, "filters"), known=FILTERS),
+        is_all=query_bool(request, "all"),
+        limit=query_int(request, "limit"),
+        with_size=query_bool(request, "size"),
+    )
+    now_ns = time.time_ns()
+    return json_response([summary_json(one, now_ns=now_ns) for one in found])
+
+
+async def inspect(request: web.Request) -> web.Response:
+    with_size = query_bool(request, "size")
+    return json_response(
+        inspect_json(await inspect_container(engine_of(request), tenant_of(request), name_of(request), with_size=with_size))
+    )
+
+
+async def start(request: web.Request) -> web.Response:
+    await start_container(engine_of(request), tenant_of(request), name_of(request))
+    return no_content()
+
+
+async def stop(request: web.Request) -> web.Response:
+    await stop_container(
+        engine_of(request),
+        tenant_of(request),
+        name_of(request),
+        timeout_seconds=query_int(request, "t"),
+        signal_name=query_text(request, "signal"),
+    )
+    return no_content()
+
+
+async def restart(request: web.Request) -> web.Response:
+    await restart_container(
+        engine_of(request),
+        tenant_of(request),
+        name_of(request),
+        timeout_seconds=query_int(request, "t"),
+        signal_name=query_text(request, "signal"),
+    )
+    return no_content()
+
+
+async def kill(request: web.Request) -> web.Response:
+    await kill_container(engine_of(request), tenant_of(request), name_of(request), signal_name=query_text(request, "signal"))
+    return no_content()
+
+
+async def rename(request: web.Request) -> web.Response:
+    await rename_container(engine_of(request), tenant_of(request), name_of(request), new_name=query_text(request, "name"))
+    return no_content()
+
+
+async def remove(request: web.Request) -> web.Response:
+    if query_bool(request, "link"):
+        raise InvalidParameter("links are not supported: leave out link")
+    await remove_container(engine_of(request), tenant_of(request), name_of(request), force=query_bool(request, "force"))
+    return no_content()
+
+
+async def resize(request: web.Request) -> web.Response:
+    rows, columns = terminal_size(request)
+    resize_container(engine_of(request), tenant_of(request), name_of(request), rows=rows, columns=columns)
+    return web.Response(status=200)
+
+
+def terminal_size(request: web.Request) -> tuple[int, int]:
+    """Return rows and columns of the query. Raises InvalidParameter."""
+    rows, columns = query_int(request, "h") or 0, query_int(request, "w") or 0
+    if not (0 <= rows < 65_536 and 0 <= columns < 65_536):
+        raise InvalidParameter(f"invalid terminal size {rows} x {columns}: use 0 to 65535")
+    return rows, columns

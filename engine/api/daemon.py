@@ -1,0 +1,104 @@
+"""The daemon: one engine behind one socket, from its start to its orderly end.
+
+Owns the socket, the lock that keeps a second daemon off the same folders, and the signals.
+"""
+
+import asyncio
+import fcntl
+import grp
+import logging
+import os
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import web
+
+from engine.api.app import build_app
+from engine.api.server import HijackableRunner
+from engine.errors import Conflict, Fault
+from engine.service.lifecycle import build_engine, close_engine, open_engine
+
+log = logging.getLogger(__name__)
+_BACKLOG = 512
+_GRACE_SECONDS = 2.0
+
+
+class Daemon:
+    """Run it once."""
+
+    def __init__(self, *, data_path: Path, run_path: Path, socket_path: Path, socket_group: str = "") -> None:
+        self._data_path = data_path
+        self._run_path = run_path
+        self._socket_path = socket_path
+        self._socket_group = socket_group
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Raises Conflict, Fault, Unavailable, OSError when it cannot begin."""
+        stop = _stop_signal()
+        lock_fd = self._lock()
+        engine = await asyncio.to_thread(build_engine, data_path=self._data_path, run_path=self._run_path)
+        try:
+            await open_engine(engine)
+            runner = HijackableRunner(
+                build_app(engine),
+                handler_cancellation=True,  # a follower whose client has gone is not to wait for the next event
+                shutdown_timeout=_GRACE_SECONDS,
+                access_log=None,
+            )
+            await runner.setup()
+            await self._serve(runner, stop)
+        finally:
+            await close_engine(engine)
+            os.close(lock_fd)
+
+    async def _serve(self, runner: web.AppRunner, stop: asyncio.Event) -> None:
+        sock = self._listen()
+        try:
+            await web.SockSite(runner, sock, backlog=_BACKLOG).start()
+            log.info("listening on %s", self._socket_path)
+            await stop.wait()
+        finally:
+            with suppress(FileNotFoundError):
+                self._socket_path.unlink()
+            await runner.cleanup()
+
+    def _lock(self) -> int:
+        """A second daemon on the same data would write the same records."""
+        self._data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._run_path.mkdir(mode=0o750, parents=True, exist_ok=True)
+        fd = os.open(self._data_path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            raise Conflict(f"another engine already serves {self._data_path}: stop it or use another data folder") from None
+        return fd
+
+    def _listen(self) -> socket.socket:
+        """The socket appears under its name only when it has its group and mode, so nobody finds it half made."""
+        temporary = self._socket_path.with_name(f".{self._socket_path.name}.new")
+        temporary.unlink(missing_ok=True)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.bind(str(temporary))
+        os.chown(temporary, 0, self._group_id())
+        temporary.chmod(0o660)
+        sock.listen(_BACKLOG)
+        temporary.rename(self._socket_path)
+        return sock
+
+    def _group_id(self) -> int:
+        if not self._socket_group:
+            return 0
+        try:
+            return grp.getgrnam(self._socket_group).gr_gid
+        except KeyError:
+            raise Fault(f"no such group {self._socket_group}: make it, or leave out --socket-group") from None
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,136 @@
+"""Reading of queries and JSON bodies into typed values.
+
+Owns the error texts for values of the wrong type; knows no route.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from engine.errors import InvalidParameter
+
+MAX_BODY_BYTES = 8 * 2**20
+_FALSE = ("", "0", "no", "false", "none")
+
+
+class Document:
+    """A JSON object with typed access; a null counts as absent. ``path`` names it in errors."""
+
+    def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
+        self.values = values
+        self.path = path
+
+    def text(self, name: str) -> str:
+        return str(self._typed(name, str, "a text") or "")
+
+    def boolean(self, name: str) -> bool:
+        return bool(self._typed(name, bool, "true or false"))
+
+    def optional_boolean(self, name: str) -> bool | None:
+        value = self._typed(name, bool, "true or false")
+        return None if value is None else bool(value)
+
+    def integer(self, name: str) -> int:
+        return self.optional_integer(name) or 0
+
+    def optional_integer(self, name: str) -> int | None:
+        value = self.values.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise self._wrong(name, "a whole number")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return self.optional_texts(name) or ()
+
+    def optional_texts(self, name: str) -> tuple[str, ...] | None:
+        """A list of texts; a single text stands for a list of one, as in Cmd and Entrypoint."""
+        value = self.values.get(name)
+        if isinstance(value, str):
+            return (value,)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self._wrong(name, "a list of texts")
+        return tuple(value)
+
+    def mapping(self, name: str) -> dict[str, str]:
+        """An object of texts."""
+        value = self._typed(name, dict, "an object of texts") or {}
+        if not all(isinstance(item, str) for item in value.values()):
+            raise self._wrong(name, "an object of texts")
+        return dict(value)
+
+    def keys(self, name: str) -> tuple[str, ...]:
+        """The names in an object whose values do not matter, as ExposedPorts."""
+        return tuple(sorted(self._typed(name, dict, "an object") or {}))
+
+    def document(self, name: str) -> "Document":
+        return Document(self._typed(name, dict, "an object") or {}, f"{self.path}{name}.")
+
+    def documents(self, name: str) -> list["Document"]:
+        items = self._typed(name, list, "a list of objects") or []
+        if not all(isinstance(item, dict) for item in items):
+            raise self._wrong(name, "a list of objects")
+        return [Document(item, f"{self.path}{name}.") for item in items]
+
+    def is_set(self, name: str) -> bool:
+        """Whether a field carries anything but its type's empty value."""
+        return bool(self.values.get(name))
+
+    def _typed(self, name: str, kind: type, wanted: str) -> Any:
+        value = self.values.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise self._wrong(name, wanted)
+        return value
+
+    def _wrong(self, name: str, wanted: str) -> InvalidParameter:
+        return InvalidParameter(f"invalid value for {self.path}{name}: {str(self.values.get(name))[:80]!r} is not {wanted}")
+
+
+async def read_document(request: web.Request) -> Document:
+    """Read the body as a JSON object; an empty body is an empty object. Raises InvalidParameter."""
+    body = await request.read()
+    if not body.strip():
+        return Document({})
+    try:
+        values = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidParameter(f"invalid JSON: {error}") from None
+    if values is None:
+        return Document({})
+    if not isinstance(values, dict):
+        raise InvalidParameter("invalid JSON: an object is expected")
+    return Document(values)
+
+
+def query_bool(request: web.Request, name: str, *, default: bool = False) -> bool:
+    """Read a flag of the query as Docker does: anything but a few words for false is true."""
+    value = request.query.get(name)
+    return default if value is None else value.strip().lower() not in _FALSE
+
+
+def query_int(request: web.Request, name: str) -> int | None:
+    """Read a number of the query; None when absent or empty. Raises InvalidParameter."""
+    value = request.query.get(name, "")
+    if not value:
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise InvalidParameter(f"invalid {name} {value[:40]!r}: use a whole number") from None
+
+
+def query_text(request: web.Request, name: str) -> str:
+    """Read a text of the query; empty when absent."""
+    return str(request.query.get(name, ""))
+
+
+def console_size(document: Document) -> tuple[int, int]:
+    """Return ConsoleSize as rows and columns; anything unusable counts as absent, as with dockerd."""
+    match document.values.get("ConsoleSize"):
+        case [int(rows), int(columns)] if 0 <= rows < 65_536 and 0 <= columns < 65_536:
+            return rows, columns
+        case _:
+            return 0, 0

@@ -1,0 +1,77 @@
+"""Images as Docker's JSON. Owns the shape only."""
+
+from typing import Any
+
+from engine.core.image_config import ImageConfig
+from engine.core.timeformat import format_time
+from engine.service.images import ImageView
+
+
+def summary_json(view: ImageView) -> dict[str, Any]:
+    """Return the short form of the list."""
+    image = view.image
+    return {
+        "Id": image.id,
+        "ParentId": "",
+        "RepoTags": view.tags,
+        "RepoDigests": _repository_digests(view),
+        "Created": image.created_ns // 10**9,
+        "Size": image.size,
+        "SharedSize": -1,
+        "Labels": dict(image.config.labels) or None,
+        "Containers": view.containers,
+        "Atelier": {"Tenant": image.owner.name},
+    }
+
+
+def inspect_json(view: ImageView) -> dict[str, Any]:
+    """Return the long form."""
+    image, config = view.image, view.image.config
+    return {
+        "Id": image.id,
+        "RepoTags": view.tags,
+        "RepoDigests": _repository_digests(view),
+        "Parent": "",
+        "Comment": config.history[-1].comment if config.history else "",
+        "Created": config.created or format_time(image.created_ns),
+        "DockerVersion": "",
+        "Author": config.author,
+        "Config": _config(config),
+        "Architecture": config.architecture,
+        **({"Variant": config.variant} if config.variant else {}),
+        "Os": config.os,
+        "Size": image.size,
+        "GraphDriver": {"Name": "overlay2", "Data": None},
+        "RootFS": {"Type": "layers", "Layers": list(config.diff_ids)},
+        "Metadata": {"LastTagTime": format_time(None)},
+        "Atelier": {"Tenant": image.owner.name},
+    }
+
+
+def _repository_digests(view: ImageView) -> list[str]:
+    repositories = {tag.rpartition(":")[0] for tag in view.tags}
+    return sorted(f"{repository}@{digest}" for repository in repositories for digest in view.image.digests)
+
+
+def _config(config: ImageConfig) -> dict[str, Any]:
+    return {
+        "Hostname": "",
+        "Domainname": "",
+        "User": config.user,
+        "AttachStdin": False,
+        "AttachStdout": False,
+        "AttachStderr": False,
+        **({"ExposedPorts": {port: {} for port in config.exposed_ports}} if config.exposed_ports else {}),
+        "Tty": False,
+        "OpenStdin": False,
+        "StdinOnce": False,
+        "Env": list(config.env),
+        "Cmd": None if config.cmd is None else list(config.cmd),
+        "Image": "",
+        "Volumes": {path: {} for path in config.volumes} or None,
+        "WorkingDir": config.workdir,
+        "Entrypoint": None if config.entrypoint is None else list(config.entrypoint),
+        "OnBuild": None,
+        "Labels": dict(config.labels) or None,
+        **({"StopSignal": config.stop_signal} if config.stop_signal else {}),
+    }

@@ -1,0 +1,95 @@
+"""Routes of images."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import BinaryIO, TypeVar
+
+from aiohttp import web
+
+from engine.api.body import body_as_file
+from engine.api.context import engine_of, name_of, tenant_of
+from engine.api.decode import query_bool, query_text
+from engine.api.image_history import history_json
+from engine.api.image_json import inspect_json, summary_json
+from engine.api.responses import dumps, json_response
+from engine.core.filters import parse_filters
+from engine.errors import InvalidParameter, Unimplemented
+from engine.service.images import FILTERS, import_image, inspect_image, list_images, load_images, remove_image, tag_image
+
+T = TypeVar("T")
+
+
+async def create(request: web.Request) -> web.StreamResponse:
+    """Import only: pulling needs a registry client."""
+    source = query_text(request, "fromSrc")
+    if query_text(request, "fromImage"):
+        raise Unimplemented(
+            f"cannot pull {query_text(request, 'fromImage')}: registries are not supported, import or load an image"
+        )
+    if source != "-":
+        raise InvalidParameter(f"invalid fromSrc {source[:60]!r}: send the archive as the request's body and use -")
+    reference = _reference(query_text(request, "repo"), query_text(request, "tag"))
+    changes, message = request.query.getall("changes", []), query_text(request, "message")
+    engine, tenant = engine_of(request), tenant_of(request)
+    return await _answer_with_progress(
+        request,
+        lambda stream: import_image(engine, tenant, stream, reference=reference, changes=changes, message=message),
+        lambda image: [{"status": image.id}],
+    )
+
+
+async def load(request: web.Request) -> web.StreamResponse:
+    engine, tenant = engine_of(request), tenant_of(request)
+    return await _answer_with_progress(
+        request,
+        lambda stream: load_images(engine, tenant, stream),
+        lambda loaded: [
+            {"stream": f"Loaded image: {name}\n"} for one in loaded for name in (one.tags or (f"ID: {one.image.id}",))
+        ],
+    )
+
+
+def _reference(repository: str, tag: str) -> str:
+    if not tag:
+        return repository
+    return f"{repository}@{tag}" if tag.startswith("sha256:") else f"{repository}:{tag}"
+
+
+async def _answer_with_progress(
+    request: web.Request, use: Callable[[BinaryIO], Awaitable[T]], lines: Callable[[T], list[dict[str, str]]]
+) -> web.StreamResponse:
+    """Feed the body to a blocking reader. The answer begins only when the outcome is known, so that its status is true."""
+    async with body_as_file(request) as stream:
+        result = await use(stream)
+    return web.Response(body=b"".join(dumps(line) + b"\r\n" for line in lines(result)), content_type="application/json")
+
+
+async def listing(request: web.Request) -> web.Response:
+    filters = parse_filters(query_text(request, "filters"), known=FILTERS)
+    return json_response(
+        [summary_json(view) for view in await list_images(engine_of(request), tenant_of(request), filters=filters)]
+    )
+
+
+async def inspect(request: web.Request) -> web.Response:
+    return json_response(inspect_json(await inspect_image(engine_of(request), tenant_of(request), name_of(request))))
+
+
+async def history(request: web.Request) -> web.Response:
+    engine = engine_of(request)
+    view = await inspect_image(engine, tenant_of(request), name_of(request))
+    return json_response(history_json(view, await asyncio.to_thread(engine.images.layer_sizes, view.image)))
+
+
+async def tag(request: web.Request) -> web.Response:
+    repository = query_text(request, "repo")
+    if not repository:
+        raise InvalidParameter("no repository given: give repo")
+    reference = _reference(repository, query_text(request, "tag"))
+    await tag_image(engine_of(request), tenant_of(request), name_of(request), reference=reference)
+    return web.Response(status=201)
+
+
+async def remove(request: web.Request) -> web.Response:
+    force = query_bool(request, "force")
+    return json_response(await remove_image(engine_of(request), tenant_of(request), name_of(request), force=force))

@@ -1,0 +1,173 @@
+"""Routes about the engine itself: ping, version, info, events, disk usage."""
+
+import time
+
+from aiohttp import web
+
+from engine.api.container_json import summary_json
+from engine.api.context import engine_of, tenant_of
+from engine.api.decode import query_text
+from engine.api.image_json import summary_json as image_summary_json
+from engine.api.responses import dumps, json_response
+from engine.api.version import API_VERSION, ENGINE_VERSION, LEAST_API_VERSION, version_text
+from engine.core.events import FILTERS, EngineEvent
+from engine.core.filters import parse_filters
+from engine.core.lifecycle import State
+from engine.core.tenants import Tenant
+from engine.core.timeformat import parse_time
+from engine.service.disk_usage import disk_usage
+from engine.service.engine import Engine
+
+_NO_CACHE = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
+
+
+async def ping(request: web.Request) -> web.Response:
+    return web.Response(text="" if request.method == "HEAD" else "OK", headers=_NO_CACHE)
+
+
+async def version(request: web.Request) -> web.Response:
+    host = engine_of(request).host
+    details = {
+        "ApiVersion": version_text(API_VERSION),
+        "MinAPIVersion": version_text(LEAST_API_VERSION),
+        "Os": "linux",
+        "Arch": host.architecture,
+        "KernelVersion": host.kernel,
+    }
+    return json_response(
+        {
+            "Platform": {"Name": "Atelier"},
+            "Components": [{"Name": "Engine", "Version": ENGINE_VERSION, "Details": {**details, "Experimental": "false"}}],
+            "Version": ENGINE_VERSION,
+            **details,
+            "GitCommit": "",
+            "GoVersion": "",
+            "BuildTime": "",
+        }
+    )
+
+
+async def info(request: web.Request) -> web.Response:
+    engine, tenant = engine_of(request), tenant_of(request)
+    return json_response({**_counts(engine, tenant), **_host(engine), **_abilities(engine)})
+
+
+def _counts(engine: Engine, tenant: Tenant) -> dict[str, object]:
+    states = [record.run.state for record in engine.containers.visible(tenant)]
+    paused, running = states.count(State.PAUSED), states.count(State.RUNNING)
+    return {
+        "ID": engine.engine_id,
+        "Containers": len(states),
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": len(states) - running - paused,
+        "Images": len(engine.images.list(tenant)),
+        "NEventsListener": engine.events.listeners,
+    }
+
+
+def _host(engine: Engine) -> dict[str, object]:
+    host = engine.host
+    return {
+        "Name": host.name,
+        "ServerVersion": ENGINE_VERSION,
+        "KernelVersion": host.kernel,
+        "OperatingSystem": host.system,
+        "OSVersion": "",
+        "OSType": "linux",
+        "Architecture": host.machine,
+        "NCPU": host.cpus,
+        "MemTotal": host.memory_bytes,
+        "DockerRootDir": str(engine.data_path),
+        "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "Labels": [],
+        "HttpProxy": "",
+        "HttpsProxy": "",
+        "NoProxy": "",
+    }
+
+
+def _abilities(engine: Engine) -> dict[str, object]:
+    cgroups = engine.host.cgroups
+    seccomp = ["name=seccomp,profile=builtin"] if engine.host.is_seccomp_available else []
+    return {
+        "Driver": "overlay2",
+        "DriverStatus": [["Backing layers", "id-mapped"]],
+        "Plugins": {"Volume": [], "Network": ["bridge", "null"], "Authorization": None, "Log": ["json-file"]},
+        "MemoryLimit": True,
+        "SwapLimit": True,
+        "CpuCfsPeriod": True,
+        "CpuCfsQuota": True,
+        "CPUShares": True,
+        "CPUSet": cgroups.version == 2 or "cpuset" in cgroups.mounts,
+        "PidsLimit": cgroups.version == 2 or "pids" in cgroups.mounts,
+        "OomKillDisable": False,
+        "IPv4Forwarding": True,
+        "Debug": False,
+        "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": str(cgroups.version),
+        "IndexServerAddress": "",
+        "RegistryConfig": {"InsecureRegistryCIDRs": [], "IndexConfigs": {}, "Mirrors": []},
+        "ExperimentalBuild": False,
+        "Runtimes": {"atelier": {"path": "atelier"}},
+        "DefaultRuntime": "atelier",
+        "Swarm": {
+            "NodeID": "",
+            "NodeAddr": "",
+            "LocalNodeState": "inactive",
+            "ControlAvailable": False,
+            "Error": "",
+            "RemoteManagers": None,
+        },
+        "LiveRestoreEnabled": True,
+        "Isolation": "",
+        "InitBinary": "built in",
+        "SecurityOptions": [*seccomp, "name=userns", "name=cgroupns"],
+        "Warnings": None,
+    }
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    engine, tenant, now_ns = engine_of(request), tenant_of(request), time.time_ns()
+    filters = parse_filters(query_text(request, "filters"), known=FILTERS)
+    since_ns = parse_time(query_text(request, "since"), now_ns=now_ns)
+    until_ns = parse_time(query_text(request, "until"), now_ns=now_ns)
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(b"")
+    async for event in engine.events.follow(tenant, filters, since_ns=since_ns, until_ns=until_ns):
+        await response.write(dumps(event_json(event)) + b"\n")
+    await response.write_eof()
+    return response
+
+
+def event_json(event: EngineEvent) -> dict[str, object]:
+    """Return an event in Docker's form, the old top-level fields of containers and images among it."""
+    old = {"status": event.action, "id": event.actor_id} if event.kind in ("container", "image") else {}
+    if event.kind == "container":
+        old["from"] = event.attributes.get("image", "")
+    return {
+        **old,
+        "Type": event.kind,
+        "Action": event.action,
+        "Actor": {"ID": event.actor_id, "Attributes": dict(event.attributes)},
+        "scope": "local",
+        "time": event.time_ns // 10**9,
+        "timeNano": event.time_ns,
+        "Atelier": {"Tenant": event.tenant.name},
+    }
+
+
+async def usage(request: web.Request) -> web.Response:
+    found = await disk_usage(engine_of(request), tenant_of(request))
+    now_ns = time.time_ns()
+    return json_response(
+        {
+            "LayersSize": found.layers_bytes,
+            "Images": [image_summary_json(image) for image in found.images],
+            "Containers": [summary_json(container, now_ns=now_ns) for container in found.containers],
+            "Volumes": [],
+            "BuildCache": [],
+        }
+    )

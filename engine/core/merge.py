@@ -1,0 +1,42 @@
+"""A container's configuration: the request's values over its image's, as Docker merges them. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from engine.core.containers import ContainerConfig
+from engine.core.image_config import ImageConfig
+
+DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def merge_config(wanted: ContainerConfig, image: ImageConfig) -> ContainerConfig:
+    """Fill what the request leaves open. An entry point of the request drops the image's command with the image's entry point."""
+    entrypoint, cmd = wanted.entrypoint, wanted.cmd
+    if not entrypoint:
+        cmd = cmd or image.cmd
+        entrypoint = image.entrypoint if entrypoint is None else None
+    if entrypoint == ("",):  # Docker's way to say: no entry point at all
+        entrypoint = None
+    return replace(
+        wanted,
+        entrypoint=entrypoint,
+        cmd=cmd,
+        env=tuple(merge_env([DEFAULT_PATH], image.env, wanted.env)),
+        labels={**image.labels, **wanted.labels},
+        exposed_ports=tuple(sorted({*image.exposed_ports, *wanted.exposed_ports})),
+        user=wanted.user or image.user,
+        working_dir=wanted.working_dir or image.workdir,
+        stop_signal=wanted.stop_signal or image.stop_signal,
+    )
+
+
+def merge_env(*layers: Sequence[str]) -> list[str]:
+    """Merge ``NAME=value`` lists, later ones winning; a bare ``NAME`` takes the variable away."""
+    merged: dict[str, str] = {}
+    for entry in (entry for layer in layers for entry in layer):
+        name, equals, _ = entry.partition("=")
+        if equals:
+            merged[name] = entry
+        else:
+            merged.pop(name, None)
+    return list(merged.values())

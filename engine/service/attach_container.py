@@ -1,0 +1,111 @@
+"""Attach: join the streams of a container's first process, before its start or while it runs."""
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from engine.core.containers import ContainerRecord
+from engine.core.detachkeys import parse_detach_keys
+from engine.core.lifecycle import ALIVE
+from engine.core.stdcopy import STDERR, STDOUT
+from engine.core.tenants import Tenant
+from engine.runtime.log_reader import LogFollower
+from engine.runtime.process import Process
+from engine.service.engine import Engine
+from engine.service.milestones import Milestone
+from engine.service.streams import Client, Exchange, Outcome, exchange
+
+
+@dataclass(frozen=True, slots=True)
+class AttachWish:
+    """What the client asks for. ``logs``: what was said before; ``stream``: what is said from now on."""
+
+    stdin: bool
+    stdout: bool
+    stderr: bool
+    logs: bool
+    stream: bool
+    detach_keys: str
+
+
+class Attachment:
+    """A checked wish, to be carried out by ``run`` once the connection is taken over."""
+
+    def __init__(self, engine: Engine, record: ContainerRecord, wish: AttachWish) -> None:
+        self._engine = engine
+        self._record = record
+        self._wish = wish
+        self._exchange = _exchange(record, wish)
+        self._reader = engine.log(record.container_id)
+        self._position = 0 if wish.logs else self._reader.end()
+        self._process: Process | None = None
+        self._follower: LogFollower | None = None
+        self._begun = asyncio.Event()
+        self._cleanup = ExitStack()
+        self._wait_for_process()
+
+    @property
+    def is_tty(self) -> bool:
+        return self._record.config.tty
+
+    async def run(self, client: Client) -> None:
+        """Pump until the end, waiting first for the start of a container that does not run. The caller closes the client."""
+        try:
+            if not self._wish.stream:
+                await exchange(client, None, self._reader.follow(position=self._position), self._exchange)
+            elif await self._has_begun(client) and self._follower is not None:
+                outcome = await exchange(client, self._process, self._follower, self._exchange)
+                if outcome is Outcome.DETACHED:
+                    self._engine.publish(self._record, "detach")
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop waiting and reading."""
+        self._cleanup.close()
+
+    def _wait_for_process(self) -> None:
+        if self._record.run.state in ALIVE:
+            self._begin()
+            return
+        # A callback and not a task: the run may be so short that its end is handled before a waiting task wakes.
+        for milestone in (Milestone.STARTED, Milestone.REMOVED):
+            future = self._engine.milestones.upcoming(self._record.container_id, milestone)
+            future.add_done_callback(self._begin)
+            self._cleanup.callback(future.remove_done_callback, self._begin)
+
+    def _begin(self, _: object = None) -> None:
+        if self._begun.is_set():
+            return
+        self._begun.set()
+        self._process = self._engine.supervisor.processes.get(self._record.container_id)
+        if self._process is not None and self._wish.stream:
+            self._follower = self._reader.follow(position=self._position, ended=self._process.ended)
+            self._cleanup.enter_context(self._engine.readers.reading(self._record.container_id, self._follower))
+
+    async def _has_begun(self, client: Client) -> bool:
+        """Wait for the start or removal. False when the client leaves first."""
+        waits = {asyncio.ensure_future(self._begun.wait()), asyncio.ensure_future(client.gone())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return self._begun.is_set()
+
+
+def attach_container(engine: Engine, tenant: Tenant, name: str, wish: AttachWish) -> Attachment:
+    """Check an attach. Output counts from this call on. Run or close what is returned. Raises NotFound, InvalidParameter."""
+    return Attachment(engine, engine.containers.find(tenant, name), wish)
+
+
+def _exchange(record: ContainerRecord, wish: AttachWish) -> Exchange:
+    config = record.config
+    keys = parse_detach_keys(wish.detach_keys)
+    return Exchange(
+        streams=frozenset(stream for stream, wanted in ((STDOUT, wish.stdout), (STDERR, wish.stderr)) if wanted),
+        multiplexed=not config.tty,
+        stdin=wish.stdin and config.open_stdin,
+        close_stdin_at_end=config.stdin_once,
+        detach_keys=keys if config.tty else b"",
+    )

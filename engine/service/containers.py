@@ -1,0 +1,119 @@
+"""The records of all containers: on disk, in memory, and by name.
+
+Owns look-up scoped by tenant, saving, and one lock for each container. It changes no state by itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.core.containers import ContainerRecord
+from engine.core.ids import is_id_prefix, short_id
+from engine.core.records import dump_record, parse_record
+from engine.core.tenants import Tenant
+from engine.errors import Conflict, InvalidParameter, NotFound
+from engine.storage.files import write_atomically
+
+log = logging.getLogger(__name__)
+RECORD = "container.json"
+
+
+class ContainerStore:
+    """All containers of this engine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._records: dict[str, ContainerRecord] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def path(self, container_id: str) -> Path:
+        """Return the folder of a container."""
+        return self._root / container_id
+
+    def lock(self, container_id: str) -> asyncio.Lock:
+        """Return the lock that whoever changes the container holds."""
+        return self._locks.setdefault(container_id, asyncio.Lock())
+
+    def load(self) -> list[Path]:
+        """Read all records; return the folders that hold none (a create that was cut off) or a damaged one."""
+        strays = []
+        for folder in sorted(self._root.iterdir()):
+            try:
+                record = parse_record(ContainerRecord, (folder / RECORD).read_bytes())
+                self._records[record.container_id] = record
+            except FileNotFoundError:
+                strays.append(folder)
+            except ValueError as error:
+                log.error("container %s is left out: %s", folder.name, error)  # noqa: TRY400 - the reason is the message
+        return strays
+
+    def all(self) -> Iterable[ContainerRecord]:
+        """Return a snapshot of all records, newest first."""
+        return sorted(self._records.values(), key=lambda record: -record.created_ns)
+
+    def visible(self, tenant: Tenant) -> list[ContainerRecord]:
+        """Return what a tenant may see, newest first."""
+        return [record for record in self.all() if tenant.sees(record.tenant)]
+
+    def get(self, container_id: str) -> ContainerRecord | None:
+        """Return the present record of a full id."""
+        return self._records.get(container_id)
+
+    def current(self, container_id: str) -> ContainerRecord:
+        """Return the present record of a full id that may have been removed meanwhile. Raises NotFound."""
+        record = self._records.get(container_id)
+        if record is None:
+            raise NotFound(f"no such container: {container_id}")
+        return record
+
+    def find(self, tenant: Tenant, name: str) -> ContainerRecord:
+        """Look up by id, by name, then by beginning of an id, as Docker does. Raises NotFound, InvalidParameter, Conflict."""
+        text = name.removeprefix("/")
+        if (record := self._records.get(text)) is not None and tenant.sees(record.tenant):
+            return record
+        visible = self.visible(tenant)
+        return self._by_name(tenant, text, visible) or self._by_prefix(text, visible)
+
+    def _by_name(self, tenant: Tenant, name: str, visible: list[ContainerRecord]) -> ContainerRecord | None:
+        named = [record for record in visible if record.name == name]
+        own = [record for record in named if record.tenant == tenant]
+        if own or len(named) == 1:
+            return (own or named)[0]
+        if named:
+            owners = ", ".join(sorted(record.tenant.name for record in named))
+            raise Conflict(f"container name {name} belongs to several tenants ({owners}): use the id")
+        return None
+
+    def _by_prefix(self, text: str, visible: list[ContainerRecord]) -> ContainerRecord:
+        found = [record for record in visible if record.container_id.startswith(text)] if is_id_prefix(text) else []
+        if len(found) > 1:
+            raise InvalidParameter(f"container id {text} is ambiguous: give more of its digits")
+        if not found:
+            raise NotFound(f"no such container: {text}")
+        return found[0]
+
+    def check_name_free(self, tenant: Tenant, name: str) -> None:
+        """Raise Conflict when the tenant has a container of that name."""
+        for record in self._records.values():
+            if record.name == name and record.tenant == tenant:
+                raise Conflict(
+                    f'the container name "/{name}" is already in use by container "{short_id(record.container_id)}":'
+                    " remove or rename that container to be able to reuse the name"
+                )
+
+    def reserve(self, record: ContainerRecord) -> None:
+        """Enter a new record in memory, so that its name is taken. Raises Conflict."""
+        self.check_name_free(record.tenant, record.name)
+        self._records[record.container_id] = record
+
+    async def save(self, record: ContainerRecord) -> None:
+        """Write a record and make it the present one. Hold the container's lock."""
+        await asyncio.to_thread(write_atomically, self.path(record.container_id) / RECORD, dump_record(record))
+        self._records[record.container_id] = record
+
+    def drop(self, container_id: str) -> None:
+        """Forget a container whose folder is gone."""
+        self._records.pop(container_id, None)
+        self._locks.pop(container_id, None)

@@ -1,0 +1,103 @@
+"""Create: a record and folders from a request and an image. Nothing runs yet."""
+
+import asyncio
+import os
+import secrets
+import time
+from dataclasses import dataclass, field, replace
+
+from engine.core.containers import ContainerConfig, ContainerRecord, HostConfig
+from engine.core.ids import ID_BYTES, format_id, is_acceptable_id, short_id
+from engine.core.image_config import ImageConfig
+from engine.core.limits import check_limits
+from engine.core.merge import merge_config
+from engine.core.names import made_up_name, parse_name
+from engine.core.tenants import Tenant
+from engine.errors import Conflict, Forbidden, InvalidParameter
+from engine.image.store import Image
+from engine.service.engine import Engine
+from engine.storage.rootfs import create_rootfs
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """What the client asks for; empty values of ``config`` are taken from the image."""
+
+    config: ContainerConfig
+    host: HostConfig = field(default_factory=HostConfig)
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The answer: an id, and what was accepted but will not have its usual effect."""
+
+    container_id: str
+    warnings: list[str]
+
+
+async def create_container(engine: Engine, tenant: Tenant, request: CreateRequest) -> Created:
+    """Make a container. Raises NotFound for the image, Conflict for the name, InvalidParameter, Forbidden."""
+    check_limits(request.host.limits)
+    if request.host.binds and not tenant.is_administrator:
+        raise Forbidden("paths of the host are for administrators only: leave out binds")
+    image = await asyncio.to_thread(engine.images.get, tenant, request.config.image)
+    record = _record(engine, tenant, request, image)
+    engine.containers.reserve(record)
+    try:
+        await _make_folders(engine, record, image)
+        await engine.containers.save(record)
+    except BaseException:
+        engine.containers.drop(record.container_id)
+        await asyncio.to_thread(engine.trash.discard, engine.containers.path(record.container_id))
+        raise
+    engine.publish(record, "create")
+    return Created(record.container_id, _warnings(image.config))
+
+
+def _record(engine: Engine, tenant: Tenant, request: CreateRequest, image: Image) -> ContainerRecord:
+    container_id = _new_id()
+    config = merge_config(request.config, image.config)
+    if not config.args:
+        raise InvalidParameter("no command specified: give one, or use an image that has one")
+    return ContainerRecord(
+        container_id=container_id,
+        name=parse_name(request.name) if request.name else _new_name(engine, tenant),
+        tenant=tenant,
+        created_ns=time.time_ns(),
+        image_id=image.id,
+        config=replace(config, hostname=config.hostname or short_id(container_id)),
+        host=request.host,
+    )
+
+
+async def _make_folders(engine: Engine, record: ContainerRecord, image: Image) -> None:
+    lowers = await asyncio.to_thread(engine.images.lowers, image)
+    path = engine.containers.path(record.container_id)
+    await asyncio.to_thread(create_rootfs, path, lowers)
+    os.mkdir(path / "logs", 0o700)  # noqa: PTH102 - one call on a folder that was just made
+
+
+def _new_id() -> str:
+    while not is_acceptable_id(container_id := format_id(secrets.token_bytes(ID_BYTES))):
+        pass
+    return container_id
+
+
+def _new_name(engine: Engine, tenant: Tenant) -> str:
+    """Draw names until one is free; after some draws from the longer ones with a number."""
+    for attempt in range(200):
+        name = made_up_name(secrets.randbelow(4000 << min(attempt, 12)))
+        try:
+            engine.containers.check_name_free(tenant, name)
+        except Conflict:
+            continue
+        return name
+    return f"container_{secrets.token_hex(8)}"
+
+
+def _warnings(config: ImageConfig) -> list[str]:
+    if not config.volumes:
+        return []
+    paths = ", ".join(config.volumes)
+    return [f"the image declares volumes ({paths}): they are kept in the container's own layer and go with it"]

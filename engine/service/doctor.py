@@ -1,0 +1,117 @@
+"""Doctor: what this host offers to the engine, what is missing, and what that turns off. Changes nothing."""
+
+import ctypes.util
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.linux.cgroups import detect_layout
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``consequence`` says what a missing thing turns off; a fatal one keeps the engine from running."""
+
+    subject: str
+    is_present: bool
+    detail: str
+    consequence: str = ""
+    is_fatal: bool = False
+
+
+def examine() -> list[Finding]:
+    """Look at everything the engine relies on."""
+    return [check() for check in _CHECKS]
+
+
+def report(findings: list[Finding]) -> str:
+    """Return the findings as a table of text."""
+    width = max(len(finding.subject) for finding in findings)
+    lines = []
+    for finding in findings:
+        mark = "ok" if finding.is_present else ("MISSING" if finding.is_fatal else "without")
+        lines.append(f"{mark:8}{finding.subject:{width}}  {finding.detail}")
+        if not finding.is_present and finding.consequence:
+            lines.append(f"{'':8}{'':{width}}  → {finding.consequence}")
+    return "\n".join(lines) + "\n"
+
+
+def _root() -> Finding:
+    return Finding("root", os.geteuid() == 0, f"user id {os.geteuid()}", "the engine must run as root", is_fatal=True)
+
+
+def _kernel() -> Finding:
+    release = os.uname().release
+    version = tuple(int(part) for part in release.split("-")[0].split(".")[:2])
+    return Finding("kernel", version >= (6, 5), release, "id-mapped overlay layers by descriptor need Linux 6.5", is_fatal=True)
+
+
+def _namespaces() -> Finding:
+    missing = [
+        name for name in ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts") if not Path(f"/proc/self/ns/{name}").exists()
+    ]
+    detail = f"missing: {', '.join(missing)}" if missing else "all seven"
+    return Finding("namespaces", not missing, detail, "containers cannot be isolated", is_fatal=True)
+
+
+def _user_namespaces() -> Finding:
+    most = int(Path("/proc/sys/user/max_user_namespaces").read_text())
+    return Finding("user namespaces", most > 0, f"at most {most}", "raise user.max_user_namespaces", is_fatal=True)
+
+
+def _overlay() -> Finding:
+    names = {line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()}
+    return Finding("overlay", "overlay" in names, "filesystem of layers", "load the kernel module overlay", is_fatal=True)
+
+
+def _cgroups() -> Finding:
+    layout = detect_layout()
+    found = layout.version == 2 or {"memory", "pids", "cpu"} <= layout.mounts.keys()
+    names = ", ".join(sorted(layout.mounts)) or "all in one hierarchy"
+    detail = f"version {layout.version}: {names}"
+    return Finding("cgroups", found, detail, "limits on memory, cpu or processes cannot be set")
+
+
+def _cgroup_kill() -> Finding:
+    unified = detect_layout().unified
+    detail = unified or "version 2 is not mounted"
+    return Finding("cgroup.kill", bool(unified), detail, "processes of a container are ended one by one")
+
+
+def _seccomp() -> Finding:
+    library = ctypes.util.find_library("seccomp")
+    return Finding(
+        "libseccomp", library is not None, library or "not found", "install libseccomp2, or run with seccomp=unconfined"
+    )
+
+
+def _nftables() -> Finding:
+    library = ctypes.util.find_library("nftables")
+    return Finding("libnftables", library is not None, library or "not found", "install libnftables1: no networks", is_fatal=True)
+
+
+def _forwarding() -> Finding:
+    value = Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
+    return Finding("ip forwarding", True, "on" if value == "1" else "off: the engine turns it on for its networks")
+
+
+def _busybox() -> Finding:
+    path = shutil.which("busybox")
+    return Finding("busybox", path is not None, path or "not found", 'install busybox-static: no "Shell" template')
+
+
+_CHECKS: tuple[Callable[[], Finding], ...] = (
+    _root,
+    _kernel,
+    _namespaces,
+    _user_namespaces,
+    _overlay,
+    _cgroups,
+    _cgroup_kill,
+    _seccomp,
+    _nftables,
+    _forwarding,
+    _busybox,
+)

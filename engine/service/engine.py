@@ -1,0 +1,91 @@
+"""The engine as one object: the stores and helpers that the verbs work on.
+
+Owns nothing but the wiring; each verb is a function in its own file that is handed this.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.core.capabilities import effective_capabilities
+from engine.core.containers import ContainerRecord
+from engine.core.limits import CgroupLayout
+from engine.core.tenants import Tenant
+from engine.image.store import ImageStore
+from engine.network.manager import NetworkManager
+from engine.runtime.client import Supervisor
+from engine.runtime.log_reader import LogReader
+from engine.runtime.process import Process
+from engine.runtime.seccomp_cache import SeccompCache
+from engine.service.containers import ContainerStore
+from engine.service.events import EventBus
+from engine.service.execs import ExecStore
+from engine.service.milestones import Milestones
+from engine.service.readers import Readers
+from engine.storage.trash import Trash
+from engine.tenants.store import TenantStore
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What the daemon found out about its host at its start."""
+
+    name: str
+    kernel: str
+    machine: str
+    system: str
+    architecture: str  # as images name it
+    cpus: int
+    memory_bytes: int
+    cgroups: CgroupLayout
+    is_seccomp_available: bool
+
+
+@dataclass(slots=True)
+class Engine:
+    """All parts of a running daemon. ``instance`` tells two engines of one host apart in names of kernel objects."""
+
+    instance: str
+    engine_id: str
+    data_path: Path
+    host: HostFacts
+    tenants: TenantStore
+    images: ImageStore
+    trash: Trash
+    containers: ContainerStore
+    execs: ExecStore
+    network: NetworkManager
+    supervisor: Supervisor
+    seccomp: SeccompCache
+    events: EventBus = field(default_factory=EventBus)
+    milestones: Milestones = field(default_factory=Milestones)
+    readers: Readers = field(default_factory=Readers)
+
+    def process(self, container_id: str) -> Process | None:
+        """Return a container's init while it lives."""
+        process = self.supervisor.processes.get(container_id)
+        return process if process is not None and process.exit is None else None
+
+    def log(self, container_id: str) -> LogReader:
+        """Return a container's log, whether it runs or not."""
+        return LogReader(self.containers.path(container_id) / "logs", watcher=self.supervisor.watcher)
+
+    def publish(self, record: ContainerRecord, action: str, **attributes: str) -> None:
+        """Tell what happened to a container."""
+        described = {**record.config.labels, "image": record.config.image, "name": record.name, **attributes}
+        self.events.publish("container", action, record.container_id, described, tenant=record.tenant)
+
+    def publish_image(self, action: str, image_id: str, name: str, tenant: Tenant) -> None:
+        """Tell what happened to an image."""
+        self.events.publish("image", action, image_id, {"name": name}, tenant=tenant)
+
+    def seccomp_path(self, record: ContainerRecord) -> str:
+        """Return the compiled system call filter of a container; empty for none. Blocking."""
+        if record.host.seccomp == "unconfined":
+            return ""
+        return self.seccomp.path(effective_capabilities(add=record.host.cap_add, drop=record.host.cap_drop))
+
+    def collect_images(self) -> None:
+        """Delete in the background what no tenant holds and no container needs any more."""
+        used = {record.image_id for record in self.containers.all()}
+        asyncio.get_running_loop().run_in_executor(None, self.images.collect, used)

@@ -1,0 +1,99 @@
+"""Exec: a further process in a running container: create, start, resize. Joining its streams is attach_exec's."""
+
+import asyncio
+import secrets
+from dataclasses import replace
+
+from engine.core.containers import ContainerRecord
+from engine.core.detachkeys import parse_detach_keys
+from engine.core.execs import ExecConfig, ExecRecord, ExecRun
+from engine.core.ids import ID_BYTES, format_id, short_id
+from engine.core.launch import ExecSpec
+from engine.core.lifecycle import State
+from engine.core.limits import cgroup_path, plan_cgroup
+from engine.core.tenants import Tenant
+from engine.errors import CommandNotRunnable, Conflict, InvalidParameter
+from engine.runtime.process import Process
+from engine.service.engine import Engine
+from engine.service.launch_spec import exec_spec
+
+NOT_RUNNABLE_EXIT_CODE = 126
+
+
+def create_exec(engine: Engine, tenant: Tenant, name: str, config: ExecConfig) -> str:
+    """Remember what is to be run; return its id. Raises NotFound, Conflict, InvalidParameter."""
+    record = engine.containers.find(tenant, name)
+    if record.run.state is not State.RUNNING:
+        raise Conflict(f"container {short_id(record.container_id)} is not running")
+    if not config.cmd or not config.cmd[0]:
+        raise InvalidParameter("no exec command specified: give Cmd")
+    parse_detach_keys(config.detach_keys)
+    execution = ExecRecord(format_id(secrets.token_bytes(ID_BYTES)), record.container_id, config)
+    engine.execs.add(execution)
+    engine.publish(record, f"exec_create: {' '.join(config.cmd)}", execID=execution.exec_id)
+    return execution.exec_id
+
+
+async def start_exec(
+    engine: Engine, tenant: Tenant, exec_id: str, *, is_detached: bool, rows: int = 0, columns: int = 0
+) -> Process:
+    """Run an exec. Raises NotFound, Conflict, CommandNotRunnable, Fault."""
+    execution, container = check_startable(engine, tenant, exec_id)
+    config = replace(execution.config, is_detached=is_detached, rows=rows, columns=columns)
+    starting = replace(execution, config=config, run=ExecRun(is_started=True))
+    engine.execs.add(starting)  # from here on a second start is refused
+    await asyncio.to_thread(_make_log_folder, engine, starting)
+    try:
+        process = await engine.supervisor.exec(await asyncio.to_thread(_spec, engine, container, starting))
+    except CommandNotRunnable as error:
+        engine.execs.finish(exec_id, error.exit_code)
+        raise
+    except BaseException:
+        engine.execs.finish(exec_id, NOT_RUNNABLE_EXIT_CODE)
+        raise
+    await _note_start(engine, container, starting, process)
+    return process
+
+
+def check_startable(engine: Engine, tenant: Tenant, exec_id: str) -> tuple[ExecRecord, ContainerRecord]:
+    """Return exec and container. Raises NotFound, Conflict when it was started before or the container does not run."""
+    execution, container = engine.execs.find(tenant, exec_id)
+    if execution.run.is_started:
+        raise Conflict(f"exec {short_id(exec_id)} has already run: create another one")
+    if container.run.state is not State.RUNNING:
+        raise Conflict(f"container {short_id(container.container_id)} is not running")
+    return execution, container
+
+
+async def _note_start(engine: Engine, container: ContainerRecord, starting: ExecRecord, process: Process) -> None:
+    engine.publish(container, f"exec_start: {' '.join(starting.config.cmd)}", execID=starting.exec_id)
+    if process.exit is None:
+        await engine.execs.save(replace(starting, run=ExecRun(is_started=True, is_running=True, pid=process.pid)))
+    if process.exit is not None:  # it may have ended before or while its start was written
+        engine.execs.finish(starting.exec_id, process.exit.status)
+
+
+def _make_log_folder(engine: Engine, execution: ExecRecord) -> None:
+    (engine.execs.path(execution) / "log").mkdir(mode=0o700, parents=True)
+
+
+def _spec(engine: Engine, container: ContainerRecord, execution: ExecRecord) -> ExecSpec:
+    path = cgroup_path(engine.instance, container.tenant, container.container_id)
+    cgroup = plan_cgroup(engine.host.cgroups, path, container.host.limits)
+    return exec_spec(
+        container,
+        execution,
+        log_path=engine.execs.path(execution) / "log",
+        cgroup_join=cgroup["join"],
+        seccomp=engine.seccomp_path(container),
+    )
+
+
+def resize_exec(engine: Engine, tenant: Tenant, exec_id: str, *, rows: int, columns: int) -> None:
+    """Set the size of an exec's terminal. Raises NotFound, Conflict."""
+    execution, container = engine.execs.find(tenant, exec_id)
+    process = engine.process(exec_id)
+    if process is None:
+        raise Conflict(f"exec {short_id(exec_id)} is not running")
+    process.resize(rows=rows, columns=columns)
+    engine.publish(container, "exec_resize", execID=execution.exec_id, height=str(rows), width=str(columns))

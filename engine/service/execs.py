@@ -1,0 +1,94 @@
+"""The records of execs: in memory, and beside their container on disk once they are started.
+
+Owns look-up and saving. A record lives as long as its container's run, or some minutes after its own end.
+"""
+
+import asyncio
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from engine.core.containers import ContainerRecord
+from engine.core.execs import ExecRecord, ExecRun
+from engine.core.records import dump_record, parse_record
+from engine.core.tenants import Tenant
+from engine.errors import NotFound
+from engine.service.containers import ContainerStore
+from engine.storage.files import write_atomically
+
+log = logging.getLogger(__name__)
+RECORD = "exec.json"
+KEPT_SECONDS = 300.0
+
+
+class ExecStore:
+    """All execs of this engine."""
+
+    def __init__(self, containers: ContainerStore) -> None:
+        self._containers = containers
+        self._records: dict[str, ExecRecord] = {}
+
+    def path(self, record: ExecRecord) -> Path:
+        """Return the folder of an exec."""
+        return self._containers.path(record.container_id) / "execs" / record.exec_id
+
+    def load(self) -> None:
+        """Read the records that an earlier daemon left."""
+        for container in self._containers.all():
+            for file in (self._containers.path(container.container_id) / "execs").glob(f"*/{RECORD}"):
+                try:
+                    record = parse_record(ExecRecord, file.read_bytes())
+                    self._records[record.exec_id] = record
+                except ValueError as error:
+                    log.warning("exec %s is left out: %s", file.parent.name, error)
+
+    def of_container(self, container_id: str) -> list[ExecRecord]:
+        """Return a container's execs."""
+        return [record for record in self._records.values() if record.container_id == container_id]
+
+    def get(self, exec_id: str) -> ExecRecord | None:
+        """Return the present record."""
+        return self._records.get(exec_id)
+
+    def find(self, tenant: Tenant, exec_id: str) -> tuple[ExecRecord, ContainerRecord]:
+        """Return an exec with its container. Raises NotFound, also for another tenant's."""
+        record = self._records.get(exec_id)
+        container = self._containers.get(record.container_id) if record is not None else None
+        if record is None or container is None or not tenant.sees(container.tenant):
+            raise NotFound(f"no such exec instance: {exec_id}")
+        return record, container
+
+    def add(self, record: ExecRecord) -> None:
+        """Remember an exec that is not started yet; it does not survive the daemon."""
+        self._records[record.exec_id] = record
+
+    async def save(self, record: ExecRecord) -> None:
+        """Write a started exec's record and make it the present one."""
+        self._records[record.exec_id] = record
+        await asyncio.to_thread(self._write, record)
+
+    def _write(self, record: ExecRecord) -> None:
+        path = self.path(record)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path / RECORD, dump_record(record))
+
+    def finish(self, exec_id: str, exit_code: int | None) -> ExecRecord | None:
+        """Note an exec's end, and forget it later. The end is not written: a daemon that starts later has forgotten it too."""
+        record = self._records.get(exec_id)
+        if record is None:
+            return None
+        ended = replace(record, run=ExecRun(is_started=True, exit_code=exit_code))
+        self._records[exec_id] = ended
+        asyncio.get_running_loop().call_later(KEPT_SECONDS, self.drop, ended)
+        return ended
+
+    def drop(self, record: ExecRecord) -> None:
+        """Forget an exec and its output."""
+        if self._records.pop(record.exec_id, None) is not None:
+            shutil.rmtree(self.path(record), ignore_errors=True)
+
+    def drop_container(self, container_id: str) -> None:
+        """Forget all execs of a container whose folder goes."""
+        for record in self.of_container(container_id):
+            self._records.pop(record.exec_id, None)

@@ -1,0 +1,90 @@
+"""What follows when a process has ended: the record, the address, the events, and removal where it was asked for.
+
+The supervisor's client calls this for each end that it learns; after a restart reconcile does for those it missed.
+"""
+
+import logging
+from dataclasses import replace
+
+from engine.core.containers import ContainerRecord
+from engine.core.lifecycle import ALIVE, State
+from engine.errors import EngineError
+from engine.runtime.process import ProcessExit
+from engine.service.engine import Engine
+from engine.service.milestones import Milestone
+from engine.service.remove_container import remove_locked
+
+log = logging.getLogger(__name__)
+UNKNOWN_EXIT = "nobody saw how it ended: daemon and supervisor were both away"
+
+
+async def handle_exit(engine: Engine, ended: ProcessExit) -> None:
+    """Record the end of a container or an exec."""
+    if ended.kind == "exec":
+        await _handle_exec_exit(engine, ended)
+    else:
+        await _handle_container_exit(engine, ended)
+
+
+async def _handle_exec_exit(engine: Engine, ended: ProcessExit) -> None:
+    execution = engine.execs.finish(ended.process_id, ended.status)
+    container = engine.containers.get(ended.container_id)
+    await engine.supervisor.forget(ended.process_id)
+    if execution is not None and container is not None:
+        engine.publish(container, "exec_die", execID=ended.process_id, exitCode=exit_text(ended.status))
+
+
+async def _handle_container_exit(engine: Engine, ended: ProcessExit) -> None:
+    # A start that is still being recorded holds the lock, so even the shortest run is recorded in order.
+    async with engine.containers.lock(ended.container_id):
+        await engine.supervisor.forget(ended.process_id)
+        record = engine.containers.get(ended.container_id)
+        if record is not None and record.run.state in ALIVE:
+            await finish_locked(engine, record, status=ended.status, oom=ended.oom, finished_ns=ended.finished_at_ns)
+    await remove_if_wanted(engine, ended.container_id)
+
+
+async def remove_if_wanted(engine: Engine, container_id: str) -> None:
+    """Remove an ended container that was created with ``--rm``, once its attached clients have read the rest."""
+    record = engine.containers.get(container_id)
+    if record is None or not record.host.auto_remove:
+        return
+    await engine.readers.drain(container_id)
+    async with engine.containers.lock(container_id):
+        record = engine.containers.get(container_id)
+        if record is not None and record.run.state not in ALIVE:
+            await remove_locked(engine, record)
+
+
+async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int | None, oom: bool, finished_ns: int) -> None:
+    """Record the end of a container whose lock is held."""
+    try:
+        await engine.network.detach(record.container_id)
+    except EngineError as error:
+        log.warning("%s", error.message)  # its lease is given back by the next reconcile
+    run = replace(
+        record.run,
+        state=State.EXITED,
+        pid=0,
+        identity="",
+        finished_ns=finished_ns,
+        exit_code=status,
+        oom_killed=oom,
+        error="" if status is not None else UNKNOWN_EXIT,
+    )
+    finished = replace(record, run=run)
+    await engine.containers.save(finished)
+    if oom:
+        engine.publish(finished, "oom")
+    engine.publish(finished, "die", exitCode=exit_text(status))
+    engine.milestones.reach(Milestone.EXITED, finished)
+
+
+def exit_text(status: int | None) -> str:
+    """Return an exit code for an event's attribute."""
+    return str(shown_exit_code(status))
+
+
+def shown_exit_code(status: int | None) -> int:
+    """Return the code to show: 255 stands for unknown, since Docker's clients expect a number."""
+    return 255 if status is None else status

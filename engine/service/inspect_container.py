@@ -1,0 +1,126 @@
+"""Inspect and list: what is known of containers, gathered for showing. Changes nothing."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.core.containers import ContainerRecord
+from engine.core.filters import Filters, matches_labels, matches_name
+from engine.core.lifecycle import ALIVE
+from engine.core.tenants import Tenant
+from engine.errors import EngineError, InvalidParameter
+from engine.network.model import Endpoint
+from engine.service.engine import Engine
+from engine.storage.rootfs import size_rw
+
+FILTERS = frozenset({"ancestor", "before", "exited", "id", "label", "name", "network", "since", "status", "is-task", "health"})
+STATUSES = frozenset({"created", "restarting", "running", "removing", "paused", "exited", "dead"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A record with what else is known; sizes only where they were asked for."""
+
+    record: ContainerRecord
+    path: Path
+    endpoint: Endpoint | None
+    exec_ids: tuple[str, ...]
+    size_rw_bytes: int | None = None
+    image_bytes: int = 0
+
+
+async def inspect_container(engine: Engine, tenant: Tenant, name: str, *, with_size: bool = False) -> Inspection:
+    """Look at one container. Raises NotFound."""
+    return await _look(engine, engine.containers.find(tenant, name), with_size=with_size)
+
+
+async def list_containers(
+    engine: Engine, tenant: Tenant, *, filters: Filters, is_all: bool, limit: int | None = None, with_size: bool = False
+) -> list[Inspection]:
+    """List containers, newest first: running ones unless ``is_all``, a limit, or a filter by state says otherwise."""
+    wants_all = is_all or bool(limit and limit > 0) or "status" in filters or "exited" in filters
+    tests = [_test(engine, tenant, name, values) for name, values in filters.items()]
+    records = [record for record in engine.containers.visible(tenant) if wants_all or record.run.state in ALIVE]
+    chosen = [record for record in records if all(test(record) for test in tests)]
+    chosen = chosen[:limit] if limit and limit > 0 else chosen
+    return [await _look(engine, record, with_size=with_size) for record in chosen]
+
+
+async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> Inspection:
+    path = engine.containers.path(record.container_id)
+    running = tuple(one.exec_id for one in engine.execs.of_container(record.container_id) if one.run.is_running)
+    endpoint = engine.network.endpoint(record.container_id)
+    if not with_size:
+        return Inspection(record, path, endpoint, running)
+    size = await asyncio.to_thread(size_rw, path)
+    return Inspection(record, path, endpoint, running, size, await asyncio.to_thread(_image_bytes, engine, record))
+
+
+def _image_bytes(engine: Engine, record: ContainerRecord) -> int:
+    try:
+        return engine.images.by_id(record.image_id).size
+    except EngineError:
+        return 0
+
+
+Test = Callable[[ContainerRecord], bool]
+
+
+def _test(engine: Engine, tenant: Tenant, name: str, values: tuple[str, ...]) -> Test:
+    match name:
+        case "id":
+            return lambda record: any(record.container_id.startswith(value) for value in values)
+        case "name":
+            # Docker matches with and without the slash that its names begin with.
+            return lambda record: matches_name(values, (record.name, f"/{record.name}"))
+        case "label":
+            return lambda record: matches_labels(values, record.config.labels)
+        case "ancestor":
+            return _ancestor_test(engine, tenant, values)
+        case "before" | "since":
+            return _age_test(engine, tenant, values, is_before=name == "before")
+        case _:
+            return _state_test(name, values)
+
+
+def _state_test(name: str, values: tuple[str, ...]) -> Test:
+    match name:
+        case "status":
+            for value in values:
+                if value not in STATUSES:
+                    raise InvalidParameter(f"invalid status {value[:40]!r}: use one of {', '.join(sorted(STATUSES))}")
+            return lambda record: str(record.run.state) in values
+        case "exited":
+            codes = {_code(value) for value in values}
+            return lambda record: record.run.state not in ALIVE and record.run.finished_ns > 0 and record.run.exit_code in codes
+        case "network":
+            return lambda record: record.host.network_mode in values
+        case "health":
+            return lambda _: "none" in values
+        case _:  # is-task
+            return lambda _: "false" in values
+
+
+def _code(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise InvalidParameter(f"invalid exit code {value[:40]!r}: use a number") from None
+
+
+def _age_test(engine: Engine, tenant: Tenant, values: tuple[str, ...], *, is_before: bool) -> Test:
+    created_ns = engine.containers.find(tenant, values[0]).created_ns
+    if is_before:
+        return lambda record: record.created_ns < created_ns
+    return lambda record: record.created_ns > created_ns
+
+
+def _ancestor_test(engine: Engine, tenant: Tenant, values: tuple[str, ...]) -> Test:
+    image_ids = set()
+    for value in values:
+        try:
+            image_ids.add(engine.images.get(tenant, value).id)
+        except EngineError:
+            continue  # an image that does not exist is nobody's ancestor
+    return lambda record: record.image_id in image_ids or record.config.image in values

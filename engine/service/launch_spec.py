@@ -1,0 +1,146 @@
+"""From a record to the specification that the supervisor launches.
+
+Owns the translation and the defaults that stand for isolation; does nothing to the host.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.core.capabilities import effective_capabilities
+from engine.core.containers import ContainerRecord
+from engine.core.execs import ExecRecord
+from engine.core.launch import BindSpec, CgroupSpec, ExecSpec, IdMapping, LaunchSpec, LogSpec, ProcessSpec, Rlimit, TmpfsSpec
+from engine.core.merge import merge_env
+from engine.storage.rootfs import rootfs_of
+
+LOG_SEGMENT_BYTES = 16 * 2**20
+EXEC_LOG_SEGMENT_BYTES = 2**20
+EXEC_LOG_SEGMENTS = 2
+EXEC_FLOW_BYTES = 2**20
+
+MASKED_PATHS = (
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+NETWORK_FILES = ("hosts", "hostname", "resolv.conf")
+
+
+def launch_spec(
+    record: ContainerRecord,
+    *,
+    path: Path,
+    lowers: Sequence[Path],
+    ids: list[IdMapping],
+    cgroup: CgroupSpec,
+    seccomp: str,
+) -> LaunchSpec:
+    """Return the whole specification; ``path`` is the container's folder, ``seccomp`` the compiled filter's path."""
+    host, rootfs = record.host, rootfs_of(path)
+    return {
+        "container_id": record.container_id,
+        "hostname": record.config.hostname,
+        "domainname": record.config.domainname,
+        "ids": ids,
+        "rootfs": {
+            "lower": [str(lower) for lower in lowers],
+            "upper": str(rootfs.upper),
+            "work": str(rootfs.work),
+            "readonly": host.readonly_rootfs,
+        },
+        "binds": _binds(record, path),
+        "tmpfs": [TmpfsSpec(target=target, options=_tmpfs_data(options)) for target, options in host.tmpfs.items()],
+        "shm_bytes": host.shm_bytes,
+        "masked_paths": list(MASKED_PATHS if host.masked_paths is None else host.masked_paths),
+        "readonly_paths": list(READONLY_PATHS if host.readonly_paths is None else host.readonly_paths),
+        "sysctls": dict(host.sysctls),
+        "cgroup": cgroup,
+        "process": _process(record, seccomp),
+        "init": host.init,
+        "log": container_log(path),
+    }
+
+
+def container_log(path: Path) -> LogSpec:
+    """Return where the output of the container in folder ``path`` goes."""
+    return {"directory": str(path / "logs"), "segment_bytes": LOG_SEGMENT_BYTES, "keep_segments": 0}
+
+
+def exec_spec(
+    record: ContainerRecord, execution: ExecRecord, *, log_path: Path, cgroup_join: list[str], seccomp: str
+) -> ExecSpec:
+    """Return the specification of a further process in a container."""
+    config = execution.config
+    own = _process(record, seccomp)
+    process: ProcessSpec = {
+        **own,
+        "args": list(config.cmd),
+        "env": merge_env(own["env"], ["TERM=xterm"] if config.tty else ["TERM"], config.env),
+        "cwd": config.working_dir or own["cwd"],
+        "user": config.user or own["user"],
+        "tty": config.tty,
+        "stdin": config.attach_stdin,
+        "rows": config.rows,
+        "columns": config.columns,
+    }
+    log: LogSpec = {
+        "directory": str(log_path),
+        "segment_bytes": EXEC_LOG_SEGMENT_BYTES,
+        "keep_segments": EXEC_LOG_SEGMENTS,
+    }
+    return {
+        "exec_id": execution.exec_id,
+        "container_id": record.container_id,
+        "process": process,
+        "cgroup_join": cgroup_join,
+        "log": log,
+        "flow_bytes": 0 if config.is_detached else EXEC_FLOW_BYTES,
+    }
+
+
+def _binds(record: ContainerRecord, path: Path) -> list[BindSpec]:
+    """The network's files first: a bind of the user's may then cover them, as with dockerd."""
+    own: list[BindSpec] = [
+        {"source": str(path / name), "target": f"/etc/{name}", "readonly": False, "idmapped": True} for name in NETWORK_FILES
+    ]
+    # Id-mapped, so that root in an administrator's container is root on the files, as with dockerd.
+    users: list[BindSpec] = [
+        {"source": bind.source, "target": bind.target, "readonly": bind.readonly, "idmapped": True} for bind in record.host.binds
+    ]
+    return own + users
+
+
+def _tmpfs_data(options: str) -> str:
+    """Leave out the mount flags: a tmpfs is always nosuid and nodev, and the others are checked when the container is created."""
+    return ",".join(option for option in options.split(",") if "=" in option)
+
+
+def _process(record: ContainerRecord, seccomp: str) -> ProcessSpec:
+    config, host = record.config, record.host
+    terminal = ["TERM=xterm"] if config.tty else []
+    return {
+        "args": config.args,
+        "env": merge_env([f"HOSTNAME={config.hostname}", *terminal], config.env),
+        "cwd": config.working_dir or "/",
+        "user": config.user,
+        "groups": list(host.group_add),
+        "tty": config.tty,
+        "stdin": config.open_stdin,
+        "rows": host.console_rows,
+        "columns": host.console_columns,
+        "capabilities": effective_capabilities(add=host.cap_add, drop=host.cap_drop),
+        "no_new_privileges": host.no_new_privileges,
+        "seccomp": seccomp,
+        "rlimits": [Rlimit(name=limit.name, soft=limit.soft, hard=limit.hard) for limit in host.ulimits],
+        "oom_score_adj": host.oom_score_adj,
+    }

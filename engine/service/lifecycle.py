@@ -1,0 +1,76 @@
+"""The daemon's own beginning and end: wiring of the engine, opening in order, and putting right what happened meanwhile."""
+
+import asyncio
+import hashlib
+import logging
+from pathlib import Path
+
+from engine.core.lifecycle import ALIVE
+from engine.image.store import ImageStore
+from engine.network.manager import NetworkManager
+from engine.runtime.client import Supervisor
+from engine.runtime.process import ProcessExit
+from engine.runtime.seccomp_cache import SeccompCache
+from engine.service.containers import ContainerStore
+from engine.service.engine import Engine
+from engine.service.execs import ExecStore
+from engine.service.exits import handle_exit
+from engine.service.host_facts import engine_id, host_facts
+from engine.service.reconcile import reconcile
+from engine.storage.layers import LayerStore
+from engine.storage.trash import Trash
+from engine.tenants.store import TenantStore
+
+log = logging.getLogger(__name__)
+
+
+def instance_of(data_path: Path) -> str:
+    """Return 6 hexadecimal digits that tell this engine's kernel objects from those of another data folder."""
+    return hashlib.sha256(str(data_path).encode()).hexdigest()[:6]
+
+
+def build_engine(*, data_path: Path, run_path: Path) -> Engine:
+    """Make the engine's objects and read what is on disk; nothing is started. Raises OSError, Fault, Unavailable."""
+    data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_path.chmod(0o700)  # files of containers lie here under their own ids, setuid ones among them
+    trash = Trash(data_path / "trash")
+    containers = ContainerStore(data_path / "containers")
+    engine: Engine
+
+    async def on_exit(ended: ProcessExit) -> None:
+        await handle_exit(engine, ended)
+
+    engine = Engine(
+        instance=instance_of(data_path),
+        engine_id=engine_id(data_path),
+        data_path=data_path,
+        host=host_facts(),
+        tenants=TenantStore(data_path / "tenants"),
+        images=ImageStore(data_path / "images", LayerStore(data_path / "layers", trash), trash),
+        trash=trash,
+        containers=containers,
+        execs=ExecStore(containers),
+        network=NetworkManager(data_path=data_path, instance=instance_of(data_path)),
+        supervisor=Supervisor(run_path=run_path, on_exit=on_exit),
+        seccomp=SeccompCache(data_path / "seccomp"),
+    )
+    return engine
+
+
+async def open_engine(engine: Engine) -> None:
+    """Take over what runs and put the records right. Raises Unavailable, Fault."""
+    strays = await asyncio.to_thread(engine.containers.load)
+    await asyncio.to_thread(engine.execs.load)
+    for folder in strays:
+        await asyncio.to_thread(engine.trash.discard, folder)
+    await engine.network.open()
+    await engine.supervisor.open()
+    await reconcile(engine)
+
+
+async def close_engine(engine: Engine) -> None:
+    """Let go. Containers that run go on, with supervisor and network; without any, nothing is left behind."""
+    engine.events.close()
+    is_idle = not any(record.run.state in ALIVE for record in engine.containers.all())
+    await engine.supervisor.close()
+    await engine.network.close(remove=is_idle)

@@ -1,0 +1,115 @@
+"""After a start of the daemon: records against the processes that really are there.
+
+Owns the cases. The kernel is right, the records follow; what nobody saw is recorded as unknown.
+"""
+
+import logging
+import signal
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+from engine.core.containers import ContainerRecord, Run
+from engine.core.lifecycle import ALIVE, State
+from engine.core.limits import cgroup_path, plan_cgroup
+from engine.errors import EngineError, NotFound
+from engine.runtime.process import Process
+from engine.service.engine import Engine
+from engine.service.exits import finish_locked, remove_if_wanted
+from engine.service.launch_spec import container_log
+
+log = logging.getLogger(__name__)
+
+
+async def reconcile(engine: Engine) -> None:
+    """Bring all records in line. One that fails is logged and does not keep the others from it."""
+    for record in engine.containers.all():
+        try:
+            async with engine.containers.lock(record.container_id):
+                await _reconcile_container(engine, record)
+            if engine.containers.current(record.container_id).run.state not in ALIVE:
+                await _remove_left_over(engine, record)
+        except (EngineError, OSError) as error:
+            log.error("container %s cannot be put right: %s", record.name, error)  # noqa: TRY400 - the reason is the message
+    await _reconcile_execs(engine)
+    await _end_strangers(engine)
+    await engine.network.reconcile({record.container_id for record in engine.containers.all() if record.run.state in ALIVE})
+    engine.collect_images()
+
+
+async def _reconcile_container(engine: Engine, record: ContainerRecord) -> None:
+    process = engine.supervisor.processes.get(record.container_id)
+    if record.run.state in ALIVE:
+        await _reconcile_running(engine, record, process or await _adopt(engine, record))
+    elif process is not None and process.is_running:
+        await engine.containers.save(replace(record, run=_run_of(process)))
+    elif process is not None and process.exit is None:
+        await engine.supervisor.abort(record.container_id)  # created, never started
+    elif process is not None:
+        await engine.supervisor.forget(record.container_id)
+
+
+async def _reconcile_running(engine: Engine, record: ContainerRecord, process: Process | None) -> None:
+    if process is None:
+        await finish_locked(engine, record, status=None, oom=False, finished_ns=time.time_ns())
+    elif process.exit is not None:
+        ended = process.exit
+        await engine.supervisor.forget(record.container_id)
+        await finish_locked(engine, record, status=ended.status, oom=ended.oom, finished_ns=ended.finished_at_ns)
+
+
+async def _adopt(engine: Engine, record: ContainerRecord) -> Process | None:
+    """Daemon and supervisor died together: the process may still live, without anyone to look after it."""
+    path = cgroup_path(engine.instance, record.tenant, record.container_id)
+    with suppress(NotFound):
+        return await engine.supervisor.adopt_orphan(
+            record.container_id,
+            record.run.pid,
+            record.run.identity,
+            started_at_ns=record.run.started_ns,
+            cgroup=plan_cgroup(engine.host.cgroups, path, record.host.limits),
+            log=container_log(engine.containers.path(record.container_id)),
+        )
+    return None
+
+
+def _run_of(process: Process) -> Run:
+    """The daemon ended between the start and its record."""
+    return Run(
+        state=State.RUNNING,
+        pid=process.pid,
+        identity=process.identity,
+        started_ns=process.started_at_ns or time.time_ns(),
+    )
+
+
+async def _remove_left_over(engine: Engine, record: ContainerRecord) -> None:
+    """What was to go at its exit and never ran yet is kept: its creator may still start it."""
+    if record.run.state is not State.CREATED:
+        await remove_if_wanted(engine, record.container_id)
+
+
+async def _reconcile_execs(engine: Engine) -> None:
+    for container in engine.containers.all():
+        for execution in engine.execs.of_container(container.container_id):
+            process = engine.supervisor.processes.get(execution.exec_id)
+            if process is None:
+                engine.execs.drop(execution)
+            elif process.exit is not None:
+                engine.execs.finish(execution.exec_id, process.exit.status)
+                await engine.supervisor.forget(execution.exec_id)
+
+
+async def _end_strangers(engine: Engine) -> None:
+    """Processes without a record: their create, start or removal was cut off."""
+    for process in list(engine.supervisor.processes.values()):
+        is_known = engine.containers.get(process.id) if process.kind == "container" else engine.execs.get(process.id)
+        if is_known is not None:
+            continue
+        with suppress(EngineError, ProcessLookupError):
+            if process.exit is not None:
+                await engine.supervisor.forget(process.id)
+            elif process.started_at_ns is None:
+                await engine.supervisor.abort(process.id)
+            else:
+                process.kill(signal.SIGKILL)  # its end is handled, and forgotten, as any other

@@ -1,0 +1,43 @@
+"""Remove: the record, the writable layer and the log of a container that does not run."""
+
+import asyncio
+import contextlib
+
+from engine.core.containers import ContainerRecord
+from engine.core.lifecycle import ALIVE, Event, next_state
+from engine.core.tenants import Tenant
+from engine.errors import Conflict, NotFound
+from engine.service.engine import Engine
+from engine.service.kill_container import kill_and_wait
+from engine.service.milestones import Milestone
+
+
+async def remove_container(engine: Engine, tenant: Tenant, name: str, *, force: bool) -> None:
+    """Remove a container, with ``force`` also a running one. Raises NotFound, Conflict."""
+    record = engine.containers.find(tenant, name)
+    if force and record.run.state in ALIVE:
+        await kill_and_wait(engine, record)
+    async with engine.containers.lock(record.container_id):
+        present = engine.containers.get(record.container_id)
+        if present is None:
+            if force:
+                return  # it removed itself at its exit
+            raise NotFound(f"no such container: {name}")
+        if present.run.state in ALIVE:
+            raise Conflict(
+                f'cannot remove container "/{present.name}": container is {present.run.state}:'
+                " stop the container before removing or force remove"
+            )
+        await remove_locked(engine, present)
+
+
+async def remove_locked(engine: Engine, record: ContainerRecord) -> None:
+    """Remove a container whose lock is held. The folder goes in one rename, so there is no half of it."""
+    next_state(record.run.state, Event.REMOVE)
+    with contextlib.suppress(FileNotFoundError):
+        await asyncio.to_thread(engine.trash.discard, engine.containers.path(record.container_id))
+    engine.execs.drop_container(record.container_id)
+    engine.containers.drop(record.container_id)
+    engine.publish(record, "destroy")
+    engine.collect_images()
+    engine.milestones.reach(Milestone.REMOVED, record)

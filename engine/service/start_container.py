@@ -1,0 +1,142 @@
+"""Start: rootfs, cgroup and namespaces through the supervisor, then the network, then the user's command.
+
+Owns the order, and undoing it when a step fails.
+"""
+
+import asyncio
+import contextlib
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from engine.core.containers import ContainerRecord, Run
+from engine.core.hosts import hosts_file
+from engine.core.launch import LaunchSpec
+from engine.core.lifecycle import Event, State, next_state
+from engine.core.limits import cgroup_path, plan_cgroup
+from engine.core.resolv import resolv_conf
+from engine.core.tenants import Tenant
+from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotFound, NotModified, Unavailable
+from engine.network.model import Endpoint
+from engine.network.resolver import host_resolv_conf
+from engine.runtime.process import Process
+from engine.service.engine import Engine
+from engine.service.launch_spec import launch_spec
+from engine.service.milestones import Milestone
+from engine.service.remove_container import remove_locked
+
+FAILED_EXIT_CODE = 128  # as dockerd: nothing of the user's ever ran
+
+
+async def start_container(engine: Engine, tenant: Tenant, name: str) -> None:
+    """Start a container. Raises NotFound, NotModified, Conflict, CommandNotRunnable, Fault, Unavailable."""
+    container_id = engine.containers.find(tenant, name).container_id
+    async with engine.containers.lock(container_id):
+        record = engine.containers.current(container_id)
+        if record.run.state is State.RUNNING:
+            raise NotModified(f"container {record.name} is already running")
+        if record.run.state is State.PAUSED:
+            raise Conflict("cannot start a paused container: unpause it instead")
+        next_state(record.run.state, Event.START)
+        await start_locked(engine, record)
+
+
+async def start_locked(engine: Engine, record: ContainerRecord) -> None:
+    """Start a container whose lock is held. After a failure nothing is left but the reason in its record."""
+    try:
+        process = await _bring_up(engine, record)
+    except OSError as error:
+        failure = Fault(f"cannot start container {record.name}: {error}")
+        await _note_failure(engine, record, failure)
+        raise failure from error
+    except EngineError as error:
+        await _note_failure(engine, record, error)
+        raise
+    await _note_start(engine, record, process)
+
+
+async def _bring_up(engine: Engine, record: ContainerRecord) -> Process:
+    spec = await _spec(engine, record)
+    async with AsyncExitStack() as undo:
+        process = await engine.supervisor.create(spec)
+        undo.push_async_callback(_abort, engine, record.container_id)
+        endpoint = None
+        if record.host.network_mode == "bridge" and not record.config.network_disabled:
+            endpoint = await _attach(engine, record, process)
+            undo.push_async_callback(engine.network.detach, record.container_id)
+        process.close_netns()
+        await asyncio.to_thread(_write_network_files, engine, record, endpoint)
+        await engine.supervisor.start(record.container_id, endpoint.netlink if endpoint else [])
+        undo.pop_all()
+    return process
+
+
+async def _spec(engine: Engine, record: ContainerRecord) -> LaunchSpec:
+    return await asyncio.to_thread(_plan, engine, record)
+
+
+def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
+    image = engine.images.by_id(record.image_id)
+    path = cgroup_path(engine.instance, record.tenant, record.container_id)
+    return launch_spec(
+        record,
+        path=engine.containers.path(record.container_id),
+        lowers=engine.images.lowers(image),
+        ids=engine.tenants.id_mappings(record.tenant),
+        cgroup=plan_cgroup(engine.host.cgroups, path, record.host.limits),
+        seccomp=engine.seccomp_path(record),
+    )
+
+
+async def _abort(engine: Engine, container_id: str) -> None:
+    """A start that failed has undone the container itself; a supervisor that died took it along."""
+    with contextlib.suppress(NotFound, Unavailable):
+        await engine.supervisor.abort(container_id)
+
+
+async def _attach(engine: Engine, record: ContainerRecord, process: Process) -> Endpoint:
+    return await engine.network.attach(
+        container_id=record.container_id,
+        tenant=record.tenant,
+        netns_fd=process.netns,
+        hostname=record.config.hostname,
+        aliases=[record.name],
+    )
+
+
+def _write_network_files(engine: Engine, record: ContainerRecord, endpoint: Endpoint | None) -> None:
+    config, host = record.config, record.host
+    path = engine.containers.path(record.container_id)
+    hosts = hosts_file(
+        hostname=config.hostname,
+        domainname=config.domainname,
+        address=endpoint.address if endpoint else "",
+        gateway=endpoint.gateway if endpoint else "",
+        extra_hosts=host.extra_hosts,
+    )
+    resolver = resolv_conf(host_resolv_conf(), nameservers=host.dns, search=host.dns_search, options=host.dns_options)
+    for name, text in (("hosts", hosts), ("hostname", f"{config.hostname}\n"), ("resolv.conf", resolver)):
+        (path / name).write_text(text)
+        (path / name).chmod(0o644)
+
+
+async def _note_start(engine: Engine, record: ContainerRecord, process: Process) -> None:
+    run = Run(
+        state=next_state(record.run.state, Event.START),
+        pid=process.pid,
+        identity=process.identity,
+        started_ns=process.started_at_ns or time.time_ns(),
+    )
+    started = replace(record, run=run)
+    await engine.containers.save(started)
+    engine.publish(started, "start")
+    engine.milestones.reach(Milestone.STARTED, started)
+
+
+async def _note_failure(engine: Engine, record: ContainerRecord, error: EngineError) -> None:
+    """Keep the reason in the record. A container that goes by itself goes now: it will never exit."""
+    code = error.exit_code if isinstance(error, CommandNotRunnable) else FAILED_EXIT_CODE
+    failed = replace(record, run=replace(record.run, exit_code=code, error=error.message, finished_ns=time.time_ns()))
+    await engine.containers.save(failed)
+    if failed.host.auto_remove:
+        await remove_locked(engine, failed)

@@ -67,8 +67,11 @@ async def wait(request: web.Request) -> web.StreamResponse:
 
 
 def _wait_json(record: ContainerRecord) -> dict[str, object]:
-    code = shown_exit_code(record.run.exit_code) if record.run.finished_ns or record.run.error else 0
-    return {"StatusCode": code, **({"Error": {"Message": record.run.error}} if record.run.error else {})}
+    run = record.run
+    if not run.finished_ns:
+        return {"StatusCode": 0}  # removed without ever having run
+    unknown = {"Error": {"Message": run.error}} if run.exit_code is None else {}
+    return {"StatusCode": shown_exit_code(run.exit_code), **unknown}
 
 
 def stream_type(*, is_tty: bool) -> str:

@@ -22,8 +22,8 @@ class HangupWatcher:
         try:
             await waiter
         finally:
-            if self._waiters.pop(fd, None) is not None and not waiter.done():
-                epoll.unregister(fd)
+            del self._waiters[fd]
+            epoll.unregister(fd)
 
     def close(self) -> None:
         """Stop watching."""
@@ -42,7 +42,6 @@ class HangupWatcher:
         if self._epoll is None:
             return
         for fd, _ in self._epoll.poll(0):
-            self._epoll.unregister(fd)
-            waiter = self._waiters.get(fd)
-            if waiter is not None and not waiter.done():
+            waiter = self._waiters[fd]
+            if not waiter.done():
                 waiter.set_result(None)

@@ -21,7 +21,7 @@ from engine.network.model import Endpoint
 from engine.network.resolver import host_resolv_conf
 from engine.runtime.process import Process
 from engine.service.engine import Engine
-from engine.service.launch_spec import launch_spec
+from engine.service.launch_spec import NETWORK_FILES, launch_spec
 from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
 
@@ -77,6 +77,8 @@ async def _spec(engine: Engine, record: ContainerRecord) -> LaunchSpec:
 
 def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
     image = engine.images.by_id(record.image_id)
+    for name in NETWORK_FILES:  # bound by descriptor when the container is made, and filled when its address is known
+        (engine.containers.path(record.container_id) / name).touch(mode=0o644)
     path = cgroup_path(engine.instance, record.tenant, record.container_id)
     return launch_spec(
         record,

@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 _US_TO_NS = 1000
+_NO_LIMIT = 2**62  # version 1 writes "no limit" as the largest number of pages
 
 
 class Usage(NamedTuple):
-    """None where the host does not tell. ``memory_bytes`` is without the file cache that can be dropped, as ``docker stats`` shows it."""
+    """None where the host does not tell or sets no limit. ``memory_bytes`` is without the file cache that is easily dropped."""
 
     memory_bytes: int | None
     memory_limit_bytes: int | None
@@ -31,9 +32,10 @@ def read_usage_v2(directory: str) -> Usage:
 def read_usage_v1(*, memory: str, cpuacct: str, pids: str) -> Usage:
     """Read version 1 cgroups, the container's directory in each hierarchy."""
     used = _read_number(f"{memory}/memory.usage_in_bytes")
+    limit = _read_number(f"{memory}/memory.limit_in_bytes")
     return Usage(
         memory_bytes=_without_cache(used, _read_table(f"{memory}/memory.stat").get("total_inactive_file")),
-        memory_limit_bytes=_read_number(f"{memory}/memory.limit_in_bytes"),
+        memory_limit_bytes=limit if limit is not None and limit < _NO_LIMIT else None,
         pids=_read_number(f"{pids}/pids.current"),
         cpu_ns=_read_number(f"{cpuacct}/cpuacct.usage"),
         oom_kills=_read_table(f"{memory}/memory.oom_control").get("oom_kill"),

@@ -104,7 +104,9 @@ def _check_directory(path: str) -> None:
 def _lower_rlimits(rlimits: list[Rlimit]) -> None:
     """Raising a hard limit takes a right on the host that no container has; such a wish ends at the present limit."""
     for wish in rlimits:
-        number: int = getattr(resource, f"RLIMIT_{wish['name'].upper()}")
+        number: int | None = getattr(resource, f"RLIMIT_{wish['name'].upper()}", None)
+        if number is None:
+            raise steps.LaunchError(f"unknown resource limit {wish['name']!r}, see getrlimit(2)", step="rlimits")
         _, present = resource.getrlimit(number)
         hard = _least(wish["hard"], present)
         resource.setrlimit(number, (_least(wish["soft"], hard), hard))

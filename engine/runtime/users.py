@@ -41,7 +41,8 @@ def find_account(user: str, additional_groups: list[str], *, passwd: str, group:
     gid = _find_group(group_text, groups) if group_text else entry.gid
     further = [] if group_text else [found.gid for found in groups if entry.name and entry.name in found.members]
     wanted = [_find_group(text, groups) for text in additional_groups]
-    return Account(entry.uid, gid, list(dict.fromkeys(further + wanted)), entry.home or "/")
+    # The main group among them too: else a process could rid itself of it, and pass a file that shuts that group out.
+    return Account(entry.uid, gid, list(dict.fromkeys([gid, *further, *wanted])), entry.home or "/")
 
 
 def _find_user(text: str, passwd: str) -> _User:

@@ -63,8 +63,15 @@ def archived_images(folder: Path, *, architecture: str) -> list[ArchivedImage]:
 
 
 def _docker_image(files: ArchiveFolder, item: dict[str, Any]) -> ArchivedImage:
-    layers = tuple(files.opener(path) for path in item["Layers"] or ())
-    return ArchivedImage(files.document(item["Config"]), layers, tuple(item.get("RepoTags") or ()))
+    layers = tuple(files.opener(path) for path in _texts(item["Layers"]))
+    return ArchivedImage(files.document(item["Config"]), layers, _texts(item.get("RepoTags")))
+
+
+def _texts(items: list[object] | None) -> tuple[str, ...]:
+    texts = tuple(item for item in items or () if isinstance(item, str))
+    if len(texts) != len(items or ()):
+        raise TypeError(f"{items!r} is no list of texts")
+    return texts
 
 
 def _oci_images(files: ArchiveFolder, index: dict[str, Any], architecture: str) -> list[ArchivedImage]:
@@ -98,6 +105,6 @@ def _oci_image(files: ArchiveFolder, digest: str, names: tuple[str, ...]) -> Arc
 
 def _names(descriptor: dict[str, Any]) -> tuple[str, ...]:
     annotations = descriptor.get("annotations") or {}
-    names = [annotations[key] for key in _NAME_ANNOTATIONS if annotations.get(key)]
+    names = _texts([annotations[key] for key in _NAME_ANNOTATIONS if annotations.get(key)])
     # Some tools note the tag alone, which names nothing.
     return tuple(name for name in names[:1] if ":" in name or "/" in name)

@@ -59,7 +59,7 @@ def find(records: Collection[ImageRecord], tenant: Tenant, name: str, *, default
     """
     seen = [record for record in records if visible_holdings(record, tenant)]
     digits = parse_id_prefix(name)
-    if digits and (name.startswith("sha256:") or len(digits) == _FULL_ID_DIGITS):
+    if digits and _is_id(name):
         return _by_digits(seen, name, digits)
     reference = parse_reference(name, default_domain=default_domain)
     named = _by_digest(seen, tenant, reference) if reference.digest else _by_tag(seen, tenant, with_default_tag(reference).text)
@@ -68,6 +68,16 @@ def find(records: Collection[ImageRecord], tenant: Tenant, name: str, *, default
     if digits:
         return _by_digits(seen, name, digits)
     raise NotFound(f"no such image: {name}")
+
+
+def tag_of(name: str, *, default_domain: str = "") -> str:
+    """Return the tag that a name would be, for a name that ``find`` found; empty for what can only be an id."""
+    return "" if _is_id(name) else with_default_tag(parse_reference(name, default_domain=default_domain)).text
+
+
+def _is_id(name: str) -> bool:
+    digits = parse_id_prefix(name)
+    return digits is not None and (name.startswith("sha256:") or len(digits) == _FULL_ID_DIGITS)
 
 
 def _by_tag(records: Iterable[ImageRecord], tenant: Tenant, tag: str) -> ImageRecord | None:

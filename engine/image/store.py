@@ -16,14 +16,14 @@ from engine.core.changes import apply_changes
 from engine.core.digests import sha256_of
 from engine.core.image_config import HistoryEntry, ImageConfig, format_image_config, parse_image_config
 from engine.core.layers import distinct_layers
-from engine.core.references import parse_reference, parse_tagged, with_default_tag
+from engine.core.references import parse_tagged
 from engine.core.tenants import Tenant
 from engine.core.timeformat import format_time, parse_time
 from engine.errors import InvalidParameter, NotFound
 from engine.image.archive import ArchivedImage, archived_images, spool_archive
 from engine.image.catalog import Catalog
 from engine.image.disk import ImageFolder
-from engine.image.lookup import visible_holdings
+from engine.image.lookup import tag_of, visible_holdings
 from engine.image.platform import host_architecture
 from engine.image.records import Image, ImageRecord, with_holding
 from engine.image.removal import ImageUse, Removal, plan_removal_by_id, plan_removal_by_tag
@@ -218,11 +218,7 @@ class ImageStore:
         return image_id
 
     def _plan_removal(self, record: ImageRecord, tenant: Tenant, name: str, *, force: bool, uses: Sequence[ImageUse]) -> Removal:
-        tag = (
-            ""
-            if name.startswith("sha256:")
-            else with_default_tag(parse_reference(name, default_domain=self._default_domain)).text
-        )
+        tag = tag_of(name, default_domain=self._default_domain)
         if any(tag in holding.tags for holding in visible_holdings(record, tenant)):
             return plan_removal_by_tag(record, tenant, tag, force=force, uses=uses)
         return plan_removal_by_id(record, tenant, force=force, uses=uses)

@@ -61,14 +61,18 @@ class Supervisor:
         await self._lifeline.open()
         return self.processes
 
+    async def ready(self) -> None:
+        """Wait until a supervisor is there, when the last one has just died. Raises Unavailable."""
+        await self._lifeline.ready()
+
     async def create(self, spec: LaunchSpec) -> Process:
         """Make a container up to the point where its network can be set up through ``process.netns``.
 
         Raises Fault, with nothing left behind. Cancelled, it undoes the container.
         """
-        container_id = spec["container_id"]
-        self._creating[container_id] = spec["cgroup"]
-        return await self._launch("create", container_id, {"spec": spec})
+        await self.ready()
+        self._creating[spec["container_id"]] = spec["cgroup"]
+        return await self._launch("create", spec["container_id"], {"spec": spec})
 
     async def start(self, container_id: str, netlink: Sequence[bytes]) -> None:
         """Let a created container run its command. Raises CommandNotRunnable or Fault; the container is gone then."""
@@ -155,9 +159,12 @@ class Supervisor:
         except asyncio.CancelledError:
             request.add_done_callback(lambda _: self._abandon(process_id))
             raise
-        finally:
-            if request.done():
-                self._creating.pop(process_id, None)
+        except Unavailable:
+            raise  # the next supervisor sweeps what the last one had made
+        except EngineError:
+            self._creating.pop(process_id, None)
+            raise
+        self._creating.pop(process_id, None)
         return self._get(process_id)
 
     def _abandon(self, process_id: str) -> None:
@@ -185,8 +192,10 @@ class Supervisor:
                 await connection.request("recover", {}, {"cell": old_cell})
             for process in left:
                 await self._hand_over_process(connection, process)
-            for cgroup in self._creating.values():
-                await connection.request("sweep", {"cgroup": cgroup})
+            for container_id, cgroup in self._creating.items():
+                if container_id not in self.processes:
+                    await connection.request("sweep", {"cgroup": cgroup})
+            self._creating.clear()
         finally:
             if old_cell >= 0:
                 os.close(old_cell)
@@ -194,6 +203,8 @@ class Supervisor:
 
     async def _hand_over_process(self, connection: Connection, process: Process) -> None:
         facts = {**process.facts, "started_at_ns": process.started_at_ns, "exit": asdict(process.exit) if process.exit else None}
+        if process.started_at_ns is None:
+            spawn.end_child(process.pidfd)  # what it waits for went with the supervisor
         await connection.request("adopt", {"process": facts}, process.fds)
         if process.started_at_ns is None:
             self._drop(process.id)

@@ -156,6 +156,9 @@ class Custody:
 
     def _wait_for_reaper(self, process: Supervised) -> None:
         """Somebody else is the parent: the daemon, or whoever reaps for it. Afterwards the kernel tells the status to all."""
+        if process.is_unwanted:
+            self._reaped(process, None)
+            return
         self._reactor.add(process.pidfd, 0, lambda _: self._on_reaped_elsewhere(process))
         self._reactor.later(_REAP_SECONDS, lambda: None if process.is_reaped else self._reaped(process, None))
         self._send({"event": "reap", "id": process.id}, {})

@@ -6,7 +6,6 @@ Owns the connection and the supervisor process. What is handed over on a new con
 import asyncio
 import logging
 import os
-import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -45,7 +44,6 @@ class Lifeline:
         self._connection: Connection | None = None
         self._ready = asyncio.Event()
         self._is_wanted = False
-        self._child: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
         self._pidfd = -1
         self._recovery: asyncio.Task[None] | None = None
@@ -62,6 +60,10 @@ class Lifeline:
             await self._connect()
         except (OSError, PermissionError) as error:
             raise Unavailable(f"the supervisor of containers cannot be started: {error}") from error
+
+    async def ready(self) -> None:
+        """Wait for a living supervisor. Raises Unavailable."""
+        await self._living()
 
     async def request(self, op: str, body: Body, fds: Mapping[str, int] | None = None) -> Answer:
         """Ask the living supervisor. Raises Unavailable when it dies meanwhile, else the kind of error it names."""
@@ -107,7 +109,7 @@ class Lifeline:
     async def _connect(self) -> None:
         sock = spawn.connect(self._run_path)
         if sock is None:
-            self._child, sock = spawn.start(self._run_path, python=self._python)
+            sock = spawn.start(self._run_path, python=self._python)
         self._connection = Connection(sock, on_event=self._on_event, on_lost=self._on_lost)
         answer, fds = await self._connection.request("hello")
         self._close_pidfd()
@@ -142,9 +144,7 @@ class Lifeline:
             # It closed the connection and lives: a second one beside it would be worse than its end.
             send_signal(self._pidfd, 9)
             await _readable(self._pidfd)
-        if self._child is not None:
-            self._child.wait()
-            self._child = None
+        spawn.reap(self._pidfd)
         if self._pid is not None:
             spawn.reap_strays(session=self._pid, known=self._known_pids())
             self._pid = None

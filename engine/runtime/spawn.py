@@ -5,8 +5,8 @@ Owns the socket's path and the command line. Knows nothing of the messages.
 
 import contextlib
 import os
+import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import engine
@@ -17,7 +17,7 @@ _SOURCE_PATH = Path(engine.__file__).parent.parent
 # in by hand, for -m would import whatever the working directory holds.
 _PROGRAM = "import sys; sys.path.insert(0, {path!r}); from engine.runtime.supervisor import main; main({run!r}, {listener})"
 _BACKLOG = 4
-_DEVNULL = "/dev/null"
+_LISTENER_FD = 3
 
 
 def socket_path(run_path: Path) -> Path:
@@ -35,7 +35,7 @@ def connect(run_path: Path) -> socket.socket | None:
     return sock
 
 
-def start(run_path: Path, *, python: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def start(run_path: Path, *, python: str) -> socket.socket:
     """Start a supervisor and connect to it.
 
     The listening socket is made here and inherited, so that there is no moment in which it does not answer.
@@ -47,21 +47,31 @@ def start(run_path: Path, *, python: str) -> tuple[subprocess.Popen[bytes], sock
         listener.bind(str(path))
         path.chmod(0o600)
         listener.listen(_BACKLOG)
-        program = _PROGRAM.format(path=str(_SOURCE_PATH), run=str(run_path), listener=listener.fileno())
-        with path.with_name("supervisor.log").open("ab") as log, open(_DEVNULL, "r+b") as null:
-            child = subprocess.Popen(
-                [python, "-S", "-E", "-c", program],
-                stdin=null,
-                stdout=null,
-                stderr=log,
-                cwd="/",
-                pass_fds=[listener.fileno()],
-                start_new_session=True,
-            )
+        _spawn(python, run_path, listener)
         sock = connect(run_path)
     if sock is None:
         raise ConnectionRefusedError(str(path))
-    return child, sock
+    return sock
+
+
+def _spawn(python: str, run_path: Path, listener: socket.socket) -> None:
+    program = _PROGRAM.format(path=str(_SOURCE_PATH), run=str(run_path), listener=_LISTENER_FD)
+    log = os.open(socket_path(run_path).with_name("supervisor.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_spawn(
+            python,
+            [python, "-S", "-E", "-c", program],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, log, 2),
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
+                (os.POSIX_SPAWN_DUP2, 0, 1),
+                (os.POSIX_SPAWN_DUP2, listener.fileno(), _LISTENER_FD),  # last: the number may be that of the log
+            ],
+            setsid=True,
+        )
+    finally:
+        os.close(log)
 
 
 def reap(pidfd: int) -> int | None:
@@ -73,6 +83,13 @@ def reap(pidfd: int) -> int | None:
     if found is None:
         return None
     return found.si_status << 8 if found.si_code == os.CLD_EXITED else found.si_status
+
+
+def end_child(pidfd: int) -> None:
+    """Kill a process, and reap it if it is the daemon's child."""
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        send_signal(pidfd, signal.SIGKILL)
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
 
 
 def reap_strays(*, session: int, known: set[int]) -> None:
@@ -112,7 +129,6 @@ def _end(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         pidfd = os.pidfd_open(pid)
         try:
-            send_signal(pidfd, 9)
-            os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+            end_child(pidfd)
         finally:
             os.close(pidfd)

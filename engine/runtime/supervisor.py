@@ -79,6 +79,7 @@ class Supervisor:
 
 def main(_run_path: str, listener_fd: int) -> None:
     """Serve on an inherited listening socket. The run folder is an argument for whoever looks at the list of processes."""
+    os.chdir("/")
     os.set_inheritable(listener_fd, False)
     steps.progress.failing = os.environ.get("ATELIER_FAIL_STEP", "")  # a seam for tests
     Supervisor(socket.socket(fileno=listener_fd)).run()

@@ -1,0 +1,226 @@
+"""A real engine for tests: ``python -m engine serve`` on folders of its own, and ways to talk to it."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from engine.service.lifecycle import instance_of
+from tests.engine.busybox_image import busybox_tar
+
+PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def message(self) -> str:
+        return str(self.document["message"])
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("engine", timeout=PATIENCE_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE_SECONDS)
+        self.sock.connect(str(self._path))
+
+
+class EngineDaemon:
+    """One engine. Paths are short, since a socket's path has at most 107 bytes."""
+
+    def __init__(self, **environment: str) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="atelier-test-"))
+        self.data_path = self.root / "data"
+        self.run_path = self.root / "run"
+        self.socket_path = self.run_path / "engine.sock"
+        self.instance = instance_of(self.data_path / "engine")
+        self.environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log_path(self) -> Path:
+        return self.root / "daemon.log"
+
+    def start(self) -> Self:
+        """Start the daemon and wait until it answers."""
+        command = [sys.executable, "-m", "engine", "serve", "--data", str(self.data_path), "--run", str(self.run_path)]
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
+        wait_until(self._answers, "the engine to answer", hint=lambda: self.log_path.read_text())
+        return self
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log_path.read_text()
+        return self.socket_path.exists() and self.request("GET", "/_ping").status == 200
+
+    def stop(self) -> None:
+        """SIGTERM, as the launcher does."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL: the daemon has no time for anything."""
+        self._end(signal.SIGKILL)
+        self.socket_path.unlink(missing_ok=True)  # so that the next start is waited for
+
+    def _end(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(PATIENCE_SECONDS)
+            self._process = None
+
+    def supervisor_pid(self) -> int | None:
+        """Find the supervisor of this engine by its run folder."""
+        return next(iter(processes_with(f"'{self.run_path}'")), None)
+
+    def remove_containers(self) -> None:
+        """Remove every container."""
+        for container in self.request("GET", "/containers/json?all=1").document:
+            self.request("DELETE", f"/containers/{container['Id']}?force=1")
+
+    def destroy(self) -> None:
+        """End everything and delete the folders."""
+        if self._process is not None:
+            self.stop()
+        if (pid := self.supervisor_pid()) is not None:
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def request(
+        self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None, tenant: str = ""
+    ) -> Answer:
+        """One request; a body that is no bytes goes as JSON."""
+        connection = UnixConnection(self.socket_path)
+        sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        extra = {"Atelier-Tenant": tenant} if tenant else {}
+        try:
+            connection.request(method, path, sent, {"Content-Type": "application/json", **extra, **(headers or {})})
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers), response.read())
+        finally:
+            connection.close()
+
+    def import_busybox(self, reference: str = "busybox:latest", *, tenant: str = "") -> str:
+        """Import the test's image through the API; return its id."""
+        repository, _, tag = reference.partition(":")
+        query = urlencode({"fromSrc": "-", "repo": repository, "tag": tag, "changes": 'CMD ["sh"]'})
+        answer = self.request("POST", f"/images/create?{query}", busybox_tar(), tenant=tenant)
+        assert answer.status == 200, answer.body
+        return str(answer.document["status"])
+
+    def create(self, *command: str, tenant: str = "", name: str = "", **fields: object) -> str:
+        """Create a container of the test's image; return its id."""
+        path = f"/containers/create?{urlencode({'name': name})}" if name else "/containers/create"
+        answer = self.request("POST", path, {"Image": "busybox", "Cmd": list(command), **fields}, tenant=tenant)
+        assert answer.status == 201, answer.body
+        return str(answer.document["Id"])
+
+    def run(self, *command: str, tenant: str = "", name: str = "", **fields: object) -> str:
+        """Create and start a container; return its id."""
+        container_id = self.create(*command, tenant=tenant, name=name, **fields)
+        answer = self.request("POST", f"/containers/{container_id}/start", tenant=tenant)
+        assert answer.status == 204, answer.body
+        return container_id
+
+    def wait(self, container_id: str) -> int:
+        """Wait for the exit; return the code."""
+        return int(self.request("POST", f"/containers/{container_id}/wait").document["StatusCode"])
+
+    def inspect(self, container_id: str) -> Any:
+        return self.request("GET", f"/containers/{container_id}/json").document
+
+    def output(self, container_id: str) -> bytes:
+        """All output so far, both streams, frames taken apart."""
+        body = self.request("GET", f"/containers/{container_id}/logs?stdout=1&stderr=1").body
+        return b"".join(data for _, data in frames(body))
+
+    def cli(self, *arguments: str, stdin: bytes = b"", check: bool = False) -> subprocess.CompletedProcess[bytes]:
+        """Run the docker command against this engine."""
+        docker = shutil.which("docker")
+        assert docker is not None, "install a docker command line client"
+        return subprocess.run(
+            [docker, "-H", f"unix://{self.socket_path}", *arguments],
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            check=check,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.root)},
+        )
+
+    def leftovers(self) -> list[str]:
+        """What this engine has left on the host, in words; empty after a clean end."""
+        return [
+            *(f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob(f"*/atelier-{self.instance}*")),
+            *(f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob(f"atelier-{self.instance}*")),
+            *(f"link {path.name}" for path in Path("/sys/class/net").iterdir() if self.instance in path.name),
+            *(f"nft {line}" for line in _nft_tables() if self.instance in line),
+            *(f"mount {line}" for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.root) in line),
+            *(f"process {pid}" for pid in processes_with(str(self.root))),
+        ]
+
+
+def frames(body: bytes) -> list[tuple[int, bytes]]:
+    """Take Docker's multiplexed stream apart."""
+    found = []
+    while body:
+        length = int.from_bytes(body[4:8], "big")
+        found.append((body[0], body[8 : 8 + length]))
+        body = body[8 + length :]
+    return found
+
+
+def wait_until(condition: Callable[[], object], what: str, *, hint: Callable[[], str] = str) -> None:
+    """Look again until it holds."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}: {hint()}"
+        time.sleep(0.02)
+
+
+def processes_with(text: str) -> list[int]:
+    """Pids of the processes, but this one, with ``text`` in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in command and int(path.parent.name) != os.getpid():
+            found.append(int(path.parent.name))
+    return found
+
+
+def _nft_tables() -> list[str]:
+    return subprocess.run(["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout.splitlines()

@@ -29,7 +29,8 @@ class Figure:
 def format_value(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
-    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
+    digits = 0 if value >= 100 else 1 if value >= 1 else 3
+    return f"{value:.{digits}f} {unit}"
 
 
 def format_table(figures: Sequence[Figure]) -> str:

@@ -116,7 +116,7 @@ export class TerminalView extends HTMLElement {
       copySelection(this.#screen);
     } else if (action === "leave") {
       event.preventDefault();
-      this.querySelector("[data-press]").focus();
+      this.querySelector('[data-press="copy"]').focus();
     }
     return false;
   }

@@ -1,0 +1,186 @@
+"""The pages as a person meets them: what is shown, what keyboards and screen readers get, what the server pushes."""
+
+from pathlib import Path
+
+import pytest
+from django.template.loader import render_to_string
+from playwright.sync_api import expect
+
+from portal.labs.cards import lab_card
+from portal.labs.models import Lab
+from tests.browser.conftest import PHONE, Site
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+PAGES = ("/", "/jobs/", "/teams/", "/teams/demo/", "/account/password/change/", "/nowhere/")
+
+
+def card_html(site: Site, lab: Lab, *, state: str) -> str:
+    lab.state = state
+    return render_to_string("labs/_card.html", {"lab": lab_card(lab, site.ada)})
+
+
+def test_a_new_student_sees_one_thing_to_press(site: Site) -> None:
+    page = site.open()
+    expect(page.get_by_text("No labs yet")).to_be_visible()
+    expect(page.locator("main .btn-primary")).to_have_count(1)
+    expect(page.get_by_role("button", name="Start Shell")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("state", "primary", "others"),
+    [
+        ("running", "Open", ["Stop", "Remove"]),
+        ("stopped", "Start", ["Remove"]),
+        ("failed", "Start", ["Remove"]),
+        ("creating", "Open", ["Remove"]),
+        ("removing", None, []),
+    ],
+)
+def test_a_card_offers_what_its_state_allows(site: Site, state: str, primary: str | None, others: list[str]) -> None:
+    site.make_lab("Physics", state=state)
+    card = site.open().get_by_role("article", name="Physics")
+    names = [primary] if primary else []
+    expect(card.locator(".btn-primary")).to_have_count(len(names))
+    for name in names + others:
+        expect(card.get_by_label(f"{name} Physics")).to_be_visible()
+
+
+def test_a_pushed_card_takes_its_place_and_is_announced(site: Site) -> None:
+    lab = site.make_lab(state="creating")
+    page = site.open()
+    live = site.sockets.wait("live", count=site.sockets.count("live"))
+    live.say(type="append", to="labs", html=card_html(site, lab, state="running"))
+    expect(page.locator(f"#lab-{lab.uuid}")).to_have_attribute("data-state", "running")
+    expect(page.locator("#labs > article")).to_have_count(1)
+    expect(page.locator("#announcer")).to_have_text("Shell: Running")
+
+
+def test_a_pushed_card_keeps_the_keyboard_where_it_was(site: Site) -> None:
+    lab = site.make_lab(state="running")
+    page = site.open()
+    page.get_by_label("Remove Shell").focus()
+    site.sockets.wait("live").say(type="append", to="labs", html=card_html(site, lab, state="stopped"))
+    expect(page.get_by_label("Start Shell").first).to_be_visible()
+    expect(page.get_by_label("Remove Shell")).to_be_focused()
+
+
+def test_a_removed_lab_leaves_the_list(site: Site) -> None:
+    lab = site.make_lab()
+    page = site.open()
+    site.sockets.wait("live").say(type="remove", id=f"lab-{lab.uuid}")
+    expect(page.get_by_text("No labs yet")).to_be_visible()
+
+
+def test_a_toast_is_text_and_can_be_closed(site: Site) -> None:
+    page = site.open()
+    site.sockets.wait("live").say(type="toast", level="error", text="<b>Shell</b> failed")
+    expect(page.get_by_text("<b>Shell</b> failed")).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".toast-note")).to_have_count(0)
+
+
+def test_a_lost_connection_is_shown_and_mended(site: Site) -> None:
+    lab = site.make_lab(state="creating")
+    page = site.open()
+    count = site.sockets.count("live")
+    site.sockets.wait("live").route.close(code=1012)
+    Lab.objects.filter(pk=lab.pk).update(state="running")
+    site.sockets.wait("live", count=count + 1)
+    expect(page.locator(f"#lab-{lab.uuid}")).to_have_attribute("data-state", "running")
+
+
+def test_removing_asks_first(site: Site) -> None:
+    site.make_lab("Physics", state="stopped")
+    page = site.open()
+    page.get_by_label("Remove Physics").click()
+    question = page.get_by_role("dialog", name="Remove Physics and all its files?")
+    expect(question.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(question).to_be_hidden()
+    assert Lab.objects.get().state == "stopped"
+
+
+def test_a_refusal_says_why(site: Site) -> None:
+    site.team.member_labs = 0
+    site.team.save()
+    page = site.open()
+    page.get_by_role("button", name="Start Shell").click()
+    expect(page.locator(".toast-note")).to_contain_text("Your quota of labs is used up")
+    expect(page.locator(".toast-note")).to_have_count(1)
+
+
+def test_the_first_tab_stop_skips_to_the_content(site: Site) -> None:
+    page = site.open()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_the_menu_works_by_keyboard(site: Site) -> None:
+    page = site.open()
+    summary = page.locator("details.menu > summary")
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+    expect(summary).to_be_focused()
+
+
+def test_a_chosen_appearance_is_in_the_next_page_from_its_first_byte(site: Site) -> None:
+    page = site.open()
+    page.locator("details.menu > summary").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    answer = page.context.request.get(site.address + "/jobs/")
+    assert 'data-bs-theme="dark"' in answer.text()
+
+
+def test_the_page_can_be_french(site: Site) -> None:
+    site.make_lab(state="stopped")
+    page = site.open()
+    page.locator("details.menu > summary").click()
+    page.get_by_role("button", name="Français").click()
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    expect(page.get_by_role("heading", name="Mes labos")).to_be_visible()
+    expect(page.locator(".state").first).to_have_text("Arrêté")
+
+
+def test_links_exchange_the_page_without_a_reload(site: Site) -> None:
+    page = site.open()
+    page.evaluate("window.stayed = true")
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.locator("#main")).to_be_focused()
+    assert page.evaluate("window.stayed") is True
+    page.go_back()
+    expect(page.get_by_role("heading", name="My labs")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_wider_than_a_phone(site: Site, path: str) -> None:
+    site.make_lab("A lab whose name is rather long for a telephone", state="failed", error_kind="unavailable")
+    site.make_job("lab.start", state="running", percent=40, line="unpacking " * 20)
+    site.page.set_viewport_size(PHONE)
+    page = site.open(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", [*PAGES, "lab"])
+def test_no_page_has_a_known_barrier(site: Site, path: str, scheme: str) -> None:
+    lab = site.make_lab(state="running")
+    site.make_lab("Second", state="failed", error_kind="unavailable")
+    site.make_job("lab.start", state="running", percent=40, line="unpacking")
+    site.make_job("lab.stop", state="failed", error_kind="conflict")
+    site.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page = site.open(f"/labs/{lab.uuid}/" if path == "lab" else path)
+    page.evaluate(AXE.read_text())
+    found = page.evaluate(
+        "axe.run().then(({violations}) => violations.map(({id, nodes}) => [id, nodes.map((node) => node.html)]))"
+    )
+    assert not found

@@ -100,7 +100,7 @@ def broker_url(redis_url: str) -> str:
 
 
 def load_secret_key(data_path: Path) -> str:
-    """Return the key in ``<data>/secret.key``, made at the first call; without a data folder one that lasts as long as the process."""
+    """Return the key in ``<data>/secret.key``, made at the first call; without a data folder, one for this process only."""
     if not data_path.is_dir():
         return secrets.token_urlsafe(50)
     path = data_path / "secret.key"

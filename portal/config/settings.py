@@ -5,6 +5,8 @@ from typing import Any
 
 import django_stubs_ext
 from django.utils.translation import gettext_lazy as _
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from portal.config.env import broker_url, load_secret_key, read_environment
 
@@ -127,7 +129,20 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [{"address": ENVIRONMENT.redis_url}], "prefix": "atelier", "capacity": 1000},
+        "CONFIG": {
+            "hosts": [
+                {
+                    "address": ENVIRONMENT.redis_url,
+                    # Sockets wait in reads of 5 seconds; the client's own limit is no longer than that.
+                    "socket_timeout": 30,
+                    # A new connection to a Redis that was started again finds no groups. The socket has to end and come back.
+                    "retry": Retry(NoBackoff(), 0),
+                }
+            ],
+            "prefix": "atelier",
+            "capacity": 1000,
+            "group_expiry": 30 * 86400,
+        },
     }
 }
 

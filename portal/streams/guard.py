@@ -9,6 +9,7 @@ from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import Http404, HttpRequest
 from django.utils.translation import get_language_from_request
+from redis.exceptions import RedisError
 
 from portal.accounts.models import User
 from portal.common.live import session_digest, user_group
@@ -32,6 +33,7 @@ class GuardedConsumer(AsyncWebsocketConsumer):
     user: User
     language: str
     is_open = False
+    is_accepted = False
 
     async def check(self) -> None:
         """Raise Http404 if the user may not have this socket."""
@@ -46,9 +48,16 @@ class GuardedConsumer(AsyncWebsocketConsumer):
     async def ended(self) -> None:
         """Stop all work; called once, also when the browser went away."""
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Run to the end. Without Redis there is nobody to say that access was lost, so the socket ends with it."""
+        try:
+            await super().__call__(scope, receive, send)
+        except (RedisError, ConnectionError):
+            await send({"type": "websocket.close", "code": AGAIN})
+        finally:
+            await self._end()
+
     async def connect(self) -> None:
-        # Accepted first, because a browser is told the code of a close but not the reason of a refusal.
-        await self.accept()
         self.language = _language(dict(self.scope))
         self._groups: list[str] = []
         if not await self._may_be_open():
@@ -58,13 +67,12 @@ class GuardedConsumer(AsyncWebsocketConsumer):
             await self.channel_layer.group_add(group, self.channel_name)
         # Asked again: what changed between the first check and the joining of the groups was told to nobody.
         if await self._may_be_open():
-            self.is_open = True
+            await self.accept()
+            self.is_accepted = self.is_open = True
             await self.opened()
 
     async def disconnect(self, code: int) -> None:
-        if self.is_open:
-            self.is_open = False
-            await self.ended()
+        await self._end()
         for group in self._groups:
             await self.channel_layer.group_discard(group, self.channel_name)
 
@@ -80,10 +88,17 @@ class GuardedConsumer(AsyncWebsocketConsumer):
 
     async def shut(self, code: int) -> None:
         """Close from our side: the work ends at once, not when the browser has answered."""
+        await self._end()
+        if not self.is_accepted:
+            # A browser is told the code of a close, but not the reason of a refusal.
+            self.is_accepted = True
+            await self.accept()
+        await self.close(code=code)
+
+    async def _end(self) -> None:
         if self.is_open:
             self.is_open = False
             await self.ended()
-        await self.close(code=code)
 
     async def send_message(self, **message: Any) -> None:
         await self.send(text_data=json.dumps(message))

@@ -6,12 +6,13 @@ from typing import Any
 
 from aiodocker.exceptions import DockerError
 from channels.db import database_sync_to_async
+from django.http import Http404
 
 from portal.common.live import lab_group
 from portal.labs.models import Lab
 from portal.labs.selectors import get_lab_for
 from portal.streams.engine import EngineAway
-from portal.streams.guard import AGAIN, GuardedConsumer
+from portal.streams.guard import AGAIN, NOT_FOUND, GuardedConsumer
 
 _log = logging.getLogger(__name__)
 _NORMAL = 1000
@@ -55,6 +56,8 @@ class LabConsumer(GuardedConsumer):
         try:
             await self.work()
             await self.shut(_NORMAL)
+        except Http404:
+            await self.shut(NOT_FOUND)
         except EngineAway:
             await self.shut(AGAIN)
         except DockerError as error:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from base64 import b64decode
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def redis_url(short_path: Path) -> Iterator[str]:
     server.wait()
 
 
-def _wait_for(redis: "Redis[Any]") -> None:
+def _wait_for(redis: Redis) -> None:
     give_up_at = time.monotonic() + 20
     while True:
         try:
@@ -69,7 +70,8 @@ def _wait_for(redis: "Redis[Any]") -> None:
 @pytest.fixture(scope="session", autouse=True)
 def portal_settings(redis_url: str, short_path: Path) -> Iterator[None]:
     """Point the portal at the private Redis and at an engine that is not there unless a test starts it."""
-    layer = {**django_settings.CHANNEL_LAYERS["default"], "CONFIG": {"hosts": [{"address": redis_url}], "prefix": "test"}}
+    layer: dict[str, Any] = deepcopy(django_settings.CHANNEL_LAYERS["default"])
+    layer["CONFIG"]["hosts"][0]["address"] = redis_url
     static_path = short_path / "static"
     static_path.mkdir()
     broker = redis_url.replace("unix://", "redis+socket://")
@@ -83,13 +85,13 @@ def portal_settings(redis_url: str, short_path: Path) -> Iterator[None]:
         CELERY_BROKER_URL=broker,
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
     ):
-        current_app.conf.broker_url = broker
+        current_app.conf.update(broker_url=broker)
         yield
         current_app.close()
 
 
 @pytest.fixture(autouse=True)
-def redis(redis_url: str) -> Iterator["Redis[Any]"]:
+def redis(redis_url: str) -> Iterator[Redis]:
     """An empty Redis for each test."""
     with Redis(unix_socket_path=redis_url.removeprefix("unix://")) as client:
         client.flushall()
@@ -100,7 +102,7 @@ def redis(redis_url: str) -> Iterator["Redis[Any]"]:
 class HostQueue:
     """What was sent to the agent of host ``local``."""
 
-    redis: "Redis[Any]"
+    redis: Redis
 
     def messages(self) -> list[dict[str, Any]]:
         """Return the keyword arguments of all waiting messages, oldest first."""
@@ -111,7 +113,7 @@ class HostQueue:
 
 
 @pytest.fixture
-def host_queue(redis: "Redis[Any]") -> HostQueue:
+def host_queue(redis: Redis) -> HostQueue:
     return HostQueue(redis)
 
 
@@ -152,7 +154,13 @@ def make_cast() -> Cast:
         Membership.objects.create(team=team, user=users[name], role=role)
     Membership.objects.create(team=other_team, user=users["oscar"], role=Role.TEACHER)
     template = LabTemplate.objects.create(
-        slug="shell", name="Shell", image="atelier/shell:latest", source="image.import_shell", cpus=0.5, memory_bytes=2**27, pids=100
+        slug="shell",
+        name="Shell",
+        image="atelier/shell:latest",
+        source="image.import_shell",
+        cpus=0.5,
+        memory_bytes=2**27,
+        pids=100,
     )
     template.teams.add(team)
     host = Host.objects.create(name="local")

@@ -19,7 +19,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def make_job(cast: Cast) -> Callable[..., Job]:
     def make(object_key: str = "template:shell", **parameters: Any) -> Job:
         return create_job(
-            action="image.import_shell", object_key=object_key, object_name="Shell", host=cast.host, tenant="", parameters=parameters
+            action="image.import_shell",
+            object_key=object_key,
+            object_name="Shell",
+            host=cast.host,
+            tenant="",
+            parameters=parameters,
         )
 
     return make
@@ -68,7 +73,9 @@ def test_jobs_of_one_object_are_sent_one_after_the_other(make_job: Callable[...,
 
 
 @pytest.mark.parametrize("state", [JobState.FAILED, JobState.ERRORED])
-def test_a_job_that_did_not_work_lets_the_next_one_go(make_job: Callable[..., Job], host_queue: HostQueue, state: JobState) -> None:
+def test_a_job_that_did_not_work_lets_the_next_one_go(
+    make_job: Callable[..., Job], host_queue: HostQueue, state: JobState
+) -> None:
     first, second = make_job(), make_job()
 
     finish(first, state)

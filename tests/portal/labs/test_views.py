@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 # owner, teacher of the team, administrator, fellow student, teacher of another team
 ALLOWED = {"ada": True, "grace": True, "admin": True, "alan": False, "oscar": False}
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 
 
 def set_state(lab: Lab, state: LabState) -> None:
@@ -78,7 +78,7 @@ def test_launching_leads_to_the_page_of_the_new_lab(cast: Cast) -> None:
 
 
 def test_launching_with_htmx_leads_there_without_a_full_reload(cast: Cast) -> None:
-    response = cast.client(cast.ada).post(reverse("labs:launch", args=["shell"]), {"team": "demo"}, **HTMX)
+    response = cast.client(cast.ada).post(reverse("labs:launch", args=["shell"]), {"team": "demo"}, headers=HTMX)
     assert json.loads(response["HX-Location"])["path"] == Lab.objects.get().get_absolute_url()
 
 
@@ -96,7 +96,7 @@ def test_a_refusal_names_its_reason_and_swaps_nothing(cast: Cast) -> None:
     cast.team.member_labs = 0
     cast.team.save()
 
-    response = cast.client(cast.ada).post(reverse("labs:launch", args=["shell"]), {"team": "demo"}, **HTMX)
+    response = cast.client(cast.ada).post(reverse("labs:launch", args=["shell"]), {"team": "demo"}, headers=HTMX)
 
     assert (response.status_code, response["HX-Reswap"]) == (422, "none")
     toast = json.loads(response["HX-Trigger"])["toast"]
@@ -113,7 +113,7 @@ def test_a_button_that_came_too_late_is_refused_in_words(cast: Cast) -> None:
 def test_a_template_that_is_being_prepared_is_not_launched(cast: Cast) -> None:
     cast.template.state = TemplateState.BUILDING
     cast.template.save()
-    response = cast.client(cast.ada).post(reverse("labs:launch", args=["shell"]), {"team": "demo"}, **HTMX)
+    response = cast.client(cast.ada).post(reverse("labs:launch", args=["shell"]), {"team": "demo"}, headers=HTMX)
     assert response.status_code == 422
     assert "still being prepared" in response.content.decode()
 

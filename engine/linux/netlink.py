@@ -125,9 +125,9 @@ def default_route_message(index: int, gateway: IPv4Address) -> bytes:
     return _encode(rtmsg, RTM_NEWROUTE, _CREATE, fields, [("RTA_GATEWAY", str(gateway)), ("RTA_OIF", index)])
 
 
-def delete_link_message(index: int) -> bytes:
-    """Delete a device. Costs some 16 ms of waiting in the kernel, which holds up all other changes to devices."""
-    return _encode(ifinfmsg, RTM_DELLINK, _CHANGE, {"index": index}, ())
+def delete_link_message(name: str) -> bytes:
+    """Delete a device. ENODEV when there is none. Costs some 16 ms of waiting in the kernel, which holds up all other changes to devices."""
+    return _encode(ifinfmsg, RTM_DELLINK, _CHANGE, {}, [("IFLA_IFNAME", name)])
 
 
 def delete_group_message(group: int) -> bytes:
@@ -192,7 +192,7 @@ def _kernel_words(attributes: bytes) -> str:
 
 
 def links() -> list[Link]:
-    """Return all devices of the calling thread's network namespace."""
+    """Return all devices of the calling thread's network namespace. Not in a thread with an event loop: pyroute2 runs one."""
     with IPRoute() as route:
         return [
             Link(
@@ -206,7 +206,7 @@ def links() -> list[Link]:
 
 
 def routed_subnets() -> list[IPv4Network]:
-    """Return the IPv4 destinations of all routing tables, default routes left out."""
+    """Return the IPv4 destinations of all routing tables, default routes left out. Not in a thread with an event loop."""
     with IPRoute() as route:
         return [
             IPv4Network((answer.get_attr("RTA_DST"), answer["dst_len"]), strict=False)
@@ -216,7 +216,7 @@ def routed_subnets() -> list[IPv4Network]:
 
 
 def default_route_device() -> int | None:
-    """Return the index of the device that leads out of this host, or None."""
+    """Return the index of the device that leads out of this host, or None. Not in a thread with an event loop."""
     with IPRoute() as route:
         for answer in route.get_default_routes(family=socket.AF_INET):
             device: int | None = answer.get_attr("RTA_OIF")

@@ -6,6 +6,7 @@ Blocking, and used from one thread; manager.py is the way in for the rest of the
 import logging
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -51,9 +52,7 @@ class Attachments:
         self.detach(container_id)
         network = self._ensure_network(tenant)
         for _ in range(_ATTEMPTS):
-            lease = self.ledger.add_lease(
-                network, container_id=container_id, hostname=hostname, aliases=aliases, avoid=self._parting
-            )
+            lease = self._lease(network, container_id=container_id, hostname=hostname, aliases=aliases)
             try:
                 self._plug(network, lease, netns_fd)
             except FileExistsError:
@@ -62,6 +61,14 @@ class Attachments:
             else:
                 return endpoint_of(network, lease, inner_messages(network, lease))
         raise Unavailable(f"no address of {network.subnet} could be used: devices of other programs are in the way")
+
+    def _lease(self, network: Network, *, container_id: str, hostname: str, aliases: Sequence[str]) -> Lease:
+        lease = partial(self.ledger.add_lease, network, container_id=container_id, hostname=hostname, aliases=aliases)
+        try:
+            return lease(avoid=self._parting)
+        except Unavailable:
+            self.sweep()
+            return lease(avoid=self._parting)
 
     def _plug(self, network: Network, lease: Lease, netns_fd: int) -> None:
         with ExitStack() as undo:
@@ -115,10 +122,11 @@ class Attachments:
             if not idle:
                 raise
             self._remove_network(idle[0])
-            # Its own route was among those found.
-            return self.ledger.add_network(tenant, [subnet for subnet in taken if subnet != idle[0].subnet])
+            # Its own routes were among those found.
+            return self.ledger.add_network(tenant, [subnet for subnet in taken if not subnet.subnet_of(idle[0].subnet)])
 
     def _remove_network(self, network: Network) -> None:
+        self.sweep()
         self._devices.remove_bridge(network)
         self._drop_network(network)
 

@@ -57,8 +57,9 @@ class Devices:
 
     def remove_bridge(self, network: Network) -> None:
         """Delete the network's bridge, if it is there."""
-        self._configured.discard(bridge_name(self._instance, network.subnet))
-        self._delete(device_index(network.subnet.network_address))
+        name = bridge_name(self._instance, network.subnet)
+        self._configured.discard(name)
+        self._delete(name)
 
     def add_veth(self, network: Network, lease: Lease, netns_fd: int) -> None:
         """Make the container's veth pair. Raises FileExistsError when the name or the number is taken, and OSError."""
@@ -80,7 +81,7 @@ class Devices:
 
     def remove_veth(self, address: IPv4Address) -> None:
         """Delete a pair that is still there. Slow: usually it goes with the container's network namespace."""
-        self._delete(device_index(address))
+        self._delete(veth_name(self._instance, address))
 
     def strays(self, held: set[IPv4Address]) -> list[IPv4Address]:
         """Return the addresses whose veth exists though nobody holds them."""
@@ -94,8 +95,9 @@ class Devices:
         self._configured.clear()
         self._tolerate(netlink.delete_group_message(self._group), errno.ENODEV)
 
-    def _delete(self, index: int) -> None:
-        self._tolerate(netlink.delete_link_message(index), errno.ENODEV)
+    def _delete(self, name: str) -> None:
+        # By name, which is ours alone; the number could be another program's device.
+        self._tolerate(netlink.delete_link_message(name), errno.ENODEV)
 
     def _tolerate(self, message: bytes, harmless: int) -> None:
         """Send a message; one error says that what it wants is so already."""

@@ -39,6 +39,11 @@ def private_host() -> Iterator[None]:
         os.close(before)
 
 
+def ip(command: str) -> str:
+    """Run ip(8) on the host and return what it prints."""
+    return subprocess.run(["ip", *command.split()], check=True, capture_output=True, text=True).stdout
+
+
 class Sandbox:
     """A process in its own user and network namespace."""
 
@@ -95,9 +100,9 @@ def udp_frame(*, source_mac: str, target_mac: str, source: str, target: str, por
     return _mac(target_mac) + _mac(source_mac) + b"\x08\x00" + head + udp
 
 
-def arp_frame(*, source_mac: str, sender_mac: str, sender: str, target: str) -> bytes:
-    """Return an ARP reply to everybody (RFC 826) that says ``sender`` is at ``sender_mac``."""
-    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2) + _mac(sender_mac) + _packed(sender) + b"\xff" * 6 + _packed(target)
+def arp_frame(*, source_mac: str, sender_mac: str, sender: str) -> bytes:
+    """Return an ARP announcement to everybody (RFC 5227): ``sender`` is at ``sender_mac``."""
+    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + _mac(sender_mac) + _packed(sender) + b"\xff" * 6 + _packed(sender)
     return b"\xff" * 6 + _mac(source_mac) + b"\x08\x06" + body
 
 

@@ -19,7 +19,7 @@ from engine.core.tenants import Tenant
 from engine.linux.nftables import Nftables
 from engine.network.manager import NetworkManager
 from engine.network.model import Endpoint
-from tests.engine.network.sandboxes import Sandbox, arp_frame, udp_frame
+from tests.engine.network.sandboxes import Sandbox, arp_frame, ip, udp_frame
 
 pytestmark = pytest.mark.requires_root
 
@@ -33,6 +33,12 @@ LISTEN = """
 import json, socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((sys.argv[1], int(sys.argv[2]))); print("ready")
 data, (address, port) = s.recvfrom(2000); s.sendto(b"answer", (address, port)); print(json.dumps([data.decode(), address]))
+"""
+# Prints "ready", then the first ARP frame as hexadecimal digits.
+LISTEN_RAW = """
+import json, socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806)); s.bind(("eth0", 0x0806)); print("ready")
+print(json.dumps([s.recv(2000).hex()]))
 """
 SEND = """
 import socket, sys
@@ -60,11 +66,11 @@ async def attached(manager: NetworkManager, box: Sandbox, tenant: Tenant) -> End
 
 
 class Listener:
-    """One datagram, waited for in a sandbox or, without one, on the host."""
+    """One datagram or frame, waited for in a sandbox or, without one, on the host."""
 
-    def __init__(self, box: Sandbox | None, address: str, port: int) -> None:
+    def __init__(self, box: Sandbox | None, code: str, address: str, port: int) -> None:
         enter = box.enter if box else []
-        command = [*enter, sys.executable, "-S", "-E", "-u", "-c", LISTEN, address, str(port)]
+        command = [*enter, sys.executable, "-S", "-E", "-u", "-c", code, address, str(port)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self._process.stdout.readline()
@@ -84,8 +90,8 @@ def listen(sandbox: MakeSandbox) -> Iterator[Callable[..., Listener]]:
     """Starts listeners, which end with the test."""
     with contextlib.ExitStack() as stack:
 
-        def start(box: Sandbox | None, address: str = "0.0.0.0", port: int = PORT) -> Listener:
-            listener = Listener(box, address, port)
+        def start(box: Sandbox | None, address: str = "0.0.0.0", port: int = PORT, *, code: str = LISTEN) -> Listener:
+            listener = Listener(box, code, address, port)
             stack.callback(listener.stop)
             return listener
 
@@ -108,7 +114,7 @@ def outside(sandbox: MakeSandbox) -> Sandbox:
         "link set wan up",
         "route add default via 198.51.100.2",
     ):
-        subprocess.run(["ip", *line.split()], check=True)
+        ip(line)
     for line in ("addr add 198.51.100.2/24 dev wan", "link set wan up", "route add 172.30.0.0/15 via 198.51.100.1"):
         box.command("ip", *line.split())
     return box
@@ -253,19 +259,16 @@ async def test_a_container_cannot_claim_anothers_address_by_arp(
     manager: NetworkManager, sandbox: MakeSandbox, listen: Listen
 ) -> None:
     one, other, third = sandbox("one"), sandbox("other"), sandbox("third")
-    own, target, victim = [await attached(manager, box, ADA) for box in (one, other, third)]
-    other.command("ip", "neigh", "replace", victim.address, "lladdr", victim.mac, "dev", "eth0", "nud", "stale")
+    own, _, victim = [await attached(manager, box, ADA) for box in (one, other, third)]
     claims = [
-        arp_frame(source_mac=own.mac, sender_mac=own.mac, sender=victim.address, target=target.address),
-        arp_frame(source_mac=own.mac, sender_mac=victim.mac, sender=own.address, target=target.address),
+        arp_frame(source_mac=own.mac, sender_mac=own.mac, sender=victim.address),
+        arp_frame(source_mac=own.mac, sender_mac=victim.mac, sender=own.address),
+        arp_frame(source_mac=victim.mac, sender_mac=own.mac, sender=own.address),
     ]
-    honest = udp_frame(
-        source=own.address, source_mac=own.mac, target_mac=target.mac, target=target.address, port=PORT, payload=b"last"
-    )
-    listener = listen(other)
+    honest = arp_frame(source_mac=own.mac, sender_mac=own.mac, sender=own.address)
+    listener = listen(other, code=LISTEN_RAW)
     one.python(RAW, *(frame.hex() for frame in [*claims, honest]))
-    assert listener.first()[0] == "last"
-    assert victim.mac in other.command("ip", "neigh", "show", victim.address)
+    assert listener.first() == [honest.hex()]
 
 
 async def test_a_container_has_no_ipv6_address_of_its_own_making(manager: NetworkManager, sandbox: MakeSandbox) -> None:

@@ -1,0 +1,82 @@
+"""The rules are accepted by nftables, and elements come and go one by one."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from engine.linux.nftables import Nftables
+from engine.network import ruleset
+from engine.network.firewall import Firewall
+
+pytestmark = pytest.mark.requires_root
+
+INSTANCE = "5a5a5a"
+SUBNET = IPv4Network("172.30.1.0/24")
+ADDRESS = IPv4Address("172.30.1.2")
+
+
+@pytest.fixture
+def nftables(host: None) -> Iterator[Nftables]:
+    context = Nftables()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def firewall(host: None) -> Iterator[Firewall]:
+    made = Firewall(INSTANCE)
+    yield made
+    made.close()
+
+
+def test_tables_are_replaced_not_added_to(nftables: Nftables) -> None:
+    for text in (ruleset.routed_table(INSTANCE, [SUBNET]), ruleset.bridged_table(INSTANCE, [ADDRESS])):
+        nftables.run(text)
+        once = nftables.run("list ruleset")
+        nftables.run(text)
+        assert nftables.run("list ruleset") == once
+
+
+def test_an_element_that_comes_and_goes_leaves_the_tables_as_they_were(nftables: Nftables) -> None:
+    nftables.run(ruleset.routed_table(INSTANCE, []) + ruleset.bridged_table(INSTANCE, []))
+    before = nftables.run("list ruleset")
+    nftables.run(ruleset.add_network(INSTANCE, SUBNET) + ruleset.add_lease(INSTANCE, ADDRESS))
+    assert "172.30.1.0/24" in nftables.run("list ruleset")
+    nftables.run(ruleset.delete_network(INSTANCE, SUBNET) + ruleset.delete_lease(INSTANCE, ADDRESS))
+    assert nftables.run("list ruleset") == before
+
+
+def test_elements_added_one_by_one_equal_elements_there_from_the_start(firewall: Firewall, nftables: Nftables) -> None:
+    firewall.install([SUBNET], [ADDRESS])
+    whole = nftables.run("list ruleset")
+    firewall.install([], [])
+    firewall.add_network(SUBNET)
+    firewall.add_network(SUBNET)
+    firewall.add_lease(ADDRESS)
+    assert nftables.run("list ruleset") == whole
+
+
+@pytest.mark.parametrize("harm", ["flush ruleset", "delete table inet atelier_5a5a5a", "delete table bridge atelier_5a5a5a"])
+def test_tables_that_somebody_removed_come_back_whole(
+    firewall: Firewall, nftables: Nftables, caplog: pytest.LogCaptureFixture, harm: str
+) -> None:
+    firewall.install([SUBNET], [ADDRESS])
+    whole = sorted(nftables.run("list ruleset").splitlines())
+    nftables.run(harm)
+    firewall.restore()
+    assert sorted(nftables.run("list ruleset").splitlines()) == whole
+    assert "removed by another program" in caplog.text
+    nftables.run(harm)
+    firewall.remove_lease(ADDRESS)
+    firewall.add_lease(ADDRESS)
+    firewall.restore()
+    assert sorted(nftables.run("list ruleset").splitlines()) == whole
+
+
+def test_removal_takes_both_tables_and_only_them(firewall: Firewall, nftables: Nftables) -> None:
+    nftables.run("add table inet other")
+    firewall.install([SUBNET], [ADDRESS])
+    firewall.remove()
+    firewall.remove()
+    assert nftables.run("list tables") == "table inet other\n"

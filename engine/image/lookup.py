@@ -4,7 +4,7 @@ A name is looked up in the tenant's own scope, then in its team's, then among wh
 administrator, also see their members' images; those count last, and only where the name is clear.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from engine.core.digests import parse_id_prefix
 from engine.core.references import Reference, parse_reference, with_default_tag
@@ -34,22 +34,28 @@ def visible_holdings(record: ImageRecord, tenant: Tenant) -> list[Holding]:
     return [holding for _, _, holding in sorted(seen, key=lambda item: item[:2])]
 
 
-def tags_for(records: Iterable[ImageRecord], record: ImageRecord, tenant: Tenant) -> list[str]:
+def nearest_names(records: Iterable[ImageRecord], tenant: Tenant) -> dict[str, int]:
+    """Return every name that a tenant can use, with the rank of the image that it means."""
+    nearest: dict[str, int] = {}
+    for record in records:
+        for name, at in _name_ranks(record, tenant).items():
+            nearest[name] = min(at, nearest.get(name, at))
+    return nearest
+
+
+def tags_for(nearest: Mapping[str, int], record: ImageRecord, tenant: Tenant) -> list[str]:
     """Return the names by which a tenant reaches an image; one that means another image to it is left out."""
-    names = {name for holding in visible_holdings(record, tenant) for name in holding.tags}
-    others = [other for other in records if other.image_id != record.image_id] if names else []
-    return sorted(name for name in names if not _is_shadowed(name, record, others, tenant))
-
-
-def _is_shadowed(name: str, record: ImageRecord, others: Iterable[ImageRecord], tenant: Tenant) -> bool:
-    nearest = _name_rank(record, name, tenant)
     # Who looks after members wants to see what they call their images, even where the name means another one to oneself.
-    return nearest != _MEMBERS and any(_name_rank(other, name, tenant) < nearest for other in others)
+    return sorted(name for name, at in _name_ranks(record, tenant).items() if at == _MEMBERS or at == nearest[name])
 
 
-def _name_rank(record: ImageRecord, name: str, tenant: Tenant) -> int:
-    ranks = (rank(tenant, holding.owner) for holding in record.holdings if name in holding.tags)
-    return min((at for at in ranks if at is not None), default=_MEMBERS + 1)
+def _name_ranks(record: ImageRecord, tenant: Tenant) -> dict[str, int]:
+    ranks: dict[str, int] = {}
+    for holding in visible_holdings(record, tenant):
+        at = rank(tenant, holding.owner)
+        if at is not None:
+            ranks.update({name: at for name in holding.tags if name not in ranks})
+    return ranks
 
 
 def find(records: Collection[ImageRecord], tenant: Tenant, name: str, *, default_domain: str = "") -> ImageRecord:
@@ -81,7 +87,7 @@ def _is_id(name: str) -> bool:
 
 
 def _by_tag(records: Iterable[ImageRecord], tenant: Tenant, tag: str) -> ImageRecord | None:
-    ranked = [(at, record) for record in records if (at := _name_rank(record, tag, tenant)) <= _MEMBERS]
+    ranked = [(at, record) for record in records if (at := _name_ranks(record, tenant).get(tag)) is not None]
     nearest = min((at for at, _ in ranked), default=None)
     found = [record for at, record in ranked if at == nearest]
     if len(found) > 1:

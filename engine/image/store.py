@@ -1,7 +1,8 @@
 """The images of a host: made from archives, named and looked up by tenants, removed when nobody holds them.
 
-Knows no container (who uses an image is asked of the caller) and enforces no quota. All methods block, may be called from any
-thread, and leave the disk as it was when they fail.
+Knows no container (who uses an image is asked of the caller) and enforces no quota. All methods may be called from any thread.
+Those that look up (get, by_id, list, tags, lowers, layer_sizes) never wait; the others use the disk, and leave it as it was when
+they fail.
 """
 
 import builtins
@@ -89,28 +90,20 @@ class ImageStore:
 
     def get(self, tenant: Tenant, name: str) -> Image:
         """Look up a name, name@digest, id or the beginning of an id. Raises NotFound, InvalidParameter."""
-        with self._lock:
-            return self._catalog.image(self._catalog.find(tenant, name), tenant)
+        return self._catalog.image(self._catalog.find(tenant, name), tenant)
 
     def by_id(self, image_id: str) -> Image:
         """Return an image by its whole id for whoever has a container of it, even one that nobody holds. Raises NotFound."""
-        with self._lock:
-            record = self._catalog.get(image_id)
-            if record is None:
-                raise NotFound(f"no such image: {image_id}")
-            return self._catalog.image(record, record.holdings[0].owner if record.holdings else Tenant())
+        record = self._known(image_id)
+        return self._catalog.image(record, record.holdings[0].owner if record.holdings else Tenant())
 
     def list(self, tenant: Tenant) -> builtins.list[tuple[Image, builtins.list[str]]]:
         """Return all images that a tenant sees with their names, newest first."""
-        with self._lock:
-            catalog = self._catalog
-            return [(catalog.image(record, tenant), catalog.tags(record, tenant)) for record in catalog.visible(tenant)]
+        return self._catalog.view(tenant)
 
     def tags(self, image: Image, tenant: Tenant) -> builtins.list[str]:
         """Return the names by which a tenant reaches an image, in familiar form."""
-        with self._lock:
-            record = self._catalog.get(image.id)
-            return self._catalog.tags(record, tenant) if record else []
+        return self._catalog.tags(image.id, tenant)
 
     def raw_config(self, image: Image) -> bytes:
         """Return the configuration byte for byte; it may say more than ``image.config`` does."""
@@ -152,10 +145,13 @@ class ImageStore:
         gone = [{"Deleted": record.image_id}] if removal.is_deleted else []
         return [*({"Untagged": tag} for tag in removal.untagged), *gone]
 
-    def collect(self, used_image_ids: Collection[str]) -> builtins.list[str]:
-        """Delete the images that nobody holds and no container was made from, and layers of no image; return the images' ids."""
+    def collect(self, used_image_ids: Callable[[], Collection[str]]) -> builtins.list[str]:
+        """Delete the images that nobody holds and no container was made from, and layers of no image; return the images' ids.
+
+        The caller is asked which are used once nothing else can change.
+        """
         with self._lock:
-            unused = self._catalog.unused(used_image_ids)
+            unused = self._catalog.unused(used_image_ids())
             for record in unused:
                 self._catalog.delete(record)
             self._layers.collect(self._catalog.wanted_layers())

@@ -87,5 +87,8 @@ class Engine:
 
     def collect_images(self) -> None:
         """Delete in the background what no tenant holds and no container needs any more."""
-        used = {record.image_id for record in self.containers.all()}
+
+        def used() -> set[str]:
+            return {record.image_id for record in self.containers.all()}
+
         asyncio.get_running_loop().run_in_executor(None, self.images.collect, used)

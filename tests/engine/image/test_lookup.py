@@ -4,7 +4,7 @@ import pytest
 
 from engine.core.tenants import Tenant
 from engine.errors import InvalidParameter, NotFound
-from engine.image.lookup import find, tags_for
+from engine.image.lookup import find, nearest_names, tags_for
 from engine.image.records import Holding, ImageRecord
 from tests.engine.image.conftest import ADA, ADMIN, BOB, OUTSIDER, TEAM
 
@@ -93,4 +93,4 @@ def test_a_malformed_name_is_refused() -> None:
     ],
 )
 def test_only_names_that_lead_back_are_shown(tenant: Tenant, shown: ImageRecord, tags: list[str]) -> None:
-    assert tags_for(RECORDS, shown, tenant) == tags
+    assert tags_for(nearest_names(RECORDS, tenant), shown, tenant) == tags

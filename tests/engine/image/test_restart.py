@@ -77,7 +77,7 @@ def test_a_half_made_image_and_half_loaded_archives_are_cleared(open_store: Open
     (tmp_path / "layers/staging/abc").mkdir()
     store = open_store()
     assert (store.list(ADMIN), hexes(tmp_path / "images")) == ([], [])
-    assert store.collect(set()) == hexes(tmp_path / "layers") == []
+    assert store.collect(set) == hexes(tmp_path / "layers") == []
 
 
 def test_a_name_that_was_being_moved_ends_at_the_newer_image(
@@ -161,5 +161,5 @@ while True:
             assert [path.is_dir() for path in store.lowers(image)] == [True, True]
         assert not (tmp_path / "images/damaged").exists()
         wanted = {diff_id[7:] for image, _ in store.list(ADMIN) for diff_id in image.config.diff_ids}
-        store.collect(set())
+        store.collect(set)
         assert set(hexes(tmp_path / "layers")) == wanted

@@ -126,7 +126,10 @@ def default_route_message(index: int, gateway: IPv4Address) -> bytes:
 
 
 def delete_link_message(name: str) -> bytes:
-    """Delete a device. ENODEV when there is none. Costs some 16 ms of waiting in the kernel, which holds up all other changes to devices."""
+    """Delete a device. ENODEV when there is none.
+
+    Costs some 16 ms of waiting in the kernel, which holds up all other changes to devices.
+    """
     return _encode(ifinfmsg, RTM_DELLINK, _CHANGE, {}, [("IFLA_IFNAME", name)])
 
 

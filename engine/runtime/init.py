@@ -49,6 +49,8 @@ def run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
         _run(spec, end)
     except Exception as error:  # whatever it is, the parent must hear of it
         failure = steps.report(end.errors_fd, error)
+        if failure.step == "join":  # the parent is still looking at this process, so it must not vanish under its eyes
+            os.read(end.go_fd, 1)
         os._exit(failure.exit_code or 1)
     finally:
         os._exit(1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.core.launch import LaunchSpec
+from engine.core.launch import ExecSpec, LaunchSpec
 from tests.engine.runtime.container_specs import container_spec, exec_spec, make_rootfs
 
 RUNNER = "tests/engine/runtime/launch_runner.py"
@@ -58,10 +58,14 @@ class Bench:
             wanted["cgroup_join"] = container["cgroup"]["join"]
             wanted["process"].update(changes)  # type: ignore[typeddict-item]  # tests name the keys
             execs.append(wanted)
-        outcome = self._order({"container": container, "execs": execs, "fail_container": "", "fail_exec": fail_step, "input": ""})
+        outcome = self.order(container, execs, fail_step=fail_step)
         assert outcome["left"] == {}
         results: list[dict[str, Any]] = outcome["execs"]
         return results
+
+    def order(self, container: LaunchSpec, execs: list[ExecSpec], *, fail_step: str = "") -> dict[str, Any]:
+        """Run the execs in turn in a container, which is killed then."""
+        return self._order({"container": container, "execs": execs, "fail_container": "", "fail_exec": fail_step, "input": ""})
 
     def _order(self, order: dict[str, Any]) -> dict[str, Any]:
         done = subprocess.run(

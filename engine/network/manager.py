@@ -83,7 +83,7 @@ class NetworkManager:
         """Put a container on its tenant's own network, which is made when missing.
 
         The veth is put into ``netns_fd``, configured by the endpoint's ``netlink`` messages from inside. ``netns_fd`` stays the
-        caller's. An endpoint the container still has is replaced. On failure nothing stays behind.
+        caller's. An endpoint the container still has is replaced. On failure, and when cancelled, nothing stays behind.
 
         Raises Unavailable when no subnet or address is free, and Fault.
         """
@@ -100,7 +100,12 @@ class NetworkManager:
                 os.close(netns_copy)
 
         try:
-            return await self._run(attach)
+            # Shielded, as work that was dropped from the queue would never close the copy.
+            return await asyncio.shield(self._run(attach))
+        except asyncio.CancelledError:
+            self._worker.submit(attachments.detach, container_id)
+            self._sweep_soon()
+            raise
         except OSError as error:
             raise Fault(f"cannot attach container {container_id[:12]} to its network: {error}") from error
 
@@ -110,7 +115,11 @@ class NetworkManager:
             had_endpoint = await self._run(self._attachments.detach, container_id)
         except OSError as error:
             raise Fault(f"cannot detach container {container_id[:12]} from its network: {error}") from error
-        if had_endpoint and self._sweep is None:
+        if had_endpoint:
+            self._sweep_soon()
+
+    def _sweep_soon(self) -> None:
+        if self._sweep is None:
             self._sweep = asyncio.create_task(self._sweep_later())
 
     async def _sweep_later(self) -> None:

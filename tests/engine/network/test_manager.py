@@ -270,15 +270,20 @@ async def test_many_containers_at_once_get_addresses_of_their_own(manager: Netwo
     assert len({endpoint.address for endpoint in endpoints}) == len({endpoint.mac for endpoint in endpoints}) == 12
 
 
-async def test_a_caller_that_is_cancelled_may_close_its_descriptor(manager: NetworkManager, sandbox: MakeSandbox) -> None:
+async def test_a_caller_that_is_cancelled_may_close_its_descriptor_and_leaves_nothing(
+    manager: NetworkManager, sandbox: MakeSandbox
+) -> None:
     box = sandbox("one")
-    attaching = asyncio.create_task(attach(manager, box))
+    descriptors = set(Path("/proc/self/fd").iterdir())
+    attaching = [asyncio.create_task(attach(manager, box)) for _ in range(3)]
     await asyncio.sleep(0)
-    attaching.cancel()
+    for task in attaching:
+        task.cancel()
     box.stop()
-    await asyncio.gather(attaching, return_exceptions=True)
-    await manager.detach("one")
+    assert all(isinstance(result, asyncio.CancelledError) for result in await asyncio.gather(*attaching, return_exceptions=True))
+    await manager.detach("nobody")  # waits until all before it is done
     assert manager.endpoint("one") is None
+    assert set(Path("/proc/self/fd").iterdir()) <= descriptors
     await eventually(lambda: not any(name.startswith("v5a5a5a") for name in device_names()))
 
 

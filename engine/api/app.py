@@ -103,7 +103,7 @@ _CHANGES: frozenset[Handler] = frozenset(
 
 def build_app(engine: Engine) -> web.Application:
     """Return the application of an engine."""
-    app = web.Application(middlewares=[errors_middleware, hijack_middleware, version_middleware], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[hijack_middleware, errors_middleware, version_middleware], client_max_size=MAX_BODY_BYTES)
     app[ENGINE] = engine
     app[HANGUPS] = HangupWatcher()
     app.on_response_prepare.append(_stamp)

@@ -6,7 +6,9 @@ import secrets
 import time
 from dataclasses import dataclass, field, replace
 
+from engine.core.capabilities import effective_capabilities
 from engine.core.containers import ContainerConfig, ContainerRecord, HostConfig
+from engine.core.hosts import hosts_file
 from engine.core.ids import ID_BYTES, format_id, is_acceptable_id, short_id
 from engine.core.image_config import ImageConfig
 from engine.core.limits import check_limits
@@ -38,9 +40,9 @@ class Created:
 
 async def create_container(engine: Engine, tenant: Tenant, request: CreateRequest) -> Created:
     """Make a container. Raises NotFound for the image, Conflict for the name, InvalidParameter, Forbidden."""
-    check_limits(request.host.limits)
-    if request.host.binds and not tenant.is_administrator:
-        raise Forbidden("paths of the host are for administrators only: leave out binds")
+    _check_values(request)
+    if not tenant.is_administrator:
+        _check_allowed(request.host)
     image = await asyncio.to_thread(engine.images.get, tenant, request.config.image)
     record = _record(engine, tenant, request, image)
     engine.containers.reserve(record)
@@ -53,6 +55,27 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
         raise
     engine.publish(record, "create")
     return Created(record.container_id, _warnings(image.config))
+
+
+def _check_values(request: CreateRequest) -> None:
+    """Find here what would otherwise fail at the start only. Raises InvalidParameter."""
+    host = request.host
+    check_limits(host.limits)
+    effective_capabilities(add=host.cap_add, drop=host.cap_drop)
+    hosts_file(hostname=request.config.hostname, gateway="0.0.0.0", extra_hosts=host.extra_hosts)
+
+
+def _check_allowed(host: HostConfig) -> None:
+    """What would reach the host, or take a guard between a tenant and the kernel away. Raises Forbidden."""
+    asked = {
+        "binds of the host's paths": bool(host.binds),
+        "seccomp=unconfined": bool(host.seccomp),
+        "MaskedPaths and ReadonlyPaths": host.masked_paths is not None or host.readonly_paths is not None,
+        "an OomScoreAdj below 0": host.oom_score_adj < 0,
+    }
+    for what, is_asked in asked.items():
+        if is_asked:
+            raise Forbidden(f"only administrators may use {what}: leave it out")
 
 
 def _record(engine: Engine, tenant: Tenant, request: CreateRequest, image: Image) -> ContainerRecord:

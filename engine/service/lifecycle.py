@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import logging
 from pathlib import Path
 
 from engine.core.lifecycle import ALIVE
@@ -21,7 +20,7 @@ from engine.storage.layers import LayerStore
 from engine.storage.trash import Trash
 from engine.tenants.store import TenantStore
 
-log = logging.getLogger(__name__)
+SHORT_NAME_DOMAIN = "docker.io"  # the docker command writes short names out with it before it sends them
 
 
 def instance_of(data_path: Path) -> str:
@@ -46,7 +45,7 @@ def build_engine(*, data_path: Path, run_path: Path) -> Engine:
         data_path=data_path,
         host=host_facts(),
         tenants=TenantStore(data_path / "tenants"),
-        images=ImageStore(data_path / "images", LayerStore(data_path / "layers", trash), trash),
+        images=ImageStore(data_path / "images", LayerStore(data_path / "layers", trash), trash, default_domain=SHORT_NAME_DOMAIN),
         trash=trash,
         containers=containers,
         execs=ExecStore(containers),

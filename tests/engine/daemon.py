@@ -78,7 +78,7 @@ class EngineDaemon:
         command = [sys.executable, "-m", "engine", "serve", "--data", str(self.data_path), "--run", str(self.run_path)]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
-        wait_until(self._answers, "the engine to answer", hint=lambda: self.log_path.read_text())
+        wait_until(self._answers, "the engine to answer", hint=self.log_path.read_text)
         return self
 
     def _answers(self) -> bool:

@@ -71,15 +71,24 @@ def bridge_message(name: str, *, index: int, mac: str, mtu: int, group: int) -> 
 
 
 def veth_message(
-    name: str, *, index: int, bridge_index: int, mtu: int, group: int, peer_name: str, peer_mac: str, netns_fd: int
+    name: str,
+    *,
+    index: int,
+    bridge_index: int,
+    mtu: int,
+    group: int,
+    peer_name: str,
+    peer_index: int,
+    peer_mac: str,
+    netns_fd: int,
 ) -> bytes:
-    """Make a veth pair: this end up and on the bridge, the peer down and straight in ``netns_fd``; both get ``index``.
+    """Make a veth pair: this end up and on the bridge, the peer down and straight in ``netns_fd``.
 
     The kernel takes an index for the peer only beside one for this end (veth_newlink). Moving a device later would cost an RCU
     grace period, and a peer that is to be up at once is refused with ENOTCONN.
     """
     peer = [("IFLA_IFNAME", peer_name), ("IFLA_ADDRESS", peer_mac), ("IFLA_MTU", mtu), ("IFLA_NET_NS_FD", netns_fd)]
-    data = [("VETH_INFO_PEER", {"index": index, "attrs": peer})]
+    data = [("VETH_INFO_PEER", {"index": peer_index, "attrs": peer})]
     attributes = [
         ("IFLA_IFNAME", name),
         ("IFLA_MASTER", bridge_index),

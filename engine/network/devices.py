@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.core.addresses import mac_address
 from engine.linux import netlink
-from engine.network.model import CONTAINER_INTERFACE, Lease, Network
+from engine.network.model import CONTAINER_INTERFACE, CONTAINER_INTERFACE_INDEX, Lease, Network
 from engine.network.names import bridge_name, device_group, device_index, veth_name, veth_prefix
 
 _ETHERNET_MTU = 1500
@@ -72,6 +72,7 @@ class Devices:
                 mtu=self._mtu,
                 group=self._group,
                 peer_name=CONTAINER_INTERFACE,
+                peer_index=CONTAINER_INTERFACE_INDEX,
                 peer_mac=lease.mac,
                 netns_fd=netns_fd,
             )
@@ -113,7 +114,7 @@ class Devices:
 
 def inner_messages(network: Network, lease: Lease) -> tuple[bytes, ...]:
     """Return what configures the container's end, to be sent from inside its network namespace."""
-    index = device_index(lease.address)
+    index = CONTAINER_INTERFACE_INDEX
     return (
         *_ipv6_off(index),
         netlink.address_message(index, lease.address, network.subnet),

@@ -8,6 +8,8 @@ from engine.core.tenants import Tenant
 
 DEFAULT_NETWORK = "bridge"
 CONTAINER_INTERFACE = "eth0"
+# Numbers count for each network namespace by itself; a new one holds the loopback and, with some kernels, a few tunnels.
+CONTAINER_INTERFACE_INDEX = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,15 @@ def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> No
     check(_libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode()), target)
 
 
-def enter_view(covers: list[str], shown: list[dict[str, Any]]) -> None:
-    """Cover closed folders and show the needed entries inside them, at the same paths, in a namespace of this process."""
+def leave_mounts_of_host() -> None:
+    """From here on mounts of this process and its children are unseen by the host and end with them."""
     check(_libc.unshare(CLONE_NEWNS), "mount namespace")
     # Slave, not private: what the host unmounts later must not stay busy in here.
     mount("", "/", "", MS_REC | MS_SLAVE)
+
+
+def enter_view(covers: list[str], shown: list[dict[str, Any]]) -> None:
+    """Cover closed folders and show the needed entries inside them, at the same paths."""
     # Opened before anything is covered: afterwards their paths lead nowhere.
     sources = [os.open(entry["path"], os.O_PATH | os.O_CLOEXEC) for entry in shown]
     for folder in covers:
@@ -76,7 +80,8 @@ def main(text: str) -> None:
     order: dict[str, Any] = json.loads(text)
     os.umask(0o022)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the launcher takes its signals synchronously and so blocks them
-    if order["covers"]:
+    if order["covers"] or order["has_own_mounts"]:
+        leave_mounts_of_host()
         enter_view(order["covers"], order["shown"])
     os.chdir(order["folder"])
     if order["user"] is not None:

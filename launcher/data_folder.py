@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +41,11 @@ class DataFolder:
         return self.root / "log"
 
     @property
+    def tmp(self) -> Path:
+        """Temporary files of the parts that run as root."""
+        return self.root / "tmp"
+
+    @property
     def engine(self) -> Path:
         return self.root / "engine"
 
@@ -70,6 +77,7 @@ def prepare_data_folder(folder: DataFolder, account: Account) -> None:
         (folder.redis, account.uid, account.gid, 0o700),
         (folder.run, 0, account.gid, 0o750),
         (folder.log, 0, 0, 0o700),
+        (folder.tmp, 0, 0, 0o711),
     ):
         path.mkdir(exist_ok=True)
         _own(path, uid, gid, mode)
@@ -84,6 +92,20 @@ def check_data_folder(folder: DataFolder) -> None:
         raise LauncherError(f"data folder {folder.root} is not a folder")
     if any(folder.root.iterdir()) and not folder.lock.exists():
         raise LauncherError(f"data folder {folder.root} holds other files; choose an empty or new one")
+
+
+def empty_temporary_folder(folder: DataFolder) -> None:
+    """Remove what killed programs left there, never anything mounted: a deletion would reach through to the host's own."""
+    mounts = mount_points()
+    for left in folder.tmp.iterdir():
+        if not any(left == mount or left in mount.parents for mount in mounts):
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+
+
+def mount_points() -> list[Path]:
+    """proc_pid_mountinfo(5): the fifth field, with blanks and backslashes as octal numbers."""
+    fields = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), field)) for field in fields]
 
 
 def _own(path: Path, uid: int, gid: int, mode: int) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from launcher.accounts import ensure_account
 from launcher.console import LauncherError, say
-from launcher.data_folder import DataFolder, holder_of, locked, prepare_data_folder
+from launcher.data_folder import DataFolder, empty_temporary_folder, holder_of, locked, prepare_data_folder
 from launcher.manager import how_it_ended
 from launcher.parts import engine_part
 from launcher.preparation import require_root
@@ -43,6 +43,7 @@ def down(project: Project, site: Site) -> None:
             return
         with _engine(project, site):
             _stop_containers(data)
+        empty_temporary_folder(data)
     say(f"everything on {data.root} is stopped; the data stays")
 
 
@@ -70,7 +71,7 @@ def _engine(project: Project, site: Site) -> Iterator[None]:
     log = site.data.log / "engine.log"
     offset = log.stat().st_size if log.exists() else 0
     spawner = make_spawner(project, site, ensure_account())
-    pid = spawner.spawn(part.argv, is_root=True, log=log, lock_fd=None)
+    pid = spawner.spawn(part, log=log, lock_fd=None)
     deadline = time.monotonic() + ENGINE_SECONDS
     try:
         while not part.is_ready(log, offset):

@@ -123,7 +123,7 @@ class Manager:
     def _spawn(self, state: Running, now: float) -> None:
         state.log_offset = state.log.stat().st_size if state.log.exists() else 0
         lock_fd = None if state.part.is_container_parent else self.lock_fd
-        state.pid = self._spawner.spawn(state.part.argv, is_root=state.part.is_root, log=state.log, lock_fd=lock_fd)
+        state.pid = self._spawner.spawn(state.part, log=state.log, lock_fd=lock_fd)
         state.started_at = now
         state.is_ready = False
 

@@ -25,6 +25,7 @@ class Part:
     ``needs`` are parts that must be ready before the first start; ``PORTAL`` is the portal's database.
     ``stop_stage`` orders the stopping: lower numbers go first, equal ones together.
     ``is_container_parent``: its children are containers, which outlive it; others' children end with them.
+    ``has_own_mounts``: what it or its children mount is unseen by the host and ends with them.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Part:
     stop_stage: int
     is_root: bool = False
     is_container_parent: bool = False
+    has_own_mounts: bool = False
 
 
 def all_parts(project: Project, site: Site, *, redis_server: str) -> list[Part]:
@@ -82,7 +84,8 @@ def _agent(project: Project, site: Site) -> Part:
         f"unix://{site.data.engine_socket}",
     ]
     argv = (project.python, "-m", "engine", *command)
-    return Part("agent", argv, _says(CELERY_READY), needs=("redis",), stop_stage=0, is_root=True)
+    # A killed mmdebstrap would leave its mounts, the host's own /dev/shm among them, in a folder that invites deletion.
+    return Part("agent", argv, _says(CELERY_READY), needs=("redis",), stop_stage=0, is_root=True, has_own_mounts=True)
 
 
 def _worker(project: Project) -> Part:

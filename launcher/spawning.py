@@ -11,6 +11,7 @@ from typing import Any
 
 from launcher.accounts import Account
 from launcher.console import LauncherError
+from launcher.parts import Part
 from launcher.programs import last_lines
 from launcher.project import Project
 from launcher.site import Site, site_names
@@ -29,19 +30,21 @@ class Spawner:
     account: Account
     view: View
     environment: Mapping[str, str]
+    root_environment: Mapping[str, str]
 
-    def order(self, argv: Sequence[str], *, is_root: bool) -> list[str]:
+    def order(self, argv: Sequence[str], *, is_root: bool, has_own_mounts: bool = False) -> list[str]:
         """The command that becomes ``argv``."""
         user = None if is_root else {"uid": self.account.uid, "gid": self.account.gid, "groups": list(self.account.groups)}
         shown = [{"path": str(need.path), "is_writable": need.is_writable} for need in self.view.shown]
         order = {
             "covers": [] if is_root else list(self.view.covers),
             "shown": [] if is_root else shown,
+            "has_own_mounts": has_own_mounts,
             "folder": str(self.project.root),
             "user": user,
             "parent_pid": os.getpid(),
             "argv": list(argv),
-            "environment": dict(self.environment),
+            "environment": {**self.environment, **(self.root_environment if is_root else {})},
         }
         return [sys.executable, "-I", "-S", str(BECOME), json.dumps(order)]
 
@@ -54,12 +57,12 @@ class Spawner:
             raise LauncherError(f"{purpose} failed\n{last_lines(done.stdout + done.stderr)}")
         return done.stdout
 
-    def spawn(self, argv: Sequence[str], *, is_root: bool, log: Path, lock_fd: int | None) -> int:
+    def spawn(self, part: Part, *, log: Path, lock_fd: int | None) -> int:
         """Start a part in a process group of its own and return its pid.
 
         ``lock_fd`` is handed down to parts that must end before another launcher may use the folder.
         """
-        command = self.order(argv, is_root=is_root)
+        command = self.order(part.argv, is_root=part.is_root, has_own_mounts=part.has_own_mounts)
         log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         actions: list[tuple[Any, ...]] = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -80,7 +83,7 @@ def make_spawner(project: Project, site: Site, account: Account) -> Spawner:
     needs = needs_of_portal(project, data=[data.portal, data.redis, data.run])
     check_readable(account, needs)
     view = plan_view(needs, is_open=lambda folder: is_open_to(account, folder))
-    return Spawner(project, account, view, environment_of(project, site, os.environ))
+    return Spawner(project, account, view, environment_of(project, site, os.environ), {"TMPDIR": str(data.tmp)})
 
 
 def environment_of(project: Project, site: Site, outer: Mapping[str, str]) -> dict[str, str]:

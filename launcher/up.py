@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from launcher.accounts import ensure_account
 from launcher.console import LauncherError, say
-from launcher.data_folder import locked, prepare_data_folder
+from launcher.data_folder import empty_temporary_folder, locked, prepare_data_folder
 from launcher.manager import SIGNALS, Manager
 from launcher.parts import PORTAL, all_parts
 from launcher.portal_data import Credential, prepare_portal_data
@@ -26,6 +26,7 @@ def up(project: Project, site: Site, *, demo: bool) -> None:
     prepare_data_folder(site.data, ensure_account())
     with locked(site.data) as lock_fd:
         check_port_is_free(site)
+        empty_temporary_folder(site.data)
         # Blocked from here on and taken one by one in the manager's loop.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         become_reaper()
@@ -56,6 +57,7 @@ def _run(project: Project, site: Site, lock_fd: int, *, demo: bool) -> None:
     finally:
         say("stopping; containers stay")
         manager.stop()
+        empty_temporary_folder(site.data)
 
 
 def _start(manager: Manager, prepare_database: Callable[[], None]) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from launcher.accounts import Account, ensure_account
 from launcher.console import LauncherError
-from launcher.data_folder import DataFolder, check_data_folder, holder_of, locked, prepare_data_folder
+from launcher.data_folder import DataFolder, check_data_folder, empty_temporary_folder, holder_of, locked, prepare_data_folder
 
 
 @pytest.fixture
@@ -78,3 +79,23 @@ def test_a_pid_taken_by_another_program_is_not_a_holder(root: Path) -> None:
     data = DataFolder(root)
     data.lock.write_text("1\n")
     assert holder_of(data) is None
+
+
+@pytest.mark.requires_root
+def test_temporary_files_of_killed_programs_are_removed_but_nothing_mounted(root: Path) -> None:
+    data = DataFolder(root)
+    prepare_data_folder(data, Account(0, 0, (0,)))
+    (data.tmp / "left" / "deep").mkdir(parents=True)
+    (data.tmp / "file").touch()
+    mounted = data.tmp / "root" / "shared memory"
+    mounted.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(mounted)], check=True)
+    try:
+        (mounted / "precious").touch()
+        empty_temporary_folder(data)
+        assert [path.name for path in data.tmp.iterdir()] == ["root"]
+        assert (mounted / "precious").exists()
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+    empty_temporary_folder(data)
+    assert not list(data.tmp.iterdir())

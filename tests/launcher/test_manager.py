@@ -30,7 +30,9 @@ def managed(tmp_path: Path) -> Iterator[Callable[..., Manager]]:
     made: list[Manager] = []
 
     def make(*parts: Part) -> Manager:
-        spawner = Spawner(Project(tmp_path), Account(os.getuid(), os.getgid(), ()), View((), ()), {"PATH": os.environ["PATH"]})
+        spawner = Spawner(
+            Project(tmp_path), Account(os.getuid(), os.getgid(), ()), View((), ()), {"PATH": os.environ["PATH"]}, {}
+        )
         made.append(
             Manager(parts, spawner=spawner, log_path=tmp_path, lock_fd=os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT))
         )

@@ -72,10 +72,19 @@ def test_a_process_of_the_portal_sees_needed_entries_only_and_the_host_sees_noth
     assert str(closed_folder) not in Path("/proc/self/mounts").read_text()
 
 
-def become(argv: list[str], view: View, account: Account) -> subprocess.CompletedProcess[str]:
+@pytest.mark.requires_root
+def test_what_a_part_with_its_own_mounts_mounts_ends_with_it(closed_folder: Path) -> None:
+    script = f"mount -t tmpfs tmpfs {closed_folder} && grep -c {closed_folder} /proc/self/mounts"
+    done = become(["/bin/sh", "-c", script], View((), ()), Account(0, 0, (0,)), has_own_mounts=True)
+    assert done.stdout == "1\n"
+    assert str(closed_folder) not in Path("/proc/self/mounts").read_text()
+
+
+def become(argv: list[str], view: View, account: Account, *, has_own_mounts: bool = False) -> subprocess.CompletedProcess[str]:
     order = {
         "covers": view.covers,
         "shown": [{"path": str(need.path), "is_writable": need.is_writable} for need in view.shown],
+        "has_own_mounts": has_own_mounts,
         "folder": "/",
         "user": {"uid": account.uid, "gid": account.gid, "groups": account.groups},
         "parent_pid": os.getpid(),

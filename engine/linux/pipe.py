@@ -6,6 +6,8 @@ import os
 
 from engine.linux.libc import call
 
+LARGE_BYTES = 1024 * 1024  # what a process may have without CAP_SYS_RESOURCE, by default
+
 _SPLICE_F_NONBLOCK = 0x2
 
 
@@ -14,10 +16,10 @@ def tee(source: int, target: int, length: int) -> int:
     return call("tee", source, target, length, _SPLICE_F_NONBLOCK, subject="tee")
 
 
-def discard(source: int, null_fd: int, length: int) -> None:
-    """Take ``length`` bytes, which are there, out of a pipe without copying them. ``null_fd`` is /dev/null."""
+def move(source: int, target: int, length: int) -> None:
+    """Move ``length`` bytes, which are there, out of a pipe without copying them."""
     while length > 0:
-        length -= os.splice(source, null_fd, length)
+        length -= os.splice(source, target, length)
 
 
 def grow(fd: int, size_bytes: int) -> None:

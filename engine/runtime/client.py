@@ -17,13 +17,15 @@ from typing import Any
 
 from engine.core.launch import CgroupSpec, ExecSpec, LaunchSpec, LogSpec
 from engine.errors import Conflict, EngineError, NotFound, Unavailable
-from engine.linux import prctl
+from engine.linux import prctl, rlimit
 from engine.runtime import spawn
 from engine.runtime.connection import Connection
 from engine.runtime.lifeline import Lifeline
 from engine.runtime.log_watch import LogWatcher
 from engine.runtime.process import Process, ProcessExit
 from engine.runtime.protocol import Body
+
+_OPEN_FILES = 65536  # a process takes about four, and each of its readers two
 
 
 class Supervisor:
@@ -36,7 +38,7 @@ class Supervisor:
         self.watcher = LogWatcher()
         self._on_exit = on_exit
         self._creating: dict[str, CgroupSpec] = {}
-        self._cell = -1  # what the supervisor was writing when it died; see engine.runtime.inflight
+        self._inflight: dict[str, int] = {}  # tells what the supervisor was writing when it died
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lifeline = Lifeline(
             run_path=run_path,
@@ -58,6 +60,7 @@ class Supervisor:
         Raises Unavailable when no supervisor can be started.
         """
         prctl.prctl(prctl.PR_SET_CHILD_SUBREAPER, 1)
+        rlimit.raise_open_files(_OPEN_FILES)
         await self._lifeline.open()
         return self.processes
 
@@ -104,16 +107,14 @@ class Supervisor:
         if process.exit is None:
             raise Conflict(f"process {process_id} is still running: stop it first")
         self._drop(process_id)
-        with contextlib.suppress(Unavailable):  # a new supervisor is not told of it any more
-            await self._lifeline.tell("forget", {"id": process_id})
+        await self._tell("forget", {"id": process_id})
 
     async def flow(self, exec_id: str, position: int | None) -> None:
         """Acknowledge output up to ``position`` of the log; None: the reader has left, nothing holds the output up any more."""
         process = self.processes.get(exec_id)
         if process is not None and process.exit is None:
             process.facts["acknowledged"] = position
-            with contextlib.suppress(Unavailable):  # a new supervisor learns it with the process
-                await self._lifeline.tell("flow", {"id": exec_id, "position": position})
+            await self._tell("flow", {"id": exec_id, "position": position})
 
     async def adopt_orphan(
         self,
@@ -148,16 +149,16 @@ class Supervisor:
         for process in self.processes.values():
             process.close()
         self.watcher.close()
-        self._set_cell(-1)
+        _close_all(self._inflight)
 
     async def _launch(self, op: str, process_id: str, body: Body) -> Process:
         if process_id in self.processes:
             raise Conflict(f"process {process_id} exists already")
-        request = self._spawn(self._lifeline.request(op, body))
+        request = asyncio.ensure_future(self._lifeline.request(op, body))
         try:
             await asyncio.shield(request)
         except asyncio.CancelledError:
-            request.add_done_callback(lambda _: self._abandon(process_id))
+            self._spawn(self._abandon(process_id, request))
             raise
         except Unavailable:
             raise  # the next supervisor sweeps what the last one had made
@@ -167,29 +168,27 @@ class Supervisor:
         self._creating.pop(process_id, None)
         return self._get(process_id)
 
-    def _abandon(self, process_id: str) -> None:
-        """Undo what was made for a caller who has left."""
-        self._creating.pop(process_id, None)
-        process = self.processes.get(process_id)
-        if process is not None and process.started_at_ns is None:
-            self._spawn(self.abort(process_id))
-        elif process is not None:
+    async def _abandon(self, process_id: str, request: Awaitable[object]) -> None:
+        """Undo what was asked for by a caller who has left."""
+        with contextlib.suppress(EngineError):
+            await request
+            self._creating.pop(process_id, None)
+            process = self._get(process_id)
+            if process.started_at_ns is None:
+                await self.abort(process_id)
+                return
             with contextlib.suppress(ProcessLookupError):
                 process.kill(signal.SIGKILL)
-            self._spawn(self._forget_at_end(process))
-
-    async def _forget_at_end(self, process: Process) -> None:
-        await process.ended.wait()
-        await self.forget(process.id)
+            await process.ended.wait()
+            await self.forget(process_id)
 
     async def _hand_over(self, connection: Connection, answer: Body, fds: dict[str, int]) -> None:
         """Give a supervisor, which has just told of its processes by events, those that a dead one left to us."""
         left = [process for process_id, process in self.processes.items() if process_id not in answer["processes"]]
-        old_cell = self._cell
-        self._cell = -1
+        inflight, self._inflight = self._inflight, fds
         try:
-            if left:
-                await connection.request("recover", {}, {"cell": old_cell})
+            if left and inflight:
+                await connection.request("recover", {}, inflight)
             for process in left:
                 await self._hand_over_process(connection, process)
             for container_id, cgroup in self._creating.items():
@@ -197,9 +196,7 @@ class Supervisor:
                     await connection.request("sweep", {"cgroup": cgroup})
             self._creating.clear()
         finally:
-            if old_cell >= 0:
-                os.close(old_cell)
-        self._set_cell(fds["cell"])
+            _close_all(inflight)
 
     async def _hand_over_process(self, connection: Connection, process: Process) -> None:
         facts = {**process.facts, "started_at_ns": process.started_at_ns, "exit": asdict(process.exit) if process.exit else None}
@@ -241,10 +238,15 @@ class Supervisor:
         """Answer with the wait status of a process whose parent the daemon became when the former supervisor died."""
         process = self.processes.get(process_id)
         wait_status = spawn.reap(process.pidfd) if process is not None else None
-        self._spawn(self._lifeline.tell("reaped", {"id": process_id, "wait_status": wait_status}))
+        self._spawn(self._tell("reaped", {"id": process_id, "wait_status": wait_status}))
 
     def _on_stdin_closed(self, process_id: str) -> None:
-        self._spawn(self._lifeline.tell("close_stdin", {"id": process_id}))
+        self._spawn(self._tell("close_stdin", {"id": process_id}))
+
+    async def _tell(self, op: str, body: Body) -> None:
+        """What a next supervisor learns anyhow, or need not know: that one dies meanwhile does not matter."""
+        with contextlib.suppress(Unavailable):
+            await self._lifeline.tell(op, body)
 
     def _get(self, process_id: str) -> Process:
         try:
@@ -258,22 +260,21 @@ class Supervisor:
             process.finish(process.exit)
             process.close()
 
-    def _set_cell(self, fd: int) -> None:
-        if self._cell >= 0:
-            os.close(self._cell)
-        self._cell = fd
-
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
-        return task
 
     def _on_task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, EngineError):
+        if not task.cancelled() and (error := task.exception()) is not None:
             task.get_loop().call_exception_handler({"message": "a task of the supervisor's client failed", "exception": error})
 
 
 async def _awaited(work: Awaitable[None]) -> None:
     await work
+
+
+def _close_all(fds: dict[str, int]) -> None:
+    while fds:
+        os.close(fds.popitem()[1])

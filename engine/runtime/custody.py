@@ -13,12 +13,12 @@ import time
 from engine.linux import pidfd as pidfds
 from engine.runtime import departure
 from engine.runtime import reactor as events
-from engine.runtime.log_format import OVERHEAD_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from engine.runtime.inflight import Written
     from engine.runtime.output import Copier
     from engine.runtime.protocol import Body
     from engine.runtime.reactor import Reactor
@@ -50,7 +50,7 @@ class Custody:
         self._reactor.add(process.pidfd, events.IN, lambda _: self._on_end(process))
         process.open_outputs(self._reactor, self._copier, self._on_idle)
 
-    def adopt(self, process: Supervised, written: tuple[str, int, int, int] | None) -> None:
+    def adopt(self, process: Supervised, written: Written | None) -> None:
         """Look after a process that another supervisor launched. ``written`` is the frame it was writing when it died."""
         self.table[process.id] = process
         if process.facts["exit"] is not None:
@@ -231,12 +231,12 @@ def failure(process: Supervised) -> Body:
         return {"kind": "Fault", "message": f"process of {process.id} ended before its command ran", "exit_code": None}
 
 
-def _skip_written(process: Supervised, written: tuple[str, int, int, int] | None) -> None:
+def _skip_written(process: Supervised, written: Written | None) -> None:
     if written is None or process.log is None or written[0] != process.id:
         return
-    _, stream, length, position = written
-    if process.log.position != position + OVERHEAD_BYTES + length:
+    _, stream, position, length = written
+    if process.log.position == position:
         return  # the frame was not finished, and has been cut off
     for output in process.outputs:
         if output.stream == stream:
-            output.skip_written(process.log.last_payload())
+            output.skip_written(length)

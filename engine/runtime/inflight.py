@@ -1,38 +1,61 @@
-"""Which frame the supervisor is writing at this moment, in memory that outlives it.
+"""Which frame the supervisor is writing at this moment, kept in memory and a pipe that outlive it.
 
-Output is copied out of its pipe, written, and only then taken out, so a supervisor that is killed in between loses nothing; its
-successor must tell whether the last frame has been taken out already. The daemon keeps the descriptor for it. Part of the
-supervisor: standard library and no typing at run time.
+Output is copied out of its pipe, written, and only then taken out, so that a supervisor that is killed in between loses
+nothing. What is taken out goes through a pipe that the daemon holds too: its fill tells the successor how far the last frame
+was taken, byte by byte. Part of the supervisor: standard library and no typing at run time.
 """
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import struct
+import termios
+
+from engine.linux import pipe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Written = tuple[str, int, int, int]
 
 _CELL = struct.Struct("<?BIQ96s")  # is active, stream, length, position before the frame, id of the process
 
 
-class InflightCell:
+class Inflight:
     """One is enough: the supervisor has one thread, so at most one frame is between log and pipe."""
 
     def __init__(self) -> None:
-        self.fd = os.memfd_create("inflight", os.MFD_CLOEXEC)
-        os.ftruncate(self.fd, mmap.PAGESIZE)
-        self._memory = mmap.mmap(self.fd, mmap.PAGESIZE)
+        self._null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        self._memfd = os.memfd_create("inflight", os.MFD_CLOEXEC)
+        os.ftruncate(self._memfd, mmap.PAGESIZE)
+        self._memory = mmap.mmap(self._memfd, mmap.PAGESIZE)
+        self._drain, self._sink = os.pipe2(os.O_CLOEXEC)
+        pipe.grow(self._sink, pipe.LARGE_BYTES)
+
+    def fds(self) -> dict[str, int]:
+        """What the daemon keeps for a successor."""
+        return {"cell": self._memfd, "drain": self._drain}
 
     def enter(self, process_id: str, stream: int, length: int, position: int) -> None:
         """About to write this frame."""
         _CELL.pack_into(self._memory, 0, False, stream, length, position, process_id.encode())
         self._memory[0] = 1
 
-    def leave(self) -> None:
-        """Its bytes are out of the pipe."""
+    def take(self, fd: int, length: int) -> None:
+        """The frame is written: take its bytes out of the pipe."""
+        pipe.move(fd, self._sink, length)
         self._memory[0] = 0
+        pipe.move(self._drain, self._null, length)
 
 
-def read_cell(fd: int) -> tuple[str, int, int, int] | None:
-    """Process id, stream, length and position of the frame that a dead supervisor was writing; None when it wrote none."""
-    is_active, stream, length, position, process_id = _CELL.unpack(os.pread(fd, _CELL.size, 0))
-    return (process_id.rstrip(b"\0").decode(), stream, length, position) if is_active else None
+def read_inflight(fds: dict[str, int]) -> Written | None:
+    """Process id, stream, position after the frame and bytes still to be taken, as a dead supervisor left them.
+
+    None when it was writing nothing.
+    """
+    is_active, stream, length, position, process_id = _CELL.unpack(os.pread(fds["cell"], _CELL.size, 0))
+    if not is_active:
+        return None
+    (taken,) = struct.unpack("i", fcntl.ioctl(fds["drain"], termios.FIONREAD, bytes(4)))
+    return process_id.rstrip(b"\0").decode(), stream, position, length - taken

@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 _READY_SECONDS = 10.0
 _DEATH_SECONDS = 5.0
 _RETRY_SECONDS = 1.0
+_OPEN_ATTEMPTS = 5
+_OPEN_PAUSE_SECONDS = 0.1
 
 
 class Lifeline:
@@ -56,10 +58,14 @@ class Lifeline:
     async def open(self) -> None:
         """Connect to the living supervisor, or start one. Raises Unavailable."""
         self._is_wanted = True
-        try:
-            await self._connect()
-        except (OSError, PermissionError) as error:
-            raise Unavailable(f"the supervisor of containers cannot be started: {error}") from error
+        for attempt in range(_OPEN_ATTEMPTS):
+            try:
+                await self._connect()
+                return
+            except (OSError, Unavailable) as error:  # the one that answered may have been about to die
+                if attempt == _OPEN_ATTEMPTS - 1:
+                    raise Unavailable(f"the supervisor of containers cannot be started: {error}") from error
+            await asyncio.sleep(_OPEN_PAUSE_SECONDS)
 
     async def ready(self) -> None:
         """Wait for a living supervisor. Raises Unavailable."""
@@ -98,6 +104,8 @@ class Lifeline:
             await self._wait_for_death()
 
     async def _living(self) -> Connection:
+        if not self._is_wanted:
+            raise Unavailable("this daemon has let go of the supervisor of containers, or another one has taken it over")
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 await self._ready.wait()
@@ -111,7 +119,8 @@ class Lifeline:
         if sock is None:
             sock = spawn.start(self._run_path, python=self._python)
         self._connection = Connection(sock, on_event=self._on_event, on_lost=self._on_lost)
-        answer, fds = await self._connection.request("hello")
+        async with asyncio.timeout(_READY_SECONDS):
+            answer, fds = await self._connection.request("hello")
         self._close_pidfd()
         self._pid = answer["pid"]
         self._pidfd = os.pidfd_open(answer["pid"])

@@ -55,13 +55,6 @@ class LogWriter:
         last = os.pread(self._fd, 1, self._size - TRAILER.size - 1)
         self._within_line[stream & ~CONTINUES_LINE] = last[0] != _LINE_FEED
 
-    def last_payload(self) -> bytes:
-        """What the last frame holds; empty when there is none in this segment."""
-        if self._size < OVERHEAD_BYTES:
-            return b""
-        (length,) = TRAILER.unpack(os.pread(self._fd, TRAILER.size, self._size - TRAILER.size))
-        return os.pread(self._fd, length, self._size - TRAILER.size - length)
-
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)

@@ -11,7 +11,7 @@ import time
 
 from engine.linux import pipe
 from engine.runtime import reactor as events
-from engine.runtime.inflight import InflightCell
+from engine.runtime.inflight import Inflight
 from engine.runtime.log_format import MAX_PAYLOAD_BYTES, OVERHEAD_BYTES
 
 TYPE_CHECKING = False
@@ -21,19 +21,17 @@ if TYPE_CHECKING:
     from engine.runtime.log_writer import LogWriter
     from engine.runtime.reactor import Reactor
 
-PIPE_BYTES = 1024 * 1024
 _MIN_READ_BYTES = 4096  # waiting for so much room keeps frames from becoming tiny
 
 
 class Copier:
-    """What all outputs share: one buffer, one side pipe, one cell. The supervisor has one thread."""
+    """What all outputs share: one buffer, one side pipe, one frame in flight. The supervisor has one thread."""
 
     def __init__(self) -> None:
-        self.cell = InflightCell()
+        self.inflight = Inflight()
         self._buffer = memoryview(bytearray(MAX_PAYLOAD_BYTES))
         self._side_read, self._side_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        pipe.grow(self._side_write, PIPE_BYTES)
-        self._null = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
+        pipe.grow(self._side_write, pipe.LARGE_BYTES)
 
     def read(self, fd: int, limit: int) -> memoryview:
         """Take bytes out of a terminal. Empty at its end; BlockingIOError when there is nothing."""
@@ -46,10 +44,6 @@ class Copier:
         while count < copied:
             count += os.readv(self._side_read, [self._buffer[count:copied]])
         return self._buffer[:copied]
-
-    def take(self, fd: int, length: int) -> None:
-        """Take out what was peeked at and written."""
-        pipe.discard(fd, self._null, length)
 
 
 class Output:
@@ -106,13 +100,9 @@ class Output:
             os.close(self.fd)
             self.fd, self.is_drained = -1, True
 
-    def skip_written(self, payload: bytes) -> None:
-        """Take out what the former supervisor had written to the log already, if it is still in the pipe."""
-        try:
-            if not self._is_terminal and bytes(self._copier.peek(self.fd, len(payload))) == payload:
-                self._copier.take(self.fd, len(payload))
-        except BlockingIOError:
-            return
+    def skip_written(self, length: int) -> None:
+        """Take out what the former supervisor had written to the log, but not taken out any more."""
+        self._copier.inflight.take(self.fd, length)
 
     def _on_readable(self, _events: int) -> None:
         self._pump()
@@ -139,10 +129,9 @@ class Output:
     def _copy_pipe(self, limit: int) -> int:
         data = self._copier.peek(self.fd, limit)
         if data and self._log is not None:
-            self._copier.cell.enter(self._process_id, self.stream, len(data), self._log.position)
+            self._copier.inflight.enter(self._process_id, self.stream, len(data), self._log.position)
             self._log.write(self.stream, data, time.time_ns())
-        self._copier.take(self.fd, len(data))
-        self._copier.cell.leave()
+        self._copier.inflight.take(self.fd, len(data))
         return len(data)
 
     def _copy_terminal(self, limit: int) -> int:

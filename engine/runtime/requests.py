@@ -15,7 +15,7 @@ import os
 from engine.linux import pidfd as pidfds
 from engine.runtime import custody as custodies
 from engine.runtime import departure, launch
-from engine.runtime.inflight import read_cell
+from engine.runtime.inflight import read_inflight
 from engine.runtime.steps import LaunchError
 from engine.runtime.supervised import Supervised, identify
 
@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.core.launch import CgroupSpec, LogSpec, ProcessSpec
     from engine.runtime.custody import Custody
-    from engine.runtime.inflight import InflightCell
+    from engine.runtime.inflight import Inflight, Written
     from engine.runtime.launch import Launched
     from engine.runtime.protocol import Body
 
@@ -41,11 +41,11 @@ class Refusal(Exception):
 class Requests:
     """``handle`` answers at once, or with None when the answer comes later or is not wanted."""
 
-    def __init__(self, custody: Custody, cell: InflightCell) -> None:
+    def __init__(self, custody: Custody, inflight: Inflight) -> None:
         self._custody = custody
-        self._cell = cell
+        self._inflight = inflight
         self._mounts = launch.MountCache()
-        self._written: tuple[str, int, int, int] | None = None
+        self._written: Written | None = None
 
     def handle(self, body: Body, fds: dict[str, int]) -> Answer | None:
         """Raises Refusal; anything else it raises is a bug."""
@@ -54,13 +54,12 @@ class Requests:
 
     def _op_hello(self, _body: Body, _fds: dict[str, int]) -> Answer:
         self._custody.announce_all()
-        return {"pid": os.getpid(), "processes": list(self._custody.table)}, {"cell": self._cell.fd}
+        return {"pid": os.getpid(), "processes": list(self._custody.table)}, self._inflight.fds()
 
     def _op_recover(self, _body: Body, fds: dict[str, int]) -> Answer:
-        cell = fds.get("cell", -1)
-        if cell >= 0:
-            self._written = read_cell(cell)
-            os.close(cell)
+        self._written = read_inflight(fds)
+        for fd in fds.values():
+            os.close(fd)
         return {}, {}
 
     def _op_adopt(self, body: Body, fds: dict[str, int]) -> Answer:

@@ -12,7 +12,7 @@ from engine.linux import pidfd as pidfds
 from engine.linux import pipe
 from engine.runtime.log_format import STDERR, STDOUT
 from engine.runtime.log_writer import LogWriter
-from engine.runtime.output import PIPE_BYTES, Copier, Output, allowance
+from engine.runtime.output import Copier, Output, allowance
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Supervised:
         for name, stream in _STREAMS.items():
             fd = self.fds.get(name, -1)
             if fd >= 0:
-                pipe.grow(fd, PIPE_BYTES)
+                pipe.grow(fd, pipe.LARGE_BYTES)
                 output = Output(
                     process_id=self.id,
                     fd=fd,

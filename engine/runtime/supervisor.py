@@ -11,6 +11,8 @@ import gc
 import os
 import socket
 
+from engine.linux import rlimit
+from engine.linux.oom import set_oom_score_adj
 from engine.runtime import reactor as events
 from engine.runtime import steps
 from engine.runtime.custody import Custody
@@ -23,6 +25,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.runtime.protocol import Body
 
+_OPEN_FILES = 65536  # a container takes about six
+_OOM_SCORE = -900  # all containers hang on this process; each of them gets a score of its own
+
 
 class Supervisor:
     """Serves the daemon on a listening socket until told to quit."""
@@ -31,7 +36,7 @@ class Supervisor:
         self._reactor = Reactor()
         copier = Copier()
         self._custody = Custody(reactor=self._reactor, copier=copier, send=self._send)
-        self._requests = Requests(self._custody, copier.cell)
+        self._requests = Requests(self._custody, copier.inflight)
         self._peer: Peer | None = None
         self._listener = listener
         listener.setblocking(False)
@@ -80,6 +85,8 @@ class Supervisor:
 def main(_run_path: str, listener_fd: int) -> None:
     """Serve on an inherited listening socket. The run folder is an argument for whoever looks at the list of processes."""
     os.chdir("/")
+    rlimit.raise_open_files(_OPEN_FILES)
+    set_oom_score_adj(_OOM_SCORE)
     os.set_inheritable(listener_fd, False)
     steps.progress.failing = os.environ.get("ATELIER_FAIL_STEP", "")  # a seam for tests
     Supervisor(socket.socket(fileno=listener_fd)).run()

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import CommandNotRunnable, Conflict, NotFound
+from engine.errors import CommandNotRunnable, Conflict, Fault, NotFound
 from engine.runtime.client import Supervisor
 from engine.runtime.log_format import STDERR, STDOUT
 from engine.runtime.process import Process, ProcessExit
+from engine.runtime.steps import STEPS
+from tests.engine.runtime.conftest import assert_nothing_left, end_all, open_client
 from tests.engine.runtime.container_specs import container_spec, exec_spec
 
 pytestmark = pytest.mark.requires_root
@@ -262,3 +264,21 @@ async def test_no_descriptor_of_supervisor_or_daemon_is_left_after_a_container(s
     for number in range(3):
         await once(f"d{number}")
     assert await counts() == before
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_start_that_fails_at_any_step_leaves_nothing(
+    base: Path, exits: list[ProcessExit], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setenv("ATELIER_FAIL_STEP", step)
+    client = open_client(base, exits)
+    await client.open()
+    try:
+        for is_last in (False, True):
+            with pytest.raises(Fault, match=step):
+                await run(client, base, "c1", "true", tty=is_last)
+        assert client.processes == {}
+    finally:
+        await end_all(client)
+    assert_nothing_left()
+    assert exits == []

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from engine.core.launch import ExecSpec, LaunchSpec
 from engine.linux import pty
+from engine.linux.bpf import attach_device_program
 from engine.linux.namespaces import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -28,7 +29,8 @@ from engine.runtime import enter, init
 from engine.runtime.control_groups import make_cgroups, open_membership, remove_cgroups, remove_directories
 from engine.runtime.descriptors import Descriptors
 from engine.runtime.filesystem import Prepared
-from engine.runtime.rootfs import MountCache, as_tuples, host_id, mount_devpts, mount_overlay, open_bind, open_cgroup_view
+from engine.runtime.overlay import mount_overlay
+from engine.runtime.rootfs import MountCache, as_tuples, host_id, mount_devpts, open_bind, open_cgroup_view
 from engine.runtime.steps import STEPS, LaunchError, as_launch_error, reach
 from engine.runtime.streams import ChildStreams, Streams, open_streams
 
@@ -121,6 +123,8 @@ def _create(spec: LaunchSpec, cache: MountCache, made: list[str], bench: _Bench)
     reach("cgroups")
     made += make_cgroups(spec["cgroup"])
     membership = open_membership(spec["cgroup"]["join"], bench.childs)
+    if membership.into >= 0:
+        _restrict_devices(spec, cache, membership.into)
     prepared.cgroups.extend(open_cgroup_view(spec["cgroup"], bench.childs))
     reach("streams")
     program = _read_program(spec["process"]["seccomp"])
@@ -151,6 +155,15 @@ def _prepare_mounts(spec: LaunchSpec, cache: MountCache, root_uid: int, childs: 
         binds.append(open_bind(bind, userns_fd=userns_fd))
         childs.add(binds[-1].mount_fd)
     return Prepared(rootfs_fd, devpts_fd, binds, [])
+
+
+def _restrict_devices(spec: LaunchSpec, cache: MountCache, cgroup_fd: int) -> None:
+    """A kernel may be built without; that matters only where nothing else holds a container back."""
+    try:
+        attach_device_program(cgroup_fd, cache.device_program())
+    except OSError:
+        if spec["cgroup"]["version"] == 2 and "CAP_SYS_ADMIN" in spec["process"]["capabilities"]:
+            raise
 
 
 def _settle(spec: LaunchSpec, pid: int, pidfd: int) -> int:

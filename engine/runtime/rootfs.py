@@ -1,16 +1,15 @@
 """The supervisor's half of a container's mounts: what takes the host's rights is made here, detached, and attached by the child.
 
-Overlay of id-mapped layers, bind sources, devpts, the view of the cgroups. Nothing made here ever has a path on the host.
+Id maps, bind sources, devpts, the view of the cgroups; the overlay has its own file. Nothing here has a path on the host.
 """
 
-import errno
 import os
 import signal
 from typing import NamedTuple
 
-from engine.core.launch import BindSpec, CgroupSpec, IdMapping, RootfsSpec
-from engine.linux.fscontext import FilesystemContext, new_mount
-from engine.linux.identity import set_file_ids
+from engine.core.launch import BindSpec, CgroupSpec, IdMapping
+from engine.linux.bpf import load_device_program
+from engine.linux.fscontext import new_mount
 from engine.linux.mount import (
     MOUNT_ATTR_IDMAP,
     MOUNT_ATTR_NODEV,
@@ -21,13 +20,12 @@ from engine.linux.mount import (
     open_tree,
 )
 from engine.linux.namespaces import CLONE_NEWUSER, clone3, open_namespace, write_id_maps
-from engine.linux.prctl import PR_GET_SECUREBITS, PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, prctl
 from engine.runtime.control_groups import MOUNT_POINT
 from engine.runtime.descriptors import Descriptors
+from engine.runtime.device_rules import device_program
 
 _TTY_GROUP = 5  # of every distribution; devpts gives new terminals to it
 _CACHED_MAPS = 128
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class AttachedMount(NamedTuple):
@@ -38,9 +36,13 @@ class AttachedMount(NamedTuple):
 
 
 class MountCache:
-    """User namespaces that carry an id map, kept because making one takes a process. Nothing of a container is held."""
+    """What launches share: user namespaces that carry an id map, since making one takes a process, and the device rules.
+
+    Nothing of a container is held.
+    """
 
     def __init__(self) -> None:
+        self._device_program = -1
         self._userns: dict[tuple[tuple[int, int, int], ...], int] = {}
 
     def userns(self, ids: list[IdMapping]) -> int:
@@ -54,7 +56,16 @@ class MountCache:
         self._userns[key] = found  # the most recently used one comes last
         return found
 
+    def device_program(self) -> int:
+        """The device rules in the kernel, owned by the cache. Raises OSError."""
+        if self._device_program < 0:
+            self._device_program = load_device_program(device_program())
+        return self._device_program
+
     def close(self) -> None:
+        if self._device_program >= 0:
+            os.close(self._device_program)
+            self._device_program = -1
         for fd in self._userns.values():
             os.close(fd)
         self._userns.clear()
@@ -71,22 +82,6 @@ def host_id(ids: list[IdMapping], inside: int) -> int:
         if entry["container"] <= inside < entry["container"] + entry["length"]:
             return entry["host"] + inside - entry["container"]
     return -1
-
-
-def mount_overlay(spec: RootfsSpec, *, userns_fd: int, root_uid: int) -> int:
-    """A detached overlay mount whose layers are id-mapped; on disk everything keeps the container's own ids.
-
-    Device nodes in a layer stay without effect (nodev): their superblock is the host's, so they would open real devices.
-    """
-    above, upper = os.path.split(spec["upper"])
-    beside, work = os.path.split(spec["work"])
-    if above != beside:
-        raise OSError(errno.EXDEV, "the work directory must stand beside the upper directory", spec["work"])
-    with Descriptors() as opened:
-        writable = opened.add(open_mapped(above, userns_fd=userns_fd))
-        lower_fds = [opened.add(open_mapped(layer, userns_fd=userns_fd)) for layer in reversed(spec["lower"])]
-        upper_fd, work_fd = (opened.add(os.open(name, _DIRECTORY, dir_fd=writable)) for name in (upper, work))
-        return _create_overlay(lower_fds, upper_fd=upper_fd, work_fd=work_fd, root_uid=root_uid)
 
 
 def open_mapped(path: str, *, userns_fd: int) -> int:
@@ -138,35 +133,6 @@ def _open_detached(path: str, attributes: int, *, userns_fd: int = 0, recursive:
         os.close(mount_fd)
         raise OSError(error.errno, f"{error.strerror} (setting its mount attributes)", path) from None
     return mount_fd
-
-
-def _create_overlay(lower_fds: list[int], *, upper_fd: int, work_fd: int, root_uid: int) -> int:
-    with FilesystemContext("overlay") as context:
-        context.set_string("source", "overlay")
-        for fd in lower_fds:
-            context.set_fd("lowerdir+", fd)
-        context.set_fd("upperdir", upper_fd)
-        context.set_fd("workdir", work_fd)
-        # An upper directory then holds whole files and whole directories, which is what diff and commit read.
-        for option in ("metacopy", "redirect_dir", "index"):
-            context.set_string(option, "off")
-        _create_as(context, root_uid)
-        return context.mount(MOUNT_ATTR_NODEV)
-
-
-def _create_as(context: FilesystemContext, uid: int) -> None:
-    """Overlayfs writes into its work directory as whoever mounts it, and the host's root has no id in a mapped layer.
-
-    So the container's root does, for file access only; the securebit keeps the capabilities meanwhile.
-    """
-    securebits = prctl(PR_GET_SECUREBITS)
-    prctl(PR_SET_SECUREBITS, securebits | SECBIT_NO_SETUID_FIXUP)
-    try:
-        set_file_ids(uid, uid)
-        context.create()
-    finally:
-        set_file_ids(0, 0)
-        prctl(PR_SET_SECUREBITS, securebits)
 
 
 def _make_userns(mappings: list[tuple[int, int, int]]) -> int:

@@ -31,9 +31,10 @@ class Bench:
     def shell(self, script: str, **options: Any) -> LaunchSpec:
         return self.spec("sh", "-c", script, **options)
 
-    def run(self, spec: LaunchSpec, *, text: str = "", fail_step: str = "") -> dict[str, Any]:
-        """Run the container to its end."""
-        return self._order({"container": spec, "execs": None, "fail_container": fail_step, "fail_exec": "", "input": text})
+    def run(self, spec: LaunchSpec, *, text: str = "", fail_step: str = "", by_path: bool = False) -> dict[str, Any]:
+        """Run the container to its end; ``by_path`` mounts its layers as older kernels need it."""
+        order = {"container": spec, "execs": None, "fail_container": fail_step, "fail_exec": "", "input": text}
+        return self._order(order | {"by_path": by_path})
 
     def output(self, script: str, **options: Any) -> str:
         """What a shell script of a new container prints, both streams."""
@@ -65,7 +66,8 @@ class Bench:
 
     def order(self, container: LaunchSpec, execs: list[ExecSpec], *, fail_step: str = "") -> dict[str, Any]:
         """Run the execs in turn in a container, which is killed then."""
-        return self._order({"container": container, "execs": execs, "fail_container": "", "fail_exec": fail_step, "input": ""})
+        order = {"container": container, "execs": execs, "fail_container": "", "fail_exec": fail_step, "input": ""}
+        return self._order(order | {"by_path": False})
 
     def _order(self, order: dict[str, Any]) -> dict[str, Any]:
         done = subprocess.run(

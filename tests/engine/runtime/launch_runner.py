@@ -9,19 +9,24 @@ import os
 import select
 import signal
 import sys
+from functools import partial
 from typing import Any
 
 sys.path.insert(0, os.getcwd())
 
 from engine.core.launch import ExecSpec
-from engine.runtime import steps
+from engine.runtime import launch, steps
 from engine.runtime.launch import Launched, LaunchError, MountCache, create_container, enter_container, release, remove_cgroups
+from engine.runtime.overlay import mount_overlay
 
 
 def main() -> None:
     order = json.load(sys.stdin)
     cache = MountCache()
     cache.userns(order["container"]["ids"])
+    cache.device_program()
+    if order["by_path"]:
+        launch.mount_overlay = partial(mount_overlay, by_path=True)  # type: ignore[attr-defined]  # as older kernels do it
     before = snapshot()
     steps.progress.failing = order["fail_container"]
     outcome = run_container(order, cache)

@@ -9,6 +9,7 @@ from tests.engine.runtime.container_specs import FIRST_ID
 from tests.engine.runtime.launch_bench import Bench
 
 pytestmark = pytest.mark.requires_root
+BOTH_WAYS = pytest.mark.parametrize("by_path", [False, True], ids=["descriptors", "paths"])
 
 
 @pytest.fixture
@@ -111,31 +112,35 @@ def test_the_working_directory_is_made_when_missing(bench: Bench) -> None:
     assert (Path(spec["rootfs"]["upper"]) / "srv/data").is_dir()
 
 
-def test_files_keep_the_containers_own_ids_on_disk(bench: Bench) -> None:
+@BOTH_WAYS
+def test_files_keep_the_containers_own_ids_on_disk(bench: Bench, by_path: bool) -> None:
     spec = bench.shell("echo x > /new; chown 1000:2000 /new; echo y > /tmp/other")
-    bench.run(spec)
+    bench.run(spec, by_path=by_path)
     status = (Path(spec["rootfs"]["upper"]) / "new").stat()
     assert (status.st_uid, status.st_gid) == (1000, 2000)
 
 
-def test_layers_lie_in_order_and_are_never_written(bench: Bench, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_layers_lie_in_order_and_are_never_written(bench: Bench, tmp_path: Path, by_path: bool) -> None:
     for name in ("middle", "top"):
         (tmp_path / name / "etc").mkdir(parents=True)
         (tmp_path / name / "etc/which").write_text(name)
     spec = bench.shell("cat /etc/which; echo changed > /etc/which")
     spec["rootfs"]["lower"] += [str(tmp_path / "middle"), str(tmp_path / "top")]
-    assert bench.run(spec)["stdout"] == "top"
+    assert bench.run(spec, by_path=by_path)["stdout"] == "top"
     assert (tmp_path / "top/etc/which").read_text() == "top"
 
 
-def test_many_layers_can_be_stacked(bench: Bench, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_many_layers_can_be_stacked(bench: Bench, tmp_path: Path, by_path: bool) -> None:
     layers = [tmp_path / f"layer-with-a-rather-long-name-{number}" for number in range(125)]
     for number, layer in enumerate(layers):
         layer.mkdir()
         (layer / f"f{number}").touch()
     spec = bench.shell("ls / | grep -c ^f")
     spec["rootfs"]["lower"] += [str(layer) for layer in layers]
-    assert bench.run(spec)["stdout"] == "125\n"
+    outcome = bench.run(spec, by_path=by_path)
+    assert (outcome["stdout"], outcome["left"]) == ("125\n", {})
 
 
 def test_a_readonly_rootfs_refuses_writes_but_its_tmpfs_takes_them(bench: Bench) -> None:

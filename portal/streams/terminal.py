@@ -16,10 +16,12 @@ from portal.labs.lifecycle import LabState
 from portal.streams.engine import EngineAway, inspect_exec, join_exec, open_engine, resize_exec
 from portal.streams.flow import InputQueue, Window
 from portal.streams.lab_socket import LabConsumer
+from portal.streams.replay import QuestionFilter
 from portal.streams.shell import open_shell
 
 _WINDOW_BYTES = 256 * 1024
 _INPUT_BYTES = 1024 * 1024
+_REPLAY_PAUSE_SECONDS = 0.05
 _TOO_BIG = 1009
 _LARGEST_SCREEN = 1000
 
@@ -56,6 +58,8 @@ class TerminalConsumer(LabConsumer):
             shell = await open_shell(docker, self.lab)
             async with join_exec(docker, shell.exec_id) as stream:
                 await self.send_message(type="ready", replayed=shell.is_old)
+                if shell.is_old:
+                    await self._replay(stream)
                 await self._pump(docker, shell.exec_id, stream)
             found = await inspect_exec(docker, shell.exec_id)
             if found is not None and found.get("Running"):
@@ -63,9 +67,29 @@ class TerminalConsumer(LabConsumer):
             await self.send_message(type="exit", code=found.get("ExitCode") if found else None)
 
     async def _wait_until_running(self) -> None:
+        told = ""
         while self.lab.state != LabState.RUNNING or not self.lab.container_id:
-            await self.send_message(type="waiting", state=self.lab.state)
+            if self.lab.state != told:
+                told = self.lab.state
+                await self.send_message(type="waiting", state=told)
             await self.wait_for_change()
+
+    async def _replay(self, stream: Stream) -> None:
+        """Show the last output without the questions in it. It comes in one go, so the first pause is its end."""
+        questions = QuestionFilter()
+        with contextlib.suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(_REPLAY_PAUSE_SECONDS):
+                    message = await stream.read_out()
+                if message is None:
+                    break
+                await self._show(questions.feed(message.data))
+        await self._show(questions.finish())
+
+    async def _show(self, data: bytes) -> None:
+        if data:
+            await self._window.take(len(data))
+            await self.send(bytes_data=data)
 
     async def _pump(self, docker: Docker, exec_id: str, stream: Stream) -> None:
         """Carry bytes both ways until the shell's side ends."""
@@ -75,8 +99,7 @@ class TerminalConsumer(LabConsumer):
         ]
         try:
             while (message := await stream.read_out()) is not None:
-                await self._window.take(len(message.data))
-                await self.send(bytes_data=message.data)
+                await self._show(message.data)
         finally:
             for helper in helpers:
                 helper.cancel()

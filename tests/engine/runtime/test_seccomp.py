@@ -1,0 +1,147 @@
+"""System call filters: the default as data, Docker's JSON, and compiled ones in force."""
+
+import ctypes
+import errno
+import json
+import os
+import platform
+from pathlib import Path
+
+import pytest
+
+from engine.errors import InvalidParameter
+from engine.linux.prctl import PR_SET_NO_NEW_PRIVS, prctl
+from engine.linux.seccomp import load_filter
+from engine.runtime.seccomp_cache import SeccompCache
+from engine.runtime.seccomp_calls import ALLOWED, BY_CAPABILITY
+from engine.runtime.seccomp_compiler import compile_profile
+from engine.runtime.seccomp_profile import Condition, Profile, Rule, default_profile, parse_profile
+
+X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="uses numbers of x86_64")
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def names(profile: Profile) -> set[str]:
+    return {name for rule in profile.rules if rule.errno == 0 and not rule.conditions for name in rule.names}
+
+
+def errno_under(program: bytes, number: int, *arguments: int) -> int:
+    """errno of a system call in a child under the filter, 0 when it worked."""
+    pid = os.fork()
+    if pid == 0:
+        prctl(PR_SET_NO_NEW_PRIVS, 1)
+        load_filter(program)
+        failed = LIBC.syscall(ctypes.c_long(number), *(ctypes.c_long(value) for value in arguments)) < 0
+        os._exit(ctypes.get_errno() if failed else 0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.parametrize("capability", BY_CAPABILITY)
+def test_a_capability_brings_its_calls(capability: str) -> None:
+    assert set(BY_CAPABILITY[capability].split()) <= names(default_profile([capability]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mount",
+        "unshare",
+        "setns",
+        "bpf",
+        "keyctl",
+        "add_key",
+        "kexec_load",
+        "init_module",
+        "io_uring_setup",
+        "userfaultfd",
+        "reboot",
+    ],
+)
+def test_without_capabilities_dangerous_calls_are_not_allowed(name: str) -> None:
+    assert name not in names(default_profile([]))
+
+
+def test_no_call_is_named_twice() -> None:
+    assert len(ALLOWED) == len(set(ALLOWED))
+
+
+@X86
+@pytest.mark.parametrize(
+    ("number", "arguments", "expected"),
+    [
+        (39, (), 0),  # getpid
+        (272, (0x10000000,), errno.EPERM),  # unshare(CLONE_NEWUSER)
+        (250, (0,), errno.EPERM),  # keyctl
+        (425, (1, 0), errno.EPERM),  # io_uring_setup
+        (435, (0, 0), errno.ENOSYS),  # clone3, so that the C library falls back
+        (56, (0x10000000,), errno.EPERM),  # clone(CLONE_NEWUSER)
+        (41, (1, 1, 0), 0),  # socket(AF_UNIX)
+        (41, (38, 5, 0), errno.EPERM),  # socket(AF_ALG)
+        (41, (40, 1, 0), errno.EPERM),  # socket(AF_VSOCK)
+        (135, (0xFFFFFFFF,), 0),  # personality, asking
+        (135, (0x0040000,), errno.EPERM),  # personality(ADDR_NO_RANDOMIZE)
+        (452, (-1, 0, 0, 0), errno.EFAULT),  # fchmodat2: reaches the kernel even if the library has no name for it
+        (1000, (), errno.ENOSYS),  # a call of the future
+    ],
+)
+def test_the_default_filter_in_force(number: int, arguments: tuple[int, ...], expected: int) -> None:
+    assert errno_under(compile_profile(default_profile([])), number, *arguments) == expected
+
+
+DOCUMENT = {
+    "defaultAction": "SCMP_ACT_ERRNO",
+    "defaultErrnoRet": 38,
+    "syscalls": [
+        {"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}},
+        {"names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": 11, "excludes": {"caps": ["CAP_SYS_ADMIN"]}},
+        {"names": ["arch_prctl"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["amd64"]}},
+        {
+            "names": ["dup"],
+            "action": "SCMP_ACT_ALLOW",
+            "args": [{"index": 1, "value": 4, "valueTwo": 5, "op": "SCMP_CMP_MASKED_EQ"}],
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "machine", "rules"),
+    [
+        ([], "x86_64", [("clone",), ("arch_prctl",), ("dup",)]),
+        (["CAP_SYS_ADMIN"], "x86_64", [("mount",), ("arch_prctl",), ("dup",)]),
+        ([], "aarch64", [("clone",), ("dup",)]),
+    ],
+)
+def test_dockers_form_is_read_for_capabilities_and_machine(
+    capabilities: list[str], machine: str, rules: list[tuple[str, ...]]
+) -> None:
+    profile = parse_profile(DOCUMENT, capabilities, machine=machine)
+    assert profile.default_errno == 38
+    assert [rule.names for rule in profile.rules] == [("read", "write"), *rules]
+    assert profile.rules[-1] == Rule(("dup",), conditions=(Condition(1, "MASKED_EQ", 4, 5),))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [[], {}, {"defaultAction": "SCMP_ACT_TRAP"}, {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["x"]}]}, "text"],
+)
+def test_what_is_no_profile_is_refused(document: object) -> None:
+    with pytest.raises(InvalidParameter, match="invalid seccomp profile"):
+        parse_profile(document, [])
+
+
+def test_a_filter_is_compiled_once_and_found_by_what_it_says(tmp_path: Path) -> None:
+    cache = SeccompCache(tmp_path / "seccomp")
+    first = Path(cache.path(["CAP_CHOWN"]))
+    stamp = first.stat().st_mtime_ns
+    assert cache.path(["CAP_KILL"]) == str(first), "neither capability has calls of its own"
+    assert cache.path(["CAP_SYS_ADMIN"]) != str(first)
+    assert cache.path([], document=json.dumps(DOCUMENT)) != str(first)
+    assert first.stat().st_mtime_ns == stamp
+    assert sorted(path.suffix for path in (tmp_path / "seccomp").iterdir()) == [".bpf"] * 3
+
+
+def test_a_document_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="invalid seccomp profile"):
+        SeccompCache(tmp_path).path([], document="{")

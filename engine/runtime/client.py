@@ -25,6 +25,7 @@ from engine.runtime.log_watch import LogWatcher
 from engine.runtime.process import Process, ProcessExit
 from engine.runtime.protocol import Body
 
+_CLOSE_SECONDS = 2.0
 _OPEN_FILES = 65536  # a process takes about four, and each of its readers two
 
 
@@ -143,6 +144,8 @@ class Supervisor:
 
     async def close(self, *, stop_supervisor_if_idle: bool = True) -> None:
         """Let go of the supervisor. While it has processes it goes on by itself."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)  # ends that are just being recorded
         await self._lifeline.close(stop_supervisor=stop_supervisor_if_idle)
         for task in self._tasks:
             task.cancel()

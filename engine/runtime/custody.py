@@ -119,15 +119,18 @@ class Custody:
 
     # -- what happens
 
-    def _on_errors(self, process: Supervised) -> None:
-        """The child says why it cannot go on, or executes its command, which closes the pipe."""
+    def _on_errors(self, process: Supervised) -> bool:
+        """The child says why it cannot go on, or executes its command, which closes the pipe. True when there may be more."""
         try:
             data = os.read(process.errors, _ERRORS_BYTES)
         except BlockingIOError:
-            return
-        if data:
-            process.failure += data
-            return
+            return False
+        process.failure += data
+        if not data:
+            self._on_errors_closed(process)
+        return bool(data)
+
+    def _on_errors_closed(self, process: Supervised) -> None:
         self._reactor.remove(process.errors)
         os.close(process.errors)
         process.errors = -1
@@ -146,8 +149,10 @@ class Custody:
 
     def _on_end(self, process: Supervised) -> None:
         self._reactor.remove(process.pidfd)
-        while process.errors >= 0:
-            self._on_errors(process)  # at its end by now: a start comes before its exit
+        while process.errors >= 0 and self._on_errors(process):
+            pass
+        if process.errors >= 0:  # somebody else holds it open; a start comes before its exit all the same
+            self._on_errors_closed(process)
         process.has_ended, process.ended_at_ns = True, time.time_ns()
         try:
             self._reaped(process, departure.reap(process.pidfd))

@@ -46,6 +46,7 @@ class Lifeline:
         self._connection: Connection | None = None
         self._ready = asyncio.Event()
         self._is_wanted = False
+        self._spawned: set[int] = set()
         self._pid: int | None = None
         self._pidfd = -1
         self._recovery: asyncio.Task[None] | None = None
@@ -117,7 +118,8 @@ class Lifeline:
     async def _connect(self) -> None:
         sock = spawn.connect(self._run_path)
         if sock is None:
-            sock = spawn.start(self._run_path, python=self._python)
+            pid, sock = spawn.start(self._run_path, python=self._python)
+            self._spawned.add(pid)
         self._connection = Connection(sock, on_event=self._on_event, on_lost=self._on_lost)
         async with asyncio.timeout(_READY_SECONDS):
             answer, fds = await self._connection.request("hello")
@@ -153,7 +155,7 @@ class Lifeline:
             # It closed the connection and lives: a second one beside it would be worse than its end.
             send_signal(self._pidfd, 9)
             await _readable(self._pidfd)
-        spawn.reap(self._pidfd)
+        spawn.reap_all(self._spawned)
         if self._pid is not None:
             spawn.reap_strays(session=self._pid, known=self._known_pids())
             self._pid = None

@@ -35,30 +35,31 @@ def connect(run_path: Path) -> socket.socket | None:
     return sock
 
 
-def start(run_path: Path, *, python: str) -> socket.socket:
-    """Start a supervisor and connect to it.
+def start(run_path: Path, *, python: str) -> tuple[int, socket.socket]:
+    """Start a supervisor and connect to it; answers its pid as well.
 
     The listening socket is made here and inherited, so that there is no moment in which it does not answer.
     """
     path = socket_path(run_path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(path))
         path.chmod(0o600)
         listener.listen(_BACKLOG)
-        _spawn(python, run_path, listener)
+        pid = _spawn(python, run_path, listener)
         sock = connect(run_path)
     if sock is None:
         raise ConnectionRefusedError(str(path))
-    return sock
+    return pid, sock
 
 
-def _spawn(python: str, run_path: Path, listener: socket.socket) -> None:
+def _spawn(python: str, run_path: Path, listener: socket.socket) -> int:
     program = _PROGRAM.format(path=str(_SOURCE_PATH), run=str(run_path), listener=_LISTENER_FD)
     log = os.open(socket_path(run_path).with_name("supervisor.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        os.posix_spawn(
+        return os.posix_spawn(
             python,
             [python, "-S", "-E", "-c", program],
             os.environ,
@@ -83,6 +84,16 @@ def reap(pidfd: int) -> int | None:
     if found is None:
         return None
     return found.si_status << 8 if found.si_code == os.CLD_EXITED else found.si_status
+
+
+def reap_all(pids: set[int]) -> None:
+    """Take those out of ``pids`` that have ended and are reaped now, or are no children of the daemon."""
+    for pid in list(pids):
+        try:
+            if os.waitpid(pid, os.WNOHANG) != (0, 0):
+                pids.discard(pid)
+        except ChildProcessError:
+            pids.discard(pid)
 
 
 def end_child(pidfd: int) -> None:

@@ -15,7 +15,7 @@ import pytest
 from engine.core.launch import ExecSpec, LaunchSpec
 from engine.errors import EngineError, NotFound, Unavailable
 from engine.runtime.client import Supervisor
-from engine.runtime.process import Process, ProcessExit
+from engine.runtime.process import ProcessExit
 from tests.engine.runtime.conftest import assert_nothing_left, end_all, open_client
 from tests.engine.runtime.container_specs import container_spec, exec_spec
 from tests.engine.runtime.test_supervisor import output, run, seen
@@ -281,6 +281,23 @@ async def test_a_stopped_daemon_leaves_the_supervisor_while_it_has_processes(bas
         assert second.processes["c1"].is_running
 
 
-async def test_a_daemon_that_does_not_read_holds_nothing_up(supervisor: Supervisor, base: Path) -> None:
-    processes: list[Process] = [await run(supervisor, base, f"c{number}", "sh", "-c", "seq 100000") for number in range(5)]
-    assert [(await process.wait()).status for process in processes] == [0] * 5
+async def test_a_daemon_that_stands_still_holds_nothing_up(base: Path, exits: list[ProcessExit]) -> None:
+    specs = [container_spec(base, f"c{number}", "sh", "-c", f"sleep 0.3; seq 100000; exit {number}") for number in range(5)]
+    async with daemon(base, *specs) as former:
+        former.child.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(0.5)
+        async with successor(base, exits) as client:
+            for number in range(5):
+                process = client.processes[f"c{number}"]
+                assert (await process.wait()).status == number
+                assert (await output(process)).count(b"\n") == 100_000
+
+
+async def test_many_ends_at_once_reach_a_daemon_that_was_away(base: Path, exits: list[ProcessExit]) -> None:
+    specs: list[LaunchSpec | ExecSpec] = [container_spec(base, "c1", "sleep", "1000")]
+    specs += [exec_spec(base, "c1", f"e{number}", "sh", "-c", f"sleep 0.5; exit {number}") for number in range(40)]
+    async with daemon(base, *specs) as former:
+        await former.kill()
+        await asyncio.sleep(0.7)
+        async with successor(base, exits) as client:
+            assert [(await client.processes[f"e{number}"].wait()).status for number in range(40)] == list(range(40))

@@ -43,7 +43,6 @@ def run_command(process: ProcessSpec, streams: ChildStreams, *, program: bytes, 
     steps.reach("rlimits")
     _lower_rlimits(process["rlimits"])
     _reset_signals()
-    os.umask(0o022)
     _drop_rights(process, account, program)
     _execute(process, account)
 

@@ -16,6 +16,8 @@ from engine.runtime.descriptors import Descriptors
 
 MOUNT_POINT = "/sys/fs/cgroup"
 
+_CPUSET_V1_ONLY = "cpuset.memory_migrate"
+
 _REMOVE_ATTEMPTS = 50
 _REMOVE_PAUSE_SECONDS = 0.002
 
@@ -94,7 +96,16 @@ def _make_directory(path: str) -> bool:
         os.mkdir(path, 0o755)
     except FileExistsError:
         return False
+    if os.path.exists(f"{path}/{_CPUSET_V1_ONLY}"):
+        _inherit_cpuset(path)
     return True
+
+
+def _inherit_cpuset(path: str) -> None:
+    """A new cpuset of version 1 is empty and takes no process; it starts as the one above it."""
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        with open(f"{os.path.dirname(path)}/{name}", "rb") as above, open(f"{path}/{name}", "wb", buffering=0) as own:
+            own.write(above.read())
 
 
 def _write_values(spec: CgroupSpec, directory: str, *, outside: list[str]) -> None:

@@ -46,6 +46,7 @@ def run(spec: ExecSpec, end: EnterEnd) -> NoReturn:
     """Never returns: becomes the command, or reports why not and exits."""
     try:
         gc.disable()
+        os.umask(0o022)
         prctl(PR_SET_DUMPABLE, 0)
         close_all_but(sorted(set(end.fds())))
         _run(spec, end)

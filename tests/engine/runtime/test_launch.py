@@ -1,10 +1,14 @@
 """Launching real containers: streams, users, directories, limits of the process, and what a failed command says."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.core.limits import Limits, cgroup_path, plan_cgroup
+from engine.core.tenants import Tenant
+from engine.linux.cgroups import detect_layout
 from tests.engine.runtime.container_specs import FIRST_ID
 from tests.engine.runtime.launch_bench import Bench
 
@@ -208,6 +212,16 @@ def test_the_small_init_hides_the_hosts_interpreter(bench: Bench) -> None:
     outcome = bench.run(spec)
     assert outcome["stdout"] == ""
     assert outcome["stderr"].count("Permission denied") >= 4
+
+
+def test_limits_planned_for_this_host_can_be_written(bench: Bench) -> None:
+    spec = bench.shell("grep Cpus_allowed_list /proc/self/status")
+    limits = Limits(memory_bytes=64 * 2**20, nano_cpus=500_000_000, pids=50, cpuset_cpus="0")
+    path = cgroup_path(f"test-{os.getpid()}", Tenant("team", "member"), "planned")
+    spec["cgroup"] = plan_cgroup(detect_layout(), path, limits)
+    outcome = bench.run(spec)
+    assert (outcome["stdout"].split(), outcome["left"]) == (["Cpus_allowed_list:", "0"], {})
+    assert not any(Path(directory).exists() for directory in spec["cgroup"]["directories"])
 
 
 def test_oom_score_is_raised(bench: Bench) -> None:

@@ -70,7 +70,7 @@ class Reactor:
             _guarded(handler)
 
 
-def _guarded(handler: Callable[..., None], *arguments: object) -> None:
+def _guarded(handler: Callable[..., object], *arguments: object) -> None:
     try:
         handler(*arguments)
     except Exception:

@@ -37,10 +37,10 @@ async def _handle_exec_exit(engine: Engine, ended: ProcessExit) -> None:
 async def _handle_container_exit(engine: Engine, ended: ProcessExit) -> None:
     # A start that is still being recorded holds the lock, so even the shortest run is recorded in order.
     async with engine.containers.lock(ended.container_id):
-        await engine.supervisor.forget(ended.process_id)
         record = engine.containers.get(ended.container_id)
         if record is not None and record.run.state in ALIVE:
             await finish_locked(engine, record, status=ended.status, oom=ended.oom, finished_ns=ended.finished_at_ns)
+        await engine.supervisor.forget(ended.process_id)  # last: until it is recorded, the supervisor keeps it for a next daemon
     await remove_if_wanted(engine, ended.container_id)
 
 

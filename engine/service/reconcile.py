@@ -54,8 +54,8 @@ async def _reconcile_running(engine: Engine, record: ContainerRecord, process: P
         await finish_locked(engine, record, status=None, oom=False, finished_ns=time.time_ns())
     elif process.exit is not None:
         ended = process.exit
-        await engine.supervisor.forget(record.container_id)
         await finish_locked(engine, record, status=ended.status, oom=ended.oom, finished_ns=ended.finished_at_ns)
+        await engine.supervisor.forget(record.container_id)
 
 
 async def _adopt(engine: Engine, record: ContainerRecord) -> Process | None:

@@ -1,3 +1,5 @@
+"""Logs: what is written comes back, from any position, by lines, and on as it grows."""
+
 import asyncio
 from pathlib import Path
 

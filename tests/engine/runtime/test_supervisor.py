@@ -1,3 +1,5 @@
+"""Containers and execs through the supervisor: output, input, exit codes, failures that leave nothing."""
+
 import asyncio
 import signal
 from pathlib import Path

@@ -50,6 +50,8 @@ def _correct(lab: Lab, seen: dict[str, Any] | None, observed_at_ns: int) -> None
     if lab.state in (LabState.PENDING, LabState.REMOVING):
         # No job works on the wish any more, so it will not come true by itself.
         move(lab, LabEvent.FAILS, error_kind="bug", message="the job of this lab was lost")
+    elif is_running and lab.state == LabState.STOPPING:
+        move(lab, LabEvent.FAILS, **changes)
     elif is_running != (lab.state == LabState.RUNNING):
         move(lab, LabEvent.RUNS if is_running else LabEvent.STOPS, **changes)
 

@@ -26,15 +26,23 @@ from tests.portal.streams.sockets import close_code, open_socket, receive_type
 pytestmark = [pytest.mark.requires_root, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def programs(db: None, short_path: Path, redis_url: str, settings: Any) -> Iterator[Programs]:
+@pytest.fixture(scope="module")
+def running_programs(django_db_setup: None, short_path: Path, redis_url: str) -> Iterator[Programs]:
     programs = Programs(folder=short_path, redis_url=redis_url)
     try:
         programs.start_all()
-        settings.ENGINE_SOCKET = str(programs.engine.socket_path)
         yield programs
     finally:
         programs.stop_all()
+
+
+@pytest.fixture
+def programs(running_programs: Programs, db: None, settings: Any) -> Iterator[Programs]:
+    """The file's programs, all of them running, with no container of another test."""
+    settings.ENGINE_SOCKET = str(running_programs.engine.socket_path)
+    running_programs.engine.remove_containers()
+    yield running_programs
+    wait_for_jobs(running_programs)
 
 
 @pytest.fixture

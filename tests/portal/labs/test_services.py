@@ -1,0 +1,132 @@
+"""Quotas, where several ask at once, and the jobs that labs become."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from portal.audit.models import AuditEntry
+from portal.jobs.models import Job
+from portal.labs.lifecycle import LabState
+from portal.labs.models import Lab
+from portal.labs.refusals import NoHost, NotNow, OverQuota, Refusal
+from portal.labs.services import launch_lab, remove_lab, start_lab, stop_lab
+from tests.portal.conftest import Cast, HostQueue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def in_parallel(count: int, call: Any) -> list[object]:
+    """Return what ``call`` gave or raised in each of so many threads with a connection of its own."""
+
+    def run(_: int) -> object:
+        try:
+            return call()
+        except Refusal as refusal:
+            return refusal
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def set_quota(cast: Cast, **values: float) -> None:
+    type(cast.team).objects.update(**values)
+    cast.team.refresh_from_db()
+
+
+def set_state(lab: Lab, state: LabState) -> Lab:
+    Lab.objects.filter(pk=lab.pk).update(state=state)
+    lab.refresh_from_db()
+    return lab
+
+
+@pytest.mark.parametrize("quota", [{"labs": 2}, {"member_labs": 2}, {"member_cpus": 1.0}, {"memory_bytes": 2**28}, {"pids": 299}])
+def test_of_many_launches_at_once_only_so_many_are_granted_as_fit(cast: Cast, quota: dict[str, float]) -> None:
+    set_quota(cast, **quota)
+
+    results = in_parallel(6, lambda: launch_lab(owner=cast.ada, team=cast.team, template=cast.template))
+
+    assert Lab.objects.count() == 2
+    assert sum(isinstance(result, OverQuota) for result in results) == 4
+
+
+def test_of_many_starts_at_once_only_so_many_are_granted_as_fit(cast: Cast) -> None:
+    labs = [set_state(cast.launch(), LabState.STOPPED) for _ in range(3)]
+    set_quota(cast, cpus=1.0)
+    waiting = list(labs)
+
+    results = in_parallel(3, lambda: start_lab(actor=cast.ada, lab=waiting.pop()))
+
+    assert Lab.objects.filter(state=LabState.PENDING).count() == 2
+    assert sum(isinstance(result, OverQuota) for result in results) == 1
+
+
+def test_many_clicks_on_one_button_make_one_job(cast: Cast) -> None:
+    lab = set_state(cast.launch(), LabState.RUNNING)
+
+    results = in_parallel(4, lambda: stop_lab(actor=cast.ada, lab=Lab.objects.select_related().get(pk=lab.pk)))
+
+    assert Job.objects.filter(action="lab.stop").count() == 1
+    assert sum(isinstance(result, NotNow) for result in results) == 3
+
+
+def test_a_refused_launch_leaves_nothing(cast: Cast, host_queue: HostQueue) -> None:
+    set_quota(cast, member_cpus=0.4)
+    with pytest.raises(OverQuota):
+        cast.launch()
+    assert not (Lab.objects.exists() or Job.objects.exists() or AuditEntry.objects.exists() or host_queue.messages())
+
+
+def test_a_stopped_lab_takes_its_place_but_no_processor(cast: Cast) -> None:
+    set_quota(cast, labs=3, cpus=0.5)
+    set_state(cast.launch(), LabState.STOPPED)
+    set_state(cast.launch(), LabState.STOPPED)
+    cast.launch()
+    with pytest.raises(OverQuota, match="labs"):
+        cast.launch()
+
+
+def test_the_quota_of_one_member_is_not_touched_by_another(cast: Cast) -> None:
+    set_quota(cast, member_labs=1)
+    cast.launch(cast.ada)
+    cast.launch(cast.alan)
+    with pytest.raises(OverQuota):
+        cast.launch(cast.ada)
+
+
+def test_no_host_no_lab(cast: Cast) -> None:
+    type(cast.host).objects.update(is_enabled=False)
+    with pytest.raises(NoHost):
+        cast.launch()
+
+
+def test_a_launch_becomes_a_job_for_the_owners_tenant(cast: Cast, host_queue: HostQueue) -> None:
+    lab = cast.launch()
+    (message,) = host_queue.messages()
+    assert (message["action"], message["tenant"], message["object_key"]) == ("lab.start", "demo/ada", f"lab:{lab.uuid}")
+    assert message["parameters"] == {
+        "lab": str(lab.uuid),
+        "image": "atelier/shell:latest",
+        "command": [],
+        "cpus": 0.5,
+        "memory_bytes": 2**27,
+        "pids": 100,
+        "hostname": "shell",
+    }
+
+
+def test_removing_waits_for_the_start_that_is_under_way(cast: Cast, host_queue: HostQueue) -> None:
+    lab = cast.launch()
+    remove_lab(actor=cast.ada, lab=lab)
+    assert [message["action"] for message in host_queue.messages()] == ["lab.start"]
+    assert list(Job.objects.order_by("pk").values_list("action", flat=True)) == ["lab.start", "lab.remove"]
+
+
+def test_who_did_what_is_on_record(cast: Cast) -> None:
+    lab = set_state(cast.launch(), LabState.RUNNING)
+    stop_lab(actor=cast.grace, lab=lab)
+    entries = AuditEntry.objects.order_by("pk").values_list("actor_name", "action", "subject")
+    assert list(entries) == [("ada", "lab.launch", lab.object_key), ("grace", "lab.stop", lab.object_key)]

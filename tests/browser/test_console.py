@@ -47,6 +47,22 @@ def test_the_keyboard_is_in_the_shell_at_once(site: Site) -> None:
     assert shell.typed == "echo é\r"
 
 
+@pytest.mark.parametrize("is_shell_first", [True, False])
+def test_the_keyboard_goes_to_a_shell_that_has_just_started(site: Site, is_shell_first: bool) -> None:
+    lab = site.make_lab(state="creating")
+    page = site.open(f"/labs/{lab.uuid}/")
+    live = site.sockets.wait("live", count=site.sockets.count("live"))
+    shell = site.sockets.wait("terminal")
+    tellings = [
+        lambda: shell.say(type="ready", replayed=False),
+        lambda: live.say(type="replace", id=f"lab-header-{lab.uuid}", html=header_html(site, lab, state="running")),
+    ]
+    for tell in tellings if is_shell_first else reversed(tellings):
+        tell()
+        page.wait_for_timeout(100)
+    expect(page.locator(".xterm-helper-textarea")).to_be_focused()
+
+
 def test_the_shell_learns_the_size_of_its_screen(site: Site) -> None:
     page, shell = open_shell(site)
     wide = [message for message in shell.messages if message["type"] == "resize"][-1]

@@ -8,11 +8,14 @@ from playwright.sync_api import expect
 
 from portal.labs.cards import lab_card
 from portal.labs.models import Lab
-from tests.browser.conftest import PHONE, Site
+from tests.browser.conftest import PASSWORD, PHONE, Site, sign_in
 
 pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+FIND_BARRIERS = """
+axe.run().then(({violations}) => violations.map(({id, nodes}) => [id, ...nodes.map((node) => node.html)]))
+"""
 PAGES = ("/", "/jobs/", "/teams/", "/teams/demo/", "/account/password/change/", "/nowhere/")
 
 
@@ -21,9 +24,23 @@ def card_html(site: Site, lab: Lab, *, state: str) -> str:
     return render_to_string("labs/_card.html", {"lab": lab_card(lab, site.ada)})
 
 
+def test_one_signs_in_by_name_and_password_and_out_by_the_menu(site: Site) -> None:
+    page = site.page
+    page.context.clear_cookies()
+    site.open("/")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_label("Username").fill("ada")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    sign_in(page, site.address, "ada", PASSWORD)
+    page.locator("details.menu > summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
 def test_a_new_student_sees_one_thing_to_press(site: Site) -> None:
     page = site.open()
-    expect(page.get_by_text("No labs yet")).to_be_visible()
+    expect(page.get_by_text("No labs yet.")).to_be_visible()
     expect(page.locator("main .btn-primary")).to_have_count(1)
     expect(page.get_by_role("button", name="Start Shell")).to_be_visible()
 
@@ -70,7 +87,7 @@ def test_a_removed_lab_leaves_the_list(site: Site) -> None:
     lab = site.make_lab()
     page = site.open()
     site.sockets.wait("live").say(type="remove", id=f"lab-{lab.uuid}")
-    expect(page.get_by_text("No labs yet")).to_be_visible()
+    expect(page.get_by_text("No labs yet.")).to_be_visible()
 
 
 def test_a_toast_is_text_and_can_be_closed(site: Site) -> None:
@@ -180,7 +197,5 @@ def test_no_page_has_a_known_barrier(site: Site, path: str, scheme: str) -> None
     site.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page = site.open(f"/labs/{lab.uuid}/" if path == "lab" else path)
     page.evaluate(AXE.read_text())
-    found = page.evaluate(
-        "axe.run().then(({violations}) => violations.map(({id, nodes}) => [id, nodes.map((node) => node.html)]))"
-    )
+    found = page.evaluate(FIND_BARRIERS)
     assert not found

@@ -15,7 +15,7 @@ function followState(document) {
 
 function leaveRemoved(event) {
   const stage = document.querySelector(`[data-stage="${CSS.escape(event.target.id)}"]`);
-  if (stage) location.assign(stage.dataset.home);
+  if (stage) document.querySelector("[data-home]").click();
 }
 
 export function startLab(document, htmx) {

@@ -44,7 +44,9 @@ export class TerminalView extends HTMLElement {
   }
 
   attributeChangedCallback(name, before, after) {
-    if (this.#screen && before !== after) this.#follow();
+    if (!this.#screen || before === after) return;
+    this.#follow();
+    this.#takeFocus();
   }
 
   #wire(place, screenReader) {
@@ -77,7 +79,13 @@ export class TerminalView extends HTMLElement {
     this.#fit();
   }
 
+  /** The shell may be ready before the page shows it, or the other way round: the later of the two moves the keyboard. */
+  #takeFocus() {
+    if (this.dataset.phase === "ready" && this.checkVisibility()) this.#screen.focus();
+  }
+
   #disconnect() {
+    delete this.dataset.phase;
     this.#socket?.close();
     this.#socket = null;
   }
@@ -93,7 +101,7 @@ export class TerminalView extends HTMLElement {
       this.#screen.reset();
       this.#say("ready", "");
       this.#socket.send(resizeMessage(this.#screen.cols, this.#screen.rows));
-      if (this.dataset.focus !== undefined && !this.closest("[hidden]")) this.#screen.focus();
+      this.#takeFocus();
     } else if (message.type === "exit") {
       this.#disconnect();
       this.#say("ended", text("shellEnded", { code: message.code }), true);

@@ -119,9 +119,9 @@ def _least(wish: int, ceiling: int) -> int:
 
 
 def _reset_signals() -> None:
-    """The interpreter ignores some signals, and that would be inherited."""
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        if signal.getsignal(number) not in (signal.SIG_DFL, None):
+    """The interpreter ignores some signals, and that would be inherited; handlers end with the exec by themselves."""
+    for number in range(1, signal.NSIG):
+        if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 

@@ -6,6 +6,7 @@ an image can lead nowhere but inside; links of /proc, the one kind that could st
 
 import os
 import stat
+from contextlib import suppress
 from typing import NamedTuple
 
 from engine.core.launch import LaunchSpec, TmpfsSpec
@@ -99,11 +100,11 @@ def _attach_kernel(kernel: list[AttachedMount], devices: list[AttachedMount], te
         if os.path.islink(top):
             raise steps.LaunchError(f"attach: {top} of the image is a symbolic link, make it a directory", step="attach")
     for entry in (*kernel, *devices):
-        _attach(entry)
+        _attach_in_own(entry)
     for name, target in _DEVICE_LINKS.items():
         os.symlink(target, f"/dev/{name}")
     if terminal_fd >= 0:
-        _attach(AttachedMount(open_tree("", directory_fd=terminal_fd), "/dev/console"))
+        _attach_in_own(AttachedMount(open_tree("", directory_fd=terminal_fd), "/dev/console"))
 
 
 def _attach_cgroups(cgroups: list[AttachedMount]) -> None:
@@ -132,6 +133,17 @@ def _attach_users(binds: list[AttachedMount], tmpfs: list[TmpfsSpec]) -> None:
             mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options)
         else:
             _attach(AttachedMount(mount_fd, path))
+
+
+def _attach_in_own(entry: AttachedMount) -> None:
+    """Attach where no image has a say: at the root, where links have been ruled out, and in the mounts made a moment ago."""
+    if _is_directory(entry.mount_fd):
+        with suppress(FileExistsError):
+            os.mkdir(entry.target, 0o755)
+    else:
+        os.close(os.open(entry.target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    move_mount(entry.mount_fd, entry.target)
+    os.close(entry.mount_fd)
 
 
 def _attach(entry: AttachedMount) -> None:

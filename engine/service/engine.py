@@ -10,7 +10,8 @@ from pathlib import Path
 from engine.core.capabilities import effective_capabilities
 from engine.core.containers import ContainerRecord
 from engine.core.limits import CgroupLayout
-from engine.core.tenants import Tenant
+from engine.core.tenants import ADMINISTRATOR, Tenant
+from engine.errors import NotFound
 from engine.image.store import ImageStore
 from engine.network.manager import NetworkManager
 from engine.runtime.client import Supervisor
@@ -84,6 +85,13 @@ class Engine:
         if record.host.seccomp == "unconfined":
             return ""
         return self.seccomp.path(effective_capabilities(add=record.host.cap_add, drop=record.host.cap_drop))
+
+    def collect_image(self, image_id: str) -> None:
+        """After a container has gone: delete its image when that was kept for it alone."""
+        try:
+            self.images.get(ADMINISTRATOR, image_id)
+        except NotFound:  # nobody holds it
+            self.collect_images()
 
     def collect_images(self) -> None:
         """Delete in the background what no tenant holds and no container needs any more."""

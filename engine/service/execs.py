@@ -15,7 +15,6 @@ from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant
 from engine.errors import NotFound
 from engine.service.containers import ContainerStore
-from engine.storage.files import write_atomically
 
 log = logging.getLogger(__name__)
 RECORD = "exec.json"
@@ -71,7 +70,10 @@ class ExecStore:
     def _write(self, record: ExecRecord) -> None:
         path = self.path(record)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path / RECORD, dump_record(record))
+        # Renamed but not synced: after a power cut no exec runs, so a record that is lost then is no loss.
+        temporary = path / f".{RECORD}.new"
+        temporary.write_bytes(dump_record(record))
+        temporary.rename(path / RECORD)
 
     def finish(self, exec_id: str, exit_code: int | None) -> ExecRecord | None:
         """Note an exec's end, and forget it later. The end is not written: a daemon that starts later has forgotten it too."""

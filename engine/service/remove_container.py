@@ -39,5 +39,5 @@ async def remove_locked(engine: Engine, record: ContainerRecord) -> None:
     engine.execs.drop_container(record.container_id)
     engine.containers.drop(record.container_id)
     engine.publish(record, "destroy")
-    engine.collect_images()
+    engine.collect_image(record.image_id)
     engine.milestones.reach(Milestone.REMOVED, record)

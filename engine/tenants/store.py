@@ -35,10 +35,6 @@ class TenantStore:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._table = self._load()
 
-    def is_known(self, tenant: Tenant) -> bool:
-        """Whether the tenant has its slice, so that ``id_mappings`` will not touch the disk."""
-        return tenant.name in self._table.slices
-
     def id_mappings(self, tenant: Tenant) -> list[IdMapping]:
         """Return the mapping of a tenant's containers, giving the tenant a slice when it has none. Raises Fault."""
         first = FIRST_ID + SLICE_IDS * self._slice(tenant)

@@ -61,7 +61,8 @@ class Product:
 
     def _read(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
-        self.lines.extend(process.stdout)
+        with process.stdout as lines:
+            self.lines.extend(lines)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 
 from launcher.console import say
 from launcher.preparation import prepare
@@ -12,7 +13,9 @@ from launcher.project import Project
 def test(project: Project, arguments: Sequence[str]) -> int:
     """Run all, even after one fails; return 0 only if none did."""
     prepare(project, development=True)
-    failed = [name for name, argv in plan_checks(project, arguments) if not _passes(project, name, argv)]
+    with tempfile.TemporaryDirectory() as data:
+        environment = {"ATELIER_DATA": data, "PATH": f"{project.environment / 'bin'}:{os.environ['PATH']}"}
+        failed = [name for name, argv in plan_checks(project, arguments) if not _passes(project, name, argv, environment)]
     say(f"failed: {', '.join(failed)}" if failed else "all checks and tests passed")
     return 1 if failed else 0
 
@@ -31,8 +34,7 @@ def plan_checks(project: Project, arguments: Sequence[str]) -> list[tuple[str, l
     ]
 
 
-def _passes(project: Project, name: str, argv: list[str]) -> bool:
+def _passes(project: Project, name: str, argv: list[str], environment: Mapping[str, str]) -> bool:
     say(f"== {name}")
-    path = f"{project.environment / 'bin'}:{os.environ['PATH']}"
-    done = subprocess.run(argv, cwd=project.root, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, check=False)
-    return done.returncode == 0
+    merged = {**os.environ, **environment}
+    return subprocess.run(argv, cwd=project.root, env=merged, stdin=subprocess.DEVNULL, check=False).returncode == 0

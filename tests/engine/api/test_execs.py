@@ -1,6 +1,7 @@
 """Execs: exit codes, terminals, and joining a running one again."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +127,22 @@ def test_an_exec_ends_with_its_container(engine: EngineDaemon, container: str) -
     engine.request("POST", f"/exec/{exec_id}/start", {"Detach": True})
     engine.request("POST", f"/containers/{container}/kill")
     assert _wait_ended(engine, exec_id) == 137
+
+
+def test_watchers_that_leave_are_let_go_although_nothing_is_said(engine: EngineDaemon, container: str) -> None:
+    exec_id = _create(engine, container, "sh", Tty=True, AttachStdin=True)
+    engine.request("POST", f"/exec/{exec_id}/start", {"Detach": True, "Tty": True})
+
+    def descriptors() -> int:
+        return len(list(Path(f"/proc/{engine.pid}/fd").iterdir()))
+
+    before = descriptors()
+    watchers = [RawClient(engine) for _ in range(20)]
+    for watcher in watchers:
+        watcher.post(f"/exec/{exec_id}/attach?replay=0", upgrade=True)
+        watcher.head()
+        watcher.half_close()
+    assert descriptors() >= before + 20
+    for watcher in watchers:
+        watcher.socket.close()
+    wait_until(lambda: descriptors() <= before + 3, "the watchers to be let go", hint=lambda: f"{before} {descriptors()}")

@@ -39,6 +39,7 @@ class Supervisor:
         self.watcher = LogWatcher()
         self._on_exit = on_exit
         self._creating: dict[str, CgroupSpec] = {}
+        self._launching: dict[str, list[Process]] = {}
         self._inflight: dict[str, int] = {}  # tells what the supervisor was writing when it died
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lifeline = Lifeline(
@@ -155,11 +156,11 @@ class Supervisor:
         _close_all(self._inflight)
 
     async def _launch(self, op: str, process_id: str, body: Body) -> Process:
-        if process_id in self.processes:
+        if process_id in self.processes or process_id in self._launching:
             raise Conflict(f"process {process_id} exists already")
-        request = asyncio.ensure_future(self._lifeline.request(op, body))
+        request = asyncio.ensure_future(self._request_launch(op, process_id, body))
         try:
-            await asyncio.shield(request)
+            return await asyncio.shield(request)
         except asyncio.CancelledError:
             self._spawn(self._abandon(process_id, request))
             raise
@@ -168,15 +169,21 @@ class Supervisor:
         except EngineError:
             self._creating.pop(process_id, None)
             raise
-        self._creating.pop(process_id, None)
-        return self._get(process_id)
 
-    async def _abandon(self, process_id: str, request: Awaitable[object]) -> None:
+    async def _request_launch(self, op: str, process_id: str, body: Body) -> Process:
+        """The process as it was announced: by the time of the answer it may have ended and be forgotten."""
+        announced = self._launching[process_id] = []
+        try:
+            await self._lifeline.request(op, body)
+        finally:
+            del self._launching[process_id]
+        self._creating.pop(process_id, None)
+        return announced[0]
+
+    async def _abandon(self, process_id: str, request: Awaitable[Process]) -> None:
         """Undo what was asked for by a caller who has left."""
         with contextlib.suppress(EngineError):
-            await request
-            self._creating.pop(process_id, None)
-            process = self._get(process_id)
+            process = await request
             if process.started_at_ns is None:
                 await self.abort(process_id)
                 return
@@ -214,7 +221,7 @@ class Supervisor:
             case "process":
                 self._add(body["process"], fds)
             case "started":
-                self.processes[body["id"]].started_at_ns = body["started_at_ns"]
+                self._get(body["id"]).started_at_ns = body["started_at_ns"]
             case "exit":
                 self._on_process_exit(ProcessExit(**body["exit"]))
             case "reap":
@@ -228,6 +235,7 @@ class Supervisor:
             process.close()
             return
         self.processes[process.id] = process
+        self._launching.get(process.id, []).append(process)
         if facts["exit"] is not None:
             process.finish(ProcessExit(**facts["exit"]))
 

@@ -172,6 +172,22 @@ async def test_an_exec_has_its_own_output_and_exit_code(supervisor: Supervisor, 
     assert list(supervisor.processes) == ["c1"]
 
 
+async def test_an_exec_that_is_forgotten_at_its_end_is_still_given_to_its_caller(base: Path) -> None:
+    async def on_exit(process_exit: ProcessExit) -> None:
+        await client.forget(process_exit.process_id)
+
+    client = Supervisor(run_path=base / "run", on_exit=on_exit)
+    await client.open()
+    try:
+        await run(client, base, "c1", "sleep", "1000")
+        for number in range(30):
+            process = await client.exec(exec_spec(base, "c1", f"e{number}", "echo", "hello"))
+            assert (await process.wait()).status == 0
+            assert await output(process) == b"hello\n"
+    finally:
+        await end_all(client)
+
+
 async def test_an_exec_that_cannot_run_says_why(supervisor: Supervisor, base: Path) -> None:
     await run(supervisor, base, "c1", "sleep", "1000")
     with pytest.raises(CommandNotRunnable, match="nothing-like-this"):

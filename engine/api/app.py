@@ -3,13 +3,12 @@
 Owns the table of routes. A route that the engine leaves out says so with 501; an unknown one is 404.
 """
 
-import asyncio
-
 from aiohttp import web
 
 from engine.api import container_streams, containers, execs, images, networks, system
 from engine.api.context import ENGINE
 from engine.api.decode import MAX_BODY_BYTES
+from engine.api.finishing import to_the_end
 from engine.api.hangup import HangupWatcher
 from engine.api.hijack import HANGUPS
 from engine.api.responses import Handler, errors_middleware
@@ -116,10 +115,8 @@ def build_app(engine: Engine) -> web.Application:
 
 
 def _finishing(handler: Handler) -> Handler:
-    """A client that goes away cancels its handler, which is right for streams; a change that has begun goes on to its end."""
-
     async def finish(request: web.Request) -> web.StreamResponse:
-        return await asyncio.shield(asyncio.ensure_future(handler(request)))
+        return await to_the_end(handler(request))
 
     return finish
 

@@ -1,13 +1,12 @@
 """Routes of execs."""
 
-import asyncio
-
 from aiohttp import web
 
 from engine.api.container_streams import stream_type
 from engine.api.containers import terminal_size
 from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.decode import Document, console_size, query_bool, read_document
+from engine.api.finishing import to_the_end
 from engine.api.hijack import Hijacked, hijack
 from engine.api.responses import json_response
 from engine.core.execs import ExecConfig, ExecRecord
@@ -47,7 +46,7 @@ async def start(request: web.Request) -> web.StreamResponse:
     engine, tenant, exec_id = engine_of(request), tenant_of(request), name_of(request)
     rows, columns = console_size(body)
     if body.boolean("Detach"):
-        await asyncio.shield(start_exec(engine, tenant, exec_id, is_detached=True, rows=rows, columns=columns))
+        await to_the_end(start_exec(engine, tenant, exec_id, is_detached=True, rows=rows, columns=columns))
         return web.Response(status=200)
     started = start_attached(engine, tenant, exec_id)
     client = await hijack(request, content_type=stream_type(is_tty=started.is_tty))

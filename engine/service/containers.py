@@ -113,6 +113,14 @@ class ContainerStore:
         await asyncio.to_thread(write_atomically, self.path(record.container_id) / RECORD, dump_record(record))
         self._records[record.container_id] = record
 
+    async def note(self, record: ContainerRecord) -> None:
+        """Save what has already happened: a disk that refuses must not make the engine deny it, so memory follows in any case."""
+        try:
+            await self.save(record)
+        except OSError as error:
+            log.error("the record of container %s cannot be written: %s", record.name, error)  # noqa: TRY400 - the reason is the message
+            self._records[record.container_id] = record
+
     def drop(self, container_id: str) -> None:
         """Forget a container whose folder is gone."""
         self._records.pop(container_id, None)

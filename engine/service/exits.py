@@ -73,7 +73,7 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
         error="" if status is not None else UNKNOWN_EXIT,
     )
     finished = replace(record, run=run)
-    await engine.containers.save(finished)
+    await engine.containers.note(finished)
     if oom:
         engine.publish(finished, "oom")
     engine.publish(finished, "die", exitCode=exit_text(status))

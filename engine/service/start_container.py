@@ -5,6 +5,7 @@ Owns the order, and undoing it when a step fails.
 
 import asyncio
 import contextlib
+import signal
 import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -16,7 +17,7 @@ from engine.core.lifecycle import Event, State, next_state
 from engine.core.limits import cgroup_path, plan_cgroup
 from engine.core.resolv import resolv_conf
 from engine.core.tenants import Tenant
-from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotFound, NotModified, Unavailable
+from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotModified
 from engine.network.model import Endpoint
 from engine.network.resolver import host_resolv_conf
 from engine.runtime.process import Process
@@ -44,7 +45,7 @@ async def start_container(engine: Engine, tenant: Tenant, name: str) -> None:
 async def start_locked(engine: Engine, record: ContainerRecord) -> None:
     """Start a container whose lock is held. After a failure nothing is left but the reason in its record."""
     try:
-        process = await _bring_up(engine, record)
+        started = await _bring_up(engine, record)
     except OSError as error:
         failure = Fault(f"cannot start container {record.name}: {error}")
         await _note_failure(engine, record, failure)
@@ -52,10 +53,11 @@ async def start_locked(engine: Engine, record: ContainerRecord) -> None:
     except EngineError as error:
         await _note_failure(engine, record, error)
         raise
-    await _note_start(engine, record, process)
+    engine.publish(started, "start")
+    engine.milestones.reach(Milestone.STARTED, started)
 
 
-async def _bring_up(engine: Engine, record: ContainerRecord) -> Process:
+async def _bring_up(engine: Engine, record: ContainerRecord) -> ContainerRecord:
     spec = await _spec(engine, record)
     async with AsyncExitStack() as undo:
         process = await engine.supervisor.create(spec)
@@ -67,8 +69,11 @@ async def _bring_up(engine: Engine, record: ContainerRecord) -> Process:
         process.close_netns()
         await asyncio.to_thread(_write_network_files, engine, record, endpoint)
         await engine.supervisor.start(record.container_id, endpoint.netlink if endpoint else [])
+        undo.push_async_callback(_end, process)
+        started = replace(record, run=_run_of(record, process))
+        await engine.containers.save(started)
         undo.pop_all()
-    return process
+    return started
 
 
 async def _spec(engine: Engine, record: ContainerRecord) -> LaunchSpec:
@@ -91,8 +96,8 @@ def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
 
 
 async def _abort(engine: Engine, container_id: str) -> None:
-    """A start that failed has undone the container itself; a supervisor that died took it along."""
-    with contextlib.suppress(NotFound, Unavailable):
+    """A start that failed has undone the container itself, a supervisor that died took it along, one that ran has ended."""
+    with contextlib.suppress(EngineError):
         await engine.supervisor.abort(container_id)
 
 
@@ -122,23 +127,26 @@ def _write_network_files(engine: Engine, record: ContainerRecord, endpoint: Endp
         (path / name).chmod(0o644)
 
 
-async def _note_start(engine: Engine, record: ContainerRecord, process: Process) -> None:
-    run = Run(
+async def _end(process: Process) -> None:
+    """A container whose run cannot be recorded must not run."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill(signal.SIGKILL)
+    await process.ended.wait()
+
+
+def _run_of(record: ContainerRecord, process: Process) -> Run:
+    return Run(
         state=next_state(record.run.state, Event.START),
         pid=process.pid,
         identity=process.identity,
         started_ns=process.started_at_ns or time.time_ns(),
     )
-    started = replace(record, run=run)
-    await engine.containers.save(started)
-    engine.publish(started, "start")
-    engine.milestones.reach(Milestone.STARTED, started)
 
 
 async def _note_failure(engine: Engine, record: ContainerRecord, error: EngineError) -> None:
     """Keep the reason in the record. A container that goes by itself goes now: it will never exit."""
     code = error.exit_code if isinstance(error, CommandNotRunnable) else FAILED_EXIT_CODE
     failed = replace(record, run=replace(record.run, exit_code=code, error=error.message, finished_ns=time.time_ns()))
-    await engine.containers.save(failed)
+    await engine.containers.note(failed)
     if failed.host.auto_remove:
         await remove_locked(engine, failed)

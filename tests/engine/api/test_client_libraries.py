@@ -72,7 +72,7 @@ async def test_aiodocker_runs_a_terminal(engine: EngineDaemon) -> None:
 async def test_aiodocker_follows_logs_and_events(engine: EngineDaemon) -> None:
     client = aiodocker.Docker(url=f"unix://{engine.socket_path}")
     try:
-        events = client.events.subscribe()
+        events = client.events.subscribe()  # type: ignore[no-untyped-call]  # the package leaves it untyped
         container = await client.containers.run(
             {"Image": "busybox", "Cmd": ["sh", "-c", "for i in 1 2; do echo $i; sleep 0.1; done"]}
         )

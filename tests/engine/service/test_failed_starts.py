@@ -79,3 +79,24 @@ def test_a_writable_layer_that_is_gone_fails_the_start_and_nothing_else(start_en
     assert engine.request("POST", f"/containers/{container_id}/start").status == 500
     _assert_nothing_of(engine, container_id)
     assert engine.wait(engine.run("true")) == 0
+
+
+def test_a_run_that_cannot_be_recorded_is_ended(start_engine: Callable[..., EngineDaemon]) -> None:
+    engine = start_engine()
+    container_id = engine.create("sleep", "600")
+    obstacle = engine.data_path / "engine" / "containers" / container_id / ".container.json.new"
+    obstacle.mkdir()
+    answer = engine.request("POST", f"/containers/{container_id}/start")
+    assert (answer.status, "cannot start container" in answer.message) == (500, True)
+    _assert_nothing_of(engine, container_id)
+    obstacle.rmdir()
+    assert engine.request("POST", f"/containers/{container_id}/start").status == 204
+
+
+def test_an_exit_that_cannot_be_recorded_is_told_all_the_same(start_engine: Callable[..., EngineDaemon]) -> None:
+    engine = start_engine()
+    container_id = engine.run("sh", "-c", "sleep 0.5; exit 6")
+    obstacle = engine.data_path / "engine" / "containers" / container_id / ".container.json.new"
+    obstacle.mkdir()
+    assert engine.wait(container_id) == 6
+    assert engine.inspect(container_id)["State"]["Status"] == "exited"

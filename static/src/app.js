@@ -9,6 +9,7 @@ import { startMenu } from "./parts/menu.js";
 import { startNavigation } from "./parts/navigation.js";
 import { startTabs } from "./parts/tabs.js";
 import { startTheme } from "./parts/theme.js";
+import { startTimes } from "./parts/times.js";
 import { startToasts } from "./parts/toasts.js";
 
 startTheme(document);
@@ -16,6 +17,7 @@ startCsrf(document);
 startConfirm(document);
 startMenu(document);
 startTabs(document);
+startTimes(document, htmx);
 startToasts(document, htmx);
 startLab(document, htmx);
 startNavigation(document);

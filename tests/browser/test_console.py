@@ -53,12 +53,12 @@ def test_the_keyboard_goes_to_a_shell_that_has_just_started(site: Site, is_shell
     page = site.open(f"/labs/{lab.uuid}/")
     live = site.sockets.wait("live", count=site.sockets.count("live"))
     shell = site.sockets.wait("terminal")
-    tellings = [
-        lambda: shell.say(type="ready", replayed=False),
-        lambda: live.say(type="replace", id=f"lab-header-{lab.uuid}", html=header_html(site, lab, state="running")),
-    ]
-    for tell in tellings if is_shell_first else reversed(tellings):
-        tell()
+    steps = ["shell", "header"] if is_shell_first else ["header", "shell"]
+    for step in steps:
+        if step == "shell":
+            shell.say(type="ready", replayed=False)
+        else:
+            live.say(type="replace", id=f"lab-header-{lab.uuid}", html=header_html(site, lab, state="running"))
         page.wait_for_timeout(100)
     expect(page.locator(".xterm-helper-textarea")).to_be_focused()
 

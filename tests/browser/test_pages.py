@@ -6,8 +6,10 @@ import pytest
 from django.template.loader import render_to_string
 from playwright.sync_api import expect
 
+from portal.accounts.models import User
 from portal.labs.cards import lab_card
 from portal.labs.models import Lab
+from portal.teams.models import Membership, Role, Team
 from tests.browser.conftest import PASSWORD, PHONE, Site, sign_in
 
 pytestmark = pytest.mark.browser
@@ -185,6 +187,18 @@ def test_nothing_is_wider_than_a_phone(site: Site, path: str) -> None:
     site.page.set_viewport_size(PHONE)
     page = site.open(path)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_cards_hold_what_is_in_them(site: Site) -> None:
+    Membership.objects.update(role=Role.TEACHER)
+    Team.objects.update(name="Introduction to operating systems, group B")
+    site.make_lab("A rather long name of a lab for a card")
+    Lab.objects.update(owner=User.objects.create_user("edsger", first_name="Edsger Wybe", last_name="Dijkstra"))
+    page = site.open("/teams/demo/")
+    assert (
+        page.locator(".lab-card").evaluate_all("(cards) => cards.filter((card) => card.scrollWidth > card.clientWidth).length")
+        == 0
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,6 +9,7 @@ import { RecentMessages, messageKey } from "../../../static/src/parts/recent.js"
 import { encodeBinary, encodeText, parseMessage, resizeMessage, withControl } from "../../../static/src/parts/session.js";
 import { isFinal, socketAddress } from "../../../static/src/parts/socket.js";
 import { tabAfter } from "../../../static/src/parts/tabs.js";
+import { formatMoment } from "../../../static/src/parts/times.js";
 import { fillText } from "../../../static/src/parts/text.js";
 
 test("waits grow up to ten seconds and chance spreads them over half of that", () => {
@@ -27,6 +28,12 @@ test("only a lost session or a lost object ends a socket for good", () => {
 
 test("a text is filled with its values and unknown names stay", () => {
   assert.equal(fillText("code {code}, {other}", { code: 0 }), "code 0, {other}");
+});
+
+test("a moment of today is a clock time, any other has its day", () => {
+  const now = new Date("2026-03-02T12:00:00Z");
+  assert.equal(formatMoment(new Date("2026-03-02T09:05:00Z"), now, "fr", "UTC"), "09:05");
+  assert.equal(formatMoment(new Date("2026-03-01T23:59:00Z"), now, "en", "UTC"), "Mar 1, 23:59");
 });
 
 test("a cookie is found by its whole name", () => {

@@ -66,7 +66,7 @@ def _doctor() -> int:
 
     findings = examine()
     sys.stdout.write(report(findings))
-    return 1 if any(finding.is_fatal for finding in findings) else 0
+    return 1 if any(finding.is_fatal and not finding.is_present for finding in findings) else 0
 
 
 if __name__ == "__main__":

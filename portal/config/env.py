@@ -39,8 +39,8 @@ class Environment:
 
 def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
     """Parse the variables above; raises ImproperlyConfigured naming the bad one."""
-    data_path = Path(environ.get("ATELIER_DATA") or _DEFAULT_DATA)
-    default_database = f"sqlite:///{data_path}/portal.sqlite3"
+    data_path = Path(environ.get("ATELIER_DATA") or _DEFAULT_DATA).absolute()
+    default_database = f"sqlite://{data_path}/portal.sqlite3"
     return Environment(
         data_path=data_path,
         database=parse_database_url(environ.get("ATELIER_DATABASE_URL") or default_database),
@@ -57,7 +57,8 @@ def parse_database_url(url: str) -> dict[str, Any]:
     """Return Django's description of the database at ``url``."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite" and parts.path.strip("/"):
-        return _sqlite(parts.path)
+        # Others write an absolute path with a fourth slash.
+        return _sqlite(f"/{parts.path.lstrip('/')}")
     if parts.scheme in _POSTGRESQL_SCHEMES and parts.path.strip("/"):
         return {
             "ENGINE": "django.db.backends.postgresql",

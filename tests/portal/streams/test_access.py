@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.urls import reverse
+from redis import Redis
 
 from portal.accounts.models import User
 from portal.common.live import LIVE_PATH
@@ -152,3 +153,11 @@ async def test_a_lab_whose_engine_is_away_asks_to_come_again(cast: Cast) -> None
     for kind in ("terminal", "log"):
         async with open_socket(f"/ws/labs/{lab.uuid}/{kind}/", cast.ada) as socket:
             assert await close_code(socket) == AGAIN
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+async def test_a_socket_without_redis_ends_since_nobody_could_close_it(cast: Cast, redis: Redis, index: int) -> None:
+    lab = await sync_to_async(cast.launch)()
+    async with open_socket(paths(lab)[index], cast.ada) as socket:
+        await sync_to_async(redis.execute_command)("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert await close_code(socket) == AGAIN

@@ -1,0 +1,46 @@
+"""What is read from the environment."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from portal.config.env import broker_url, load_secret_key, read_environment
+
+
+def test_a_data_folder_is_enough(tmp_path: Path) -> None:
+    environment = read_environment({"ATELIER_DATA": str(tmp_path)})
+    assert environment.database["NAME"] == f"{tmp_path}/portal.sqlite3"
+    assert environment.redis_url == f"unix://{tmp_path}/redis.sock"
+    assert environment.host_name == "local"
+    assert not environment.debug
+
+
+def test_a_postgresql_address_is_taken_apart() -> None:
+    url = "postgresql://at%40lier:p%2Fw@db.example:5433/portal"
+    database = read_environment({"ATELIER_DATABASE_URL": url}).database
+    assert (database["USER"], database["PASSWORD"], database["HOST"], database["PORT"], database["NAME"]) == (
+        "at@lier", "p/w", "db.example", "5433", "portal",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ATELIER_DATABASE_URL", "mysql://x/y"), ("ATELIER_DATABASE_URL", "sqlite://"), ("ATELIER_REDIS_URL", "/run/redis.sock")],
+)
+def test_a_bad_value_is_refused_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=name):
+        read_environment({name: value})
+
+
+def test_celery_gets_its_own_spelling_of_a_unix_socket() -> None:
+    assert broker_url("unix:///a/redis.sock") == "redis+socket:///a/redis.sock"
+    assert broker_url("redis://localhost:6379") == "redis://localhost:6379"
+
+
+def test_the_secret_key_is_made_once_and_read_by_nobody_else(tmp_path: Path) -> None:
+    key = load_secret_key(tmp_path)
+    assert load_secret_key(tmp_path) == key
+    assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]

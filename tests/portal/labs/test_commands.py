@@ -1,0 +1,55 @@
+"""The commands that the launcher calls."""
+
+import io
+import json
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.management import call_command
+
+from portal.accounts.models import User
+from portal.hosts.models import Host
+from portal.jobs.models import Job
+from portal.labs.models import LabTemplate, TemplateState
+from portal.labs.refusals import Refusal
+from portal.teams.models import Membership, Role, Team
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: str) -> str:
+    output = io.StringIO()
+    call_command(*arguments, stdout=output)
+    return output.getvalue()
+
+
+def test_the_demo_class_is_made_once_and_its_passwords_are_told_once() -> None:
+    passwords = json.loads(run("seed_demo"))
+
+    assert set(passwords) == {"teacher", "ada", "alan", "edsger"}
+    assert authenticate(username="ada", password=passwords["ada"]) is not None
+    assert Membership.objects.get(user__username="teacher").role == Role.TEACHER
+    assert set(LabTemplate.objects.values_list("slug", "state")) == {
+        ("shell", TemplateState.BUILDING),
+        ("debian-12", TemplateState.BUILDING),
+    }
+    assert set(Job.objects.values_list("action", "tenant")) == {("image.import_shell", ""), ("image.bootstrap_debian", "")}
+
+    assert json.loads(run("seed_demo")) == {}
+    assert (Team.objects.count(), Job.objects.count()) == (1, 2)
+
+
+def test_the_first_administrator_is_made_once() -> None:
+    made = json.loads(run("ensure_administrator"))
+    assert authenticate(username=made["username"], password=made["password"]) == User.objects.get(is_superuser=True)
+    assert run("ensure_administrator") == ""
+
+
+def test_a_host_is_made_once() -> None:
+    run("ensure_host", "lab-1")
+    run("ensure_host", "lab-1")
+    assert Host.objects.get().queue == "host.lab-1"
+
+
+def test_every_refusal_explains_itself() -> None:
+    assert all("explain" in vars(kind) for kind in Refusal.__subclasses__())

@@ -9,7 +9,7 @@ from channels.db import database_sync_to_async
 
 from portal.common.live import ADMINISTRATORS, member_group, staff_group
 from portal.streams.fragments import changed_since, render_change, render_toast
-from portal.streams.guard import GuardedConsumer
+from portal.streams.guard import AGAIN, GuardedConsumer
 from portal.teams.selectors import staffed_teams, teams_of
 
 
@@ -50,7 +50,7 @@ class LiveConsumer(GuardedConsumer):
         """The groups follow from the roles: let the page connect again, which finds both anew."""
         await super().access_changed(event)
         if self.is_open:
-            await self.shut(1012)
+            await self.shut(AGAIN)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """A page has nothing to say."""

@@ -22,7 +22,7 @@ from portal.streams.shell import open_shell
 _WINDOW_BYTES = 256 * 1024
 _INPUT_BYTES = 1024 * 1024
 _REPLAY_PAUSE_SECONDS = 0.05
-_TOO_BIG = 1009
+_TOO_BIG = 4413
 _LARGEST_SCREEN = 1000
 
 

@@ -83,7 +83,7 @@ def test_what_is_shown_is_told_so_that_the_server_may_go_on(site: Site) -> None:
 
 def test_a_cut_connection_comes_back_to_a_clean_screen(site: Site) -> None:
     page, shell = open_shell(site)
-    shell.route.close(code=1012)
+    shell.route.close(code=4503)
     expect(page.get_by_text("The connection was lost.").last).to_be_visible()
     again = site.sockets.wait("terminal", count=2)
     again.say(type="ready", replayed=True)

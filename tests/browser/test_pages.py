@@ -104,7 +104,7 @@ def test_a_lost_connection_is_shown_and_mended(site: Site) -> None:
     lab = site.make_lab(state="creating")
     page = site.open()
     count = site.sockets.count("live")
-    site.sockets.wait("live").route.close(code=1012)
+    site.sockets.wait("live").route.close(code=4503)
     Lab.objects.filter(pk=lab.pk).update(state="running")
     site.sockets.wait("live", count=count + 1)
     expect(page.locator(f"#lab-{lab.uuid}")).to_have_attribute("data-state", "running")

@@ -23,7 +23,7 @@ test("sockets are encrypted where the page is", () => {
 });
 
 test("only a lost session or a lost object ends a socket for good", () => {
-  assert.deepEqual([1000, 1006, 1012, 4401, 4404].map(isFinal), [false, false, false, true, true]);
+  assert.deepEqual([1000, 1006, 4503, 4401, 4404].map(isFinal), [false, false, false, true, true]);
 });
 
 test("a text is filled with its values and unknown names stay", () => {

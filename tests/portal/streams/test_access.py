@@ -19,7 +19,7 @@ from tests.portal.streams.sockets import close_code, connect, open_socket, sign_
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SIGNED_OUT, NOT_FOUND, AGAIN = 4401, 4404, 1012
+SIGNED_OUT, NOT_FOUND, AGAIN = 4401, 4404, 4503
 
 
 def paths(lab: Lab) -> list[str]:

@@ -58,7 +58,18 @@ def open_client(base: Path, exits: list[ProcessExit]) -> Supervisor:
 
 
 async def end_all(client: Supervisor) -> None:
-    """Kill and forget every process, then let the supervisor end."""
+    """Kill and forget every process, then let the supervisor end; whatever a test did to it, it does not stay."""
+    supervisor_pid = client.pid
+    try:
+        await _end_processes(client)
+        await client.close()
+        assert not _is_running(supervisor_pid)
+    finally:
+        if supervisor_pid is not None and _is_running(supervisor_pid):
+            os.kill(supervisor_pid, signal.SIGKILL)
+
+
+async def _end_processes(client: Supervisor) -> None:
     for process in list(client.processes.values()):
         if process.exit is None and process.started_at_ns is None:
             await client.abort(process.id)
@@ -67,9 +78,6 @@ async def end_all(client: Supervisor) -> None:
             process.kill(signal.SIGKILL)
         await process.wait()
         await client.forget(process.id)
-    supervisor_pid = client.pid
-    await client.close()
-    assert not _is_running(supervisor_pid)
 
 
 def assert_nothing_left() -> None:

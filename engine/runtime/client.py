@@ -94,7 +94,8 @@ class Supervisor:
     async def abort(self, container_id: str) -> None:
         """Undo a container that was created and not started."""
         self._get(container_id)
-        await self._lifeline.request("abort", {"id": container_id})
+        with contextlib.suppress(NotFound):  # undone already
+            await self._lifeline.request("abort", {"id": container_id})
         self._drop(container_id)
 
     async def exec(self, spec: ExecSpec) -> Process:

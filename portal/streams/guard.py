@@ -16,9 +16,7 @@ from portal.common.live import session_digest, user_group
 
 SIGNED_OUT = 4401
 NOT_FOUND = 4404
-AGAIN = (
-    4503  # not 1012 "service restart": an application may send 1000 and 3000 to 4999 only (RFC 6455, 7.4)
-)
+AGAIN = 4503  # not 1012 "service restart": an application may send 1000 and 3000 to 4999 only (RFC 6455, 7.4)
 
 
 class NowhereConsumer(AsyncWebsocketConsumer):

@@ -87,16 +87,19 @@ def make_spawner(project: Project, site: Site, account: Account) -> Spawner:
 
 
 def environment_of(project: Project, site: Site, outer: Mapping[str, str]) -> dict[str, str]:
-    """What the parts see: nothing of the terminal's environment but ATELIER_* settings, which win over ours."""
+    """What the parts see: nothing of the terminal's environment but ATELIER_* settings, which win over ours.
+
+    All but the portal's folder: it follows from the data folder, and no other was made for its user.
+    """
     return {
         "PATH": f"{project.environment / 'bin'}:{PATH}",
         "LANG": "C.UTF-8",
         "HOME": str(site.data.portal),
         "PYTHONUNBUFFERED": "1",
-        "ATELIER_DATA": str(site.data.portal),
         "ATELIER_REDIS_URL": f"unix://{site.data.redis_socket}",
         "ATELIER_ENGINE_SOCKET": str(site.data.engine_socket),
         "ATELIER_HOST_NAME": site.host_name,
         "ATELIER_ALLOWED_HOSTS": ",".join(site_names(site)),
         **{name: value for name, value in outer.items() if name.startswith("ATELIER_")},
+        "ATELIER_DATA": str(site.data.portal),
     }

@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from engine.core.tenants import Tenant, parse_tenant
+from engine.core.tenants import ADMINISTRATOR, Tenant, parse_tenant
+from engine.errors import InvalidParameter
 from engine.service.engine import Engine
 
 ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
@@ -15,8 +16,17 @@ def engine_of(request: web.Request) -> Engine:
 
 
 def tenant_of(request: web.Request) -> Tenant:
-    """Return who is acting: whom the header names, else the administrators. Raises InvalidParameter."""
-    return parse_tenant(request.headers.get(TENANT_HEADER, ""))
+    """Return who is acting: whom the header names, without one the administrators. Raises InvalidParameter.
+
+    A header that is empty or there twice is refused: whoever sends one means to be less than an administrator.
+    """
+    match request.headers.getall(TENANT_HEADER, []):
+        case []:
+            return ADMINISTRATOR
+        case [name] if name.strip():
+            return parse_tenant(name)
+        case given:
+            raise InvalidParameter(f"invalid header {TENANT_HEADER}: give one name, not {', '.join(given)[:140]!r}")
 
 
 def name_of(request: web.Request) -> str:

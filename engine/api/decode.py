@@ -12,6 +12,7 @@ from aiohttp import web
 from engine.errors import InvalidParameter
 
 MAX_BODY_BYTES = 8 * 2**20
+_INTEGERS = 2**63  # what the kernel and Docker's clients can hold
 _FALSE = ("", "0", "no", "false", "none")
 
 
@@ -23,7 +24,10 @@ class Document:
         self.path = path
 
     def text(self, name: str) -> str:
-        return str(self._typed(name, str, "a text") or "")
+        value = str(self._typed(name, str, "a text") or "")
+        if "\0" in value:
+            raise self._wrong(name, "a text without null bytes")
+        return value
 
     def boolean(self, name: str) -> bool:
         return bool(self._typed(name, bool, "true or false"))
@@ -39,6 +43,8 @@ class Document:
         value = self.values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise self._wrong(name, "a whole number")
+        if value is not None and not -_INTEGERS <= value < _INTEGERS:
+            raise self._wrong(name, "a number of 64 bits")
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
@@ -48,11 +54,11 @@ class Document:
         """A list of texts; a single text stands for a list of one, as in Cmd and Entrypoint."""
         value = self.values.get(name)
         if isinstance(value, str):
-            return (value,)
+            value = [value]
         if value is None:
             return None
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self._wrong(name, "a list of texts")
+        if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
+            raise self._wrong(name, "a list of texts")  # null bytes end a text for the kernel
         return tuple(value)
 
     def mapping(self, name: str) -> dict[str, str]:

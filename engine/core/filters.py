@@ -9,6 +9,12 @@ from collections.abc import Collection, Mapping
 
 from engine.errors import InvalidParameter
 
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_UNBOUNDED = re.compile(r"\)[*+?{]|\(\?")  # (?x) would hide a repetition behind blanks
+_REPETITION = re.compile(r"[*+?{]")
+_LONGEST_PATTERN = 200
+_MOST_CHOICES = 3
+
 Filters = Mapping[str, tuple[str, ...]]
 
 
@@ -52,10 +58,25 @@ def matches_name(wanted: Collection[str], names: Collection[str]) -> bool:
 
 
 def _search(pattern: str, name: str) -> bool:
+    _check_quick(pattern)
     try:
         return re.search(pattern, name) is not None
     except re.error:
         return pattern in name
+
+
+def _check_quick(pattern: str) -> None:
+    """Refuse what may take for ever: Python's matcher tries all ways, and nothing else runs meanwhile. Raises InvalidParameter.
+
+    Without a repeated group and with few choices, the ways are as many as a small power of a name's length.
+    """
+    bare = _ESCAPED.sub("", pattern)
+    choices = len(_REPETITION.findall(bare)) + (bare.count("|") if "(" in bare else 0)
+    if len(pattern) > _LONGEST_PATTERN or _UNBOUNDED.search(bare) or choices > _MOST_CHOICES:
+        raise InvalidParameter(
+            f"filter pattern {pattern[:60]!r} may take too long: use at most {_LONGEST_PATTERN} characters"
+            f" and {_MOST_CHOICES} repetitions, none of a group, and no (?…)"
+        )
 
 
 def parse_bool(values: Collection[str], *, name: str) -> bool:

@@ -6,7 +6,7 @@ import secrets
 import time
 from dataclasses import dataclass, field, replace
 
-from engine.core.capabilities import effective_capabilities
+from engine.core.capabilities import DEFAULT, effective_capabilities
 from engine.core.containers import ContainerConfig, ContainerRecord, HostConfig
 from engine.core.hosts import hosts_file
 from engine.core.ids import ID_BYTES, format_id, is_acceptable_id, short_id
@@ -69,6 +69,7 @@ def _check_allowed(host: HostConfig) -> None:
     """What would reach the host, or take a guard between a tenant and the kernel away. Raises Forbidden."""
     asked = {
         "binds of the host's paths": bool(host.binds),
+        "a CapAdd beyond Docker's default set": not set(effective_capabilities(add=host.cap_add, drop=[])) <= set(DEFAULT),
         "seccomp=unconfined": bool(host.seccomp),
         "MaskedPaths and ReadonlyPaths": host.masked_paths is not None or host.readonly_paths is not None,
         "an OomScoreAdj below 0": host.oom_score_adj < 0,

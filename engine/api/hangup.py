@@ -4,6 +4,7 @@ Owns one epoll descriptor that watches hijacked connections for EPOLLHUP alone (
 """
 
 import asyncio
+import os
 import select
 
 
@@ -15,15 +16,18 @@ class HangupWatcher:
         self._waiters: dict[int, asyncio.Future[None]] = {}
 
     async def wait(self, fd: int) -> None:
-        """Wait until the peer of a connected socket is gone. One waiter for each descriptor."""
+        """Wait until the peer of a connected socket is gone. Several may wait for one socket."""
         epoll = self._open()
-        waiter = self._waiters[fd] = asyncio.get_running_loop().create_future()
-        epoll.register(fd, 0)  # no events asked for: EPOLLHUP and EPOLLERR are always told
+        own_fd = os.dup(fd)  # the caller's may be closed, and its number used again, while this still waits
+        waiter = self._waiters[own_fd] = asyncio.get_running_loop().create_future()
         try:
+            epoll.register(own_fd, 0)  # no events asked for: EPOLLHUP and EPOLLERR are always told
             await waiter
         finally:
-            del self._waiters[fd]
-            epoll.unregister(fd)
+            del self._waiters[own_fd]
+            if not epoll.closed:
+                epoll.unregister(own_fd)
+            os.close(own_fd)
 
     def close(self) -> None:
         """Stop watching."""

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 
 import engine
@@ -18,6 +19,8 @@ _SOURCE_PATH = Path(engine.__file__).parent.parent
 _PROGRAM = "import sys; sys.path.insert(0, {path!r}); from engine.runtime.supervisor import main; main({run!r}, {listener})"
 _BACKLOG = 4
 _LISTENER_FD = 3
+_STRAYS_SECONDS = 5.0
+_STRAYS_PAUSE_SECONDS = 0.002
 
 
 def socket_path(run_path: Path) -> Path:
@@ -106,11 +109,17 @@ def end_child(pidfd: int) -> None:
 def reap_strays(*, session: int, known: set[int]) -> None:
     """End and reap the children that a dead supervisor left half-made.
 
-    Such a child is still in the supervisor's session, or in a process id namespace below the daemon's.
+    Such a child is still in the supervisor's session, or in a process id namespace below the daemon's. All are killed before any
+    is waited for: the first process of a namespace does not end before the daemon has reaped the others in it.
     """
-    for pid in _children():
-        if pid not in known and (_session(pid) == session or _is_in_lower_namespace(pid)):
-            _end(pid)
+    strays = {pid for pid in _children() if pid not in known and (_session(pid) == session or _is_in_lower_namespace(pid))}
+    for pid in strays:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)  # a child that is not reaped keeps its number
+    deadline = time.monotonic() + _STRAYS_SECONDS
+    while strays and time.monotonic() < deadline:
+        reap_all(strays)
+        time.sleep(_STRAYS_PAUSE_SECONDS if strays else 0)
 
 
 def _children() -> list[int]:
@@ -134,12 +143,3 @@ def _is_in_lower_namespace(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return any(line.startswith("NSpid:") and len(line.split()) > 2 for line in status.splitlines())
-
-
-def _end(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        pidfd = os.pidfd_open(pid)
-        try:
-            end_child(pidfd)
-        finally:
-            os.close(pidfd)

@@ -13,6 +13,7 @@ from engine.api.hangup import HangupWatcher
 from engine.api.hijack import HANGUPS
 from engine.api.responses import Handler, errors_middleware
 from engine.api.server import handler_of
+from engine.api.streaming import STREAMS, Streams, end_streams, streaming_middleware
 from engine.api.version import API_VERSION, ENGINE_VERSION, PREFIX, version_middleware, version_text
 from engine.errors import Unimplemented
 from engine.service.engine import Engine
@@ -57,6 +58,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/networks/{name}", networks.inspect),
     ("GET", "/volumes", networks.volumes),
     ("GET", "/volumes/{name}", networks.inspect_volume),
+    ("GET", "/plugins/{name}/json", system.inspect_plugin),
 ]
 
 # Parts of Docker's API that are left out, some for now and some for good.
@@ -102,9 +104,12 @@ _CHANGES: frozenset[Handler] = frozenset(
 
 def build_app(engine: Engine) -> web.Application:
     """Return the application of an engine."""
-    app = web.Application(middlewares=[hijack_middleware, errors_middleware, version_middleware], client_max_size=MAX_BODY_BYTES)
+    middlewares = [streaming_middleware, hijack_middleware, errors_middleware, version_middleware]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[ENGINE] = engine
     app[HANGUPS] = HangupWatcher()
+    app[STREAMS] = Streams()
+    app.on_shutdown.append(end_streams)
     app.on_response_prepare.append(_stamp)
     routes = [*ROUTES, *((method, path, _left_out) for method, path in LEFT_OUT)]
     for method, path, handler in sorted(routes, key=lambda route: route[1] == _IMAGE):

@@ -62,7 +62,7 @@ def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
         "Names": [f"/{record.name}"],
         "Image": record.config.image,
         "ImageID": record.image_id,
-        "Command": " ".join(record.config.args),
+        "Command": _command(record.config.args),
         "Created": record.created_ns // 10**9,
         "Ports": [],
         **(
@@ -78,6 +78,11 @@ def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
         "Mounts": _mounts(record),
         "Atelier": {"Tenant": record.tenant.name},
     }
+
+
+def _command(args: list[str]) -> str:
+    """Return the command line as ``docker ps`` shows it: not meant to be read back."""
+    return " ".join([*args[:1], *(f"'{arg}'" if " " in arg else arg for arg in args[1:])])
 
 
 def status_text(record: ContainerRecord, *, now_ns: int) -> str:

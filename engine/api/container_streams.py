@@ -11,7 +11,6 @@ from engine.api.hijack import MULTIPLEXED_STREAM, RAW_STREAM, Hijacked, hijack
 from engine.api.responses import dumps
 from engine.core.containers import ContainerRecord
 from engine.core.timeformat import parse_time
-from engine.errors import InvalidParameter
 from engine.service.attach_container import AttachWish, attach_container
 from engine.service.exits import shown_exit_code
 from engine.service.read_logs import LogQuery, read_logs
@@ -27,8 +26,6 @@ async def attach(request: web.Request) -> web.StreamResponse:
         stream=query_bool(request, "stream"),
         detach_keys=query_text(request, "detachKeys"),
     )
-    if not (wish.stream or wish.logs):
-        raise InvalidParameter("choose what to attach to: stream, logs or both")
     attachment = attach_container(engine_of(request), tenant_of(request), name_of(request), wish)
     try:
         client = await hijack(request, content_type=stream_type(is_tty=attachment.is_tty))
@@ -86,6 +83,7 @@ def _log_query(request: web.Request) -> LogQuery:
         stderr=query_bool(request, "stderr"),
         follow=query_bool(request, "follow"),
         timestamps=query_bool(request, "timestamps"),
+        details=query_bool(request, "details"),
         tail_lines=_tail(query_text(request, "tail")),
         since_ns=parse_time(query_text(request, "since"), now_ns=now_ns),
         until_ns=parse_time(query_text(request, "until"), now_ns=now_ns),

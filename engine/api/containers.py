@@ -23,7 +23,9 @@ from engine.service.stop_container import stop_container
 
 
 async def create(request: web.Request) -> web.Response:
-    wanted, warnings = decode_create(await read_document(request), name=query_text(request, "name"))
+    wanted, warnings = decode_create(
+        await read_document(request), name=query_text(request, "name"), platform=query_text(request, "platform")
+    )
     created = await create_container(engine_of(request), tenant_of(request), wanted)
     return json_response({"Id": created.container_id, "Warnings": [*warnings, *created.warnings]}, status=201)
 
@@ -100,7 +102,9 @@ async def resize(request: web.Request) -> web.Response:
 
 def terminal_size(request: web.Request) -> tuple[int, int]:
     """Return rows and columns of the query. Raises InvalidParameter."""
-    rows, columns = query_int(request, "h") or 0, query_int(request, "w") or 0
+    rows, columns = query_int(request, "h"), query_int(request, "w")
+    if rows is None or columns is None:
+        raise InvalidParameter("no terminal size given: give h and w")
     if not (0 <= rows < 65_536 and 0 <= columns < 65_536):
         raise InvalidParameter(f"invalid terminal size {rows} x {columns}: use 0 to 65535")
     return rows, columns

@@ -5,8 +5,9 @@ Owns which of Docker's fields are honoured, which are refused and which draw a w
 
 import re
 
+from engine.api.create_mounts import absolute, decode_binds, decode_tmpfs
 from engine.api.decode import Document, console_size
-from engine.core.containers import DEFAULT_SHM_BYTES, Bind, ContainerConfig, HostConfig, Ulimit
+from engine.core.containers import DEFAULT_SHM_BYTES, ContainerConfig, HostConfig, Ulimit
 from engine.core.limits import Limits
 from engine.core.signals import parse_signal
 from engine.errors import InvalidParameter
@@ -45,12 +46,12 @@ _OWN_ONLY = {
 }
 
 
-def decode_create(body: Document, *, name: str) -> tuple[CreateRequest, list[str]]:
+def decode_create(body: Document, *, name: str, platform: str = "") -> tuple[CreateRequest, list[str]]:
     """Return the request and warnings. Raises InvalidParameter."""
     host = body.document("HostConfig")
     _refuse(host)
     warnings = _warnings(body, host)
-    return CreateRequest(config=_config(body), host=_host_config(host), name=name), warnings
+    return CreateRequest(config=_config(body), host=_host_config(host), name=name, platform=platform), warnings
 
 
 def _refuse(host: Document) -> None:
@@ -64,9 +65,21 @@ def _refuse(host: Document) -> None:
         raise InvalidParameter(f"unknown runtime {host.text('Runtime')[:60]!r}: leave out Runtime")
     if host.text("Isolation") not in ("", "default"):
         raise InvalidParameter(f"invalid isolation {host.text('Isolation')[:60]!r}: leave it out")
+    _check_restart_policy(host)
     driver = host.document("LogConfig").text("Type")
     if driver not in ("", "json-file", "local"):
         raise InvalidParameter(f"unknown log driver {driver[:60]!r}: logs are kept by the engine itself, leave out LogConfig")
+
+
+def _check_restart_policy(host: Document) -> None:
+    policy = host.document("RestartPolicy")
+    name, retries = policy.text("Name"), policy.integer("MaximumRetryCount")
+    if name not in ("", "no", "always", "unless-stopped", "on-failure"):
+        raise InvalidParameter(f"invalid restart policy {name[:60]!r}: use no, on-failure, always or unless-stopped")
+    if retries < 0 or (retries and name != "on-failure"):
+        raise InvalidParameter(f"invalid MaximumRetryCount {retries}: it goes with restart policy on-failure only")
+    if host.boolean("AutoRemove") and name not in ("", "no"):
+        raise InvalidParameter(f"AutoRemove and restart policy {name} exclude each other: leave one out")
 
 
 def _warnings(body: Document, host: Document) -> list[str]:
@@ -80,7 +93,9 @@ def _warnings(body: Document, host: Document) -> list[str]:
         warnings.append("health checks are not run")
     if body.is_set("Volumes"):
         warnings.append("volumes are not made: the paths are kept in the container's own layer and go with it")
-    if host.is_set("MemorySwappiness") and host.integer("MemorySwappiness") >= 0:
+    if host.document("LogConfig").is_set("Config"):
+        warnings.append("log options are not followed: the engine keeps the log until the container is removed")
+    if host.is_set("MemorySwappiness") and _within(host.integer("MemorySwappiness"), -1, 100, "MemorySwappiness") >= 0:
         warnings.append("memory swappiness is not set")
     if body.text("MacAddress"):
         warnings.append("the MAC address is derived from the address given, not set")
@@ -103,9 +118,9 @@ def _config(body: Document) -> ContainerConfig:
         domainname=_hostname(body.text("Domainname")),
         user=body.text("User"),
         env=env,
-        cmd=body.optional_texts("Cmd"),
-        entrypoint=body.optional_texts("Entrypoint"),
-        working_dir=_absolute(body.text("WorkingDir"), "working directory"),
+        cmd=body.optional_command("Cmd"),
+        entrypoint=body.optional_command("Entrypoint"),
+        working_dir=absolute(body.text("WorkingDir"), "working directory"),
         labels=body.mapping("Labels"),
         exposed_ports=body.keys("ExposedPorts"),
         tty=body.boolean("Tty"),
@@ -132,9 +147,9 @@ def _host_config(host: Document) -> HostConfig:
         cap_drop=host.texts("CapDrop"),
         no_new_privileges="no-new-privileges" in security,
         seccomp=security.get("seccomp", ""),
-        binds=_binds(host),
-        tmpfs={_absolute(target, "tmpfs"): _tmpfs(options) for target, options in host.mapping("Tmpfs").items()},
-        shm_bytes=host.integer("ShmSize") or DEFAULT_SHM_BYTES,
+        binds=decode_binds(host),
+        tmpfs=decode_tmpfs(host),
+        shm_bytes=_within(host.integer("ShmSize"), 0, 2**63, "ShmSize") or DEFAULT_SHM_BYTES,
         sysctls=_sysctls(host.mapping("Sysctls")),
         masked_paths=host.optional_texts("MaskedPaths"),
         readonly_paths=host.optional_texts("ReadonlyPaths"),
@@ -191,37 +206,6 @@ def _security_options(options: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _binds(host: Document) -> tuple[Bind, ...]:
-    binds = [_bind(text) for text in host.texts("Binds")]
-    for mount in host.documents("Mounts"):
-        if mount.text("Type") != "bind":
-            raise InvalidParameter(f"mount of type {mount.text('Type')[:40]!r} is not supported: use bind, or Tmpfs for memory")
-        binds.append(Bind(_source(mount.text("Source")), _absolute(mount.text("Target"), "mount"), mount.boolean("ReadOnly")))
-    return tuple(binds)
-
-
-def _bind(text: str) -> Bind:
-    parts = text.split(":")
-    if len(parts) not in (2, 3):
-        raise InvalidParameter(f"invalid bind {text[:120]!r}: use /source:/target or /source:/target:ro")
-    options = set(parts[2].split(",")) if len(parts) == 3 else set()
-    if unknown := options - {"ro", "rw", "z", "Z", "rprivate", "private", ""}:
-        raise InvalidParameter(f"invalid bind option {sorted(unknown)[0][:40]!r}: use ro or rw")
-    return Bind(_source(parts[0]), _absolute(parts[1], "bind"), "ro" in options)
-
-
-def _source(path: str) -> str:
-    if not path.startswith("/"):
-        raise InvalidParameter(f"volume {path[:60]!r} is not supported: use an absolute path of the host")
-    return path
-
-
-def _absolute(path: str, what: str) -> str:
-    if (path and not path.startswith("/")) or "\0" in path:
-        raise InvalidParameter(f"invalid {what} {path[:120]!r}: use an absolute path")
-    return path
-
-
 def _hostname(text: str) -> str:
     if text and (len(text) > 63 or _HOSTNAME.fullmatch(text) is None):
         raise InvalidParameter(f"invalid hostname {text[:80]!r}: use up to 63 letters, digits, dashes and dots")
@@ -235,16 +219,6 @@ def _sysctls(values: dict[str, str]) -> dict[str, str]:
         if (name not in own and not name.startswith(("net.", "fs.mqueue."))) or "/" in name or ".." in name:
             raise InvalidParameter(f"sysctl {name[:80]!r} is not allowed: it is not the container's own")
     return values
-
-
-def _tmpfs(options: str) -> str:
-    """Docker's mount flags are taken where they change nothing here: a tmpfs is always nosuid and nodev."""
-    known = {"rw", "nosuid", "nodev", "exec", ""}
-    for option in options.split(","):
-        name, equals, _ = option.partition("=")
-        if option not in known and not (equals and name in ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks")):
-            raise InvalidParameter(f"invalid tmpfs option {option[:40]!r}: use size, mode, uid, gid, nr_inodes or nr_blocks")
-    return options
 
 
 def _ulimit(limit: Document) -> Ulimit:

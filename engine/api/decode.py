@@ -17,11 +17,18 @@ _FALSE = ("", "0", "no", "false", "none")
 
 
 class Document:
-    """A JSON object with typed access; a null counts as absent. ``path`` names it in errors."""
+    """A JSON object with typed access; a null counts as absent. ``path`` names it in errors.
+
+    Names are found in any case, the exact one first: dockerd's JSON reader does so, and some clients rely on it.
+    """
 
     def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
-        self.values = values
+        self._values = {name.lower(): value for name, value in values.items()} | dict(values)
         self.path = path
+
+    def get(self, name: str) -> Any:
+        """Return a value as it came."""
+        return self._values[name] if name in self._values else self._values.get(name.lower())
 
     def text(self, name: str) -> str:
         value = str(self._typed(name, str, "a text") or "")
@@ -40,7 +47,7 @@ class Document:
         return self.optional_integer(name) or 0
 
     def optional_integer(self, name: str) -> int | None:
-        value = self.values.get(name)
+        value = self.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise self._wrong(name, "a whole number")
         if value is not None and not -_INTEGERS <= value < _INTEGERS:
@@ -51,15 +58,16 @@ class Document:
         return self.optional_texts(name) or ()
 
     def optional_texts(self, name: str) -> tuple[str, ...] | None:
-        """A list of texts; a single text stands for a list of one, as in Cmd and Entrypoint."""
-        value = self.values.get(name)
-        if isinstance(value, str):
-            value = [value]
+        value = self.get(name)
         if value is None:
             return None
         if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
             raise self._wrong(name, "a list of texts")  # null bytes end a text for the kernel
         return tuple(value)
+
+    def optional_command(self, name: str) -> tuple[str, ...] | None:
+        """A list of texts; here a single text stands for a list of one."""
+        return (self.text(name),) if isinstance(self.get(name), str) else self.optional_texts(name)
 
     def mapping(self, name: str) -> dict[str, str]:
         """An object of texts."""
@@ -83,16 +91,16 @@ class Document:
 
     def is_set(self, name: str) -> bool:
         """Whether a field carries anything but its type's empty value."""
-        return bool(self.values.get(name))
+        return bool(self.get(name))
 
     def _typed(self, name: str, kind: type, wanted: str) -> Any:
-        value = self.values.get(name)
+        value = self.get(name)
         if value is not None and not isinstance(value, kind):
             raise self._wrong(name, wanted)
         return value
 
     def _wrong(self, name: str, wanted: str) -> InvalidParameter:
-        return InvalidParameter(f"invalid value for {self.path}{name}: {str(self.values.get(name))[:80]!r} is not {wanted}")
+        return InvalidParameter(f"invalid value for {self.path}{name}: {str(self.get(name))[:80]!r} is not {wanted}")
 
 
 async def read_document(request: web.Request) -> Document:
@@ -100,6 +108,8 @@ async def read_document(request: web.Request) -> Document:
     body = await request.read()
     if not body.strip():
         return Document({})
+    if request.content_type != "application/json":
+        raise InvalidParameter(f"invalid Content-Type {request.content_type[:60]!r}: use application/json")
     try:
         values = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -135,7 +145,7 @@ def query_text(request: web.Request, name: str) -> str:
 
 def console_size(document: Document) -> tuple[int, int]:
     """Return ConsoleSize as rows and columns; anything unusable counts as absent, as with dockerd."""
-    match document.values.get("ConsoleSize"):
+    match document.get("ConsoleSize"):
         case [int(rows), int(columns)] if 0 <= rows < 65_536 and 0 <= columns < 65_536:
             return rows, columns
         case _:

@@ -5,7 +5,7 @@ import time
 from aiohttp import web
 
 from engine.api.container_json import summary_json
-from engine.api.context import engine_of, tenant_of
+from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.decode import query_text
 from engine.api.image_json import summary_json as image_summary_json
 from engine.api.responses import dumps, json_response
@@ -15,6 +15,7 @@ from engine.core.filters import parse_filters
 from engine.core.lifecycle import State
 from engine.core.tenants import Tenant
 from engine.core.timeformat import parse_time
+from engine.errors import NotFound
 from engine.service.disk_usage import disk_usage
 from engine.service.engine import Engine
 
@@ -126,6 +127,11 @@ def _abilities(engine: Engine) -> dict[str, object]:
         "SecurityOptions": [*seccomp, "name=userns", "name=cgroupns"],
         "Warnings": None,
     }
+
+
+async def inspect_plugin(request: web.Request) -> web.Response:
+    """There are none; ``docker inspect`` asks for one when nothing else has the name."""
+    raise NotFound(f"plugin {name_of(request)} not found")
 
 
 async def events(request: web.Request) -> web.StreamResponse:

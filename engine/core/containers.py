@@ -24,11 +24,12 @@ class Ulimit:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A path of the host shown in the container; administrators only."""
+    """A path of the host shown in the container; administrators only. ``makes_source``: a folder is made where nothing is."""
 
     source: str
     target: str
     readonly: bool
+    makes_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,9 @@ def check_limits(limits: Limits) -> None:
         raise InvalidParameter(f"invalid memory-swap limit {swap}: set a memory limit too")
     if swap is not None and swap != -1 and memory is not None and swap < memory:
         raise InvalidParameter(f"invalid memory-swap limit {swap}: it includes memory, so the least is {memory}")
+    reserved = limits.memory_reservation_bytes
+    if memory is not None and reserved is not None and reserved > memory:
+        raise InvalidParameter(f"invalid memory reservation {reserved}: the most is the memory limit, {memory}")
     if limits.nano_cpus is not None and limits.cpu_quota_us is not None:
         raise InvalidParameter("cpus and a cpu quota exclude each other: set one of them")
     if limits.cpu_period_us is not None and not 1000 <= limits.cpu_period_us <= 1_000_000:

@@ -66,6 +66,11 @@ class ImageStore:
         self._lock = threading.Lock()
         self._catalog = Catalog(self._folder, default_domain=default_domain)
 
+    @property
+    def default_domain(self) -> str:
+        """The registry that short names mean."""
+        return self._default_domain
+
     def import_tar(
         self, stream: BinaryIO, *, tenant: Tenant, reference: str | None = None, changes: Sequence[str] = (), message: str = ""
     ) -> Image:

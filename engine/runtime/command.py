@@ -89,9 +89,9 @@ def _enter_directory(cwd: str, *, make: bool) -> None:
         os.close(fd)
         _check_directory(os.getcwd())
     except OSError as error:
-        exit_code = _NOT_FOUND if error.errno in (errno.ENOENT, errno.ENOTDIR) else _NOT_EXECUTABLE
         reason = steps.describe(OSError(error.errno, error.strerror))
-        raise steps.LaunchError(f'chdir to cwd ("{cwd}") failed: {reason}', step="directory", exit_code=exit_code) from None
+        message = f'chdir to cwd ("{cwd}") failed: {reason}'
+        raise steps.LaunchError(message, step="directory", exit_code=_NOT_EXECUTABLE) from None
 
 
 def _check_directory(path: str) -> None:

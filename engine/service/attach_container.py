@@ -9,6 +9,7 @@ from engine.core.detachkeys import parse_detach_keys
 from engine.core.lifecycle import ALIVE
 from engine.core.stdcopy import STDERR, STDOUT
 from engine.core.tenants import Tenant
+from engine.errors import InvalidParameter
 from engine.runtime.log_reader import LogFollower
 from engine.runtime.process import Process
 from engine.service.engine import Engine
@@ -96,7 +97,13 @@ class Attachment:
 
 def attach_container(engine: Engine, tenant: Tenant, name: str, wish: AttachWish) -> Attachment:
     """Check an attach. Output counts from this call on. Run or close what is returned. Raises NotFound, InvalidParameter."""
-    return Attachment(engine, engine.containers.find(tenant, name), wish)
+    record = engine.containers.find(tenant, name)
+    if not (wish.stream or wish.logs):
+        raise InvalidParameter("choose what to attach to: stream, logs or both")
+    attachment = Attachment(engine, record, wish)
+    if wish.stream:
+        engine.publish(record, "attach")
+    return attachment
 
 
 def _exchange(record: ContainerRecord, wish: AttachWish) -> Exchange:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from engine.core.capabilities import DEFAULT, effective_capabilities
 from engine.core.containers import ContainerConfig, ContainerRecord, HostConfig
+from engine.core.cpusets import check_processors
 from engine.core.hosts import hosts_file
 from engine.core.ids import ID_BYTES, format_id, is_acceptable_id, short_id
 from engine.core.image_config import ImageConfig
@@ -15,8 +16,9 @@ from engine.core.limits import check_limits
 from engine.core.merge import merge_config
 from engine.core.names import made_up_name, parse_name
 from engine.core.tenants import Tenant
-from engine.errors import Conflict, Forbidden, InvalidParameter
+from engine.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from engine.image.store import Image
+from engine.service.bind_sources import prepare_bind_sources
 from engine.service.engine import Engine
 from engine.storage.rootfs import create_rootfs
 
@@ -28,6 +30,7 @@ class CreateRequest:
     config: ContainerConfig
     host: HostConfig = field(default_factory=HostConfig)
     name: str = ""
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,13 @@ class Created:
 
 async def create_container(engine: Engine, tenant: Tenant, request: CreateRequest) -> Created:
     """Make a container. Raises NotFound for the image, Conflict for the name, InvalidParameter, Forbidden."""
-    _check_values(request)
+    _check_values(engine, request)
     if not tenant.is_administrator:
         _check_allowed(request.host)
     image = await asyncio.to_thread(engine.images.get, tenant, request.config.image)
+    _check_platform(image, request)
     record = _record(engine, tenant, request, image)
+    await asyncio.to_thread(prepare_bind_sources, request.host.binds)
     engine.containers.reserve(record)
     try:
         await _make_folders(engine, record, image)
@@ -57,12 +62,23 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
     return Created(record.container_id, _warnings(image.config))
 
 
-def _check_values(request: CreateRequest) -> None:
+def _check_values(engine: Engine, request: CreateRequest) -> None:
     """Find here what would otherwise fail at the start only. Raises InvalidParameter."""
     host = request.host
     check_limits(host.limits)
+    check_processors(host.limits, cpus=engine.host.cpus)
     effective_capabilities(add=host.cap_add, drop=host.cap_drop)
     hosts_file(hostname=request.config.hostname, gateway="0.0.0.0", extra_hosts=host.extra_hosts)
+
+
+def _check_platform(image: Image, request: CreateRequest) -> None:
+    """Raise NotFound for an image of another platform than ``os[/architecture[/variant]]`` of the request."""
+    own = (image.config.os, image.config.architecture)
+    if request.platform and tuple(request.platform.split("/")[:2]) not in (own, own[:1]):
+        raise NotFound(
+            f"image {request.config.image} was found but does not match the specified platform: wanted {request.platform[:60]},"
+            f" actual {'/'.join(own)}"
+        )
 
 
 def _check_allowed(host: HostConfig) -> None:

@@ -12,7 +12,7 @@ from engine.core.containers import ContainerRecord
 from engine.core.limits import CgroupLayout
 from engine.core.tenants import ADMINISTRATOR, Tenant
 from engine.errors import NotFound
-from engine.image.store import ImageStore
+from engine.image.store import Image, ImageStore
 from engine.network.manager import NetworkManager
 from engine.runtime.client import Supervisor
 from engine.runtime.log_reader import LogReader
@@ -76,9 +76,9 @@ class Engine:
         described = {**record.config.labels, "image": record.config.image, "name": record.name, **attributes}
         self.events.publish("container", action, record.container_id, described, tenant=record.tenant)
 
-    def publish_image(self, action: str, image_id: str, name: str, tenant: Tenant) -> None:
-        """Tell what happened to an image."""
-        self.events.publish("image", action, image_id, {"name": name}, tenant=tenant)
+    def publish_image(self, action: str, image: Image, tenant: Tenant, *, name: str = "") -> None:
+        """Tell what happened to an image; a name stands in the event only where it is given, else the id, as with dockerd."""
+        self.events.publish("image", action, image.id, {**image.config.labels, "name": name or image.id}, tenant=tenant)
 
     def seccomp_path(self, record: ContainerRecord) -> str:
         """Return the compiled system call filter of a container; empty for none. Blocking."""

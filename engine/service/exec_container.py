@@ -30,8 +30,13 @@ def create_exec(engine: Engine, tenant: Tenant, name: str, config: ExecConfig) -
     parse_detach_keys(config.detach_keys)
     execution = ExecRecord(format_id(secrets.token_bytes(ID_BYTES)), record.container_id, config)
     engine.execs.add(execution)
-    engine.publish(record, f"exec_create: {' '.join(config.cmd)}", execID=execution.exec_id)
+    engine.publish(record, f"exec_create: {_command(config)}", execID=execution.exec_id)
     return execution.exec_id
+
+
+def _command(config: ExecConfig) -> str:
+    """The command line as dockerd writes it: a blank stands behind the program even when nothing follows."""
+    return f"{config.cmd[0]} {' '.join(config.cmd[1:])}"
 
 
 async def start_exec(
@@ -66,7 +71,7 @@ def check_startable(engine: Engine, tenant: Tenant, exec_id: str) -> tuple[ExecR
 
 
 async def _note_start(engine: Engine, container: ContainerRecord, starting: ExecRecord, process: Process) -> None:
-    engine.publish(container, f"exec_start: {' '.join(starting.config.cmd)}", execID=starting.exec_id)
+    engine.publish(container, f"exec_start: {_command(starting.config)}", execID=starting.exec_id)
     if process.exit is None:
         await engine.execs.save(replace(starting, run=ExecRun(is_started=True, is_running=True, pid=process.pid)))
     if process.exit is not None:  # it may have ended before or while its start was written

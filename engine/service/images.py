@@ -3,13 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import BinaryIO
 
 from engine.core.filters import Filters, matches_labels, parse_bool
 from engine.core.lifecycle import ALIVE
-from engine.core.references import parse_reference
+from engine.core.references import parse_reference, parse_tagged
 from engine.core.tenants import Tenant
 from engine.errors import EngineError
 from engine.image.store import Image, ImageUse, LoadedImage
@@ -34,7 +34,9 @@ async def import_image(
     image = await asyncio.to_thread(
         engine.images.import_tar, stream, tenant=tenant, reference=reference or None, changes=changes, message=message
     )
-    engine.publish_image("import", image.id, reference or image.id, tenant)
+    if reference:
+        engine.publish_image("tag", image, tenant, name=parse_tagged(reference, default_domain=engine.images.default_domain).text)
+    engine.publish_image("import", image, tenant)
     return image
 
 
@@ -42,7 +44,7 @@ async def load_images(engine: Engine, tenant: Tenant, stream: BinaryIO) -> list[
     """Take in an archive of images. Raises InvalidParameter, Fault."""
     loaded = await asyncio.to_thread(engine.images.load, stream, tenant=tenant)
     for one in loaded:
-        engine.publish_image("load", one.image.id, one.tags[0] if one.tags else one.image.id, tenant)
+        engine.publish_image("load", one.image, tenant)
     return loaded
 
 
@@ -65,7 +67,7 @@ async def inspect_image(engine: Engine, tenant: Tenant, name: str) -> ImageView:
 async def tag_image(engine: Engine, tenant: Tenant, name: str, *, reference: str) -> None:
     """Give an image a further name. Raises NotFound, InvalidParameter."""
     image = await asyncio.to_thread(engine.images.tag, tenant, name, reference)
-    engine.publish_image("tag", image.id, reference, tenant)
+    engine.publish_image("tag", image, tenant, name=parse_tagged(reference, default_domain=engine.images.default_domain).text)
 
 
 async def remove_image(engine: Engine, tenant: Tenant, name: str, *, force: bool) -> list[dict[str, str]]:
@@ -81,8 +83,7 @@ async def remove_image(engine: Engine, tenant: Tenant, name: str, *, force: bool
     image = await asyncio.to_thread(engine.images.get, tenant, name)
     removed = await asyncio.to_thread(engine.images.remove, tenant, name, force=force, in_use=uses)
     for item in removed:
-        for kind, value in item.items():
-            engine.publish_image("untag" if kind == "Untagged" else "delete", image.id, value, tenant)
+        engine.publish_image("untag" if "Untagged" in item else "delete", image, tenant)
     return removed
 
 
@@ -94,7 +95,8 @@ def _filtered(engine: Engine, tenant: Tenant, views: list[ImageView], name: str,
         case "label":
             return [view for view in views if matches_labels(values, view.image.config.labels)]
         case "reference":
-            return [view for view in views if any(_names(tag, value) for tag in view.tags for value in values)]
+            named = [replace(view, tags=[tag for tag in view.tags if any(_names(tag, one) for one in values)]) for view in views]
+            return [view for view in named if view.tags]
         case "before" | "since":
             than = engine.images.get(tenant, values[0]).created_ns
             return [

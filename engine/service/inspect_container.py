@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.containers import ContainerRecord
-from engine.core.filters import Filters, matches_labels, matches_name
+from engine.core.filters import Filters, matches_labels, matches_name, parse_bool
 from engine.core.lifecycle import ALIVE
 from engine.core.tenants import Tenant
 from engine.errors import EngineError, InvalidParameter
@@ -14,7 +14,11 @@ from engine.network.model import Endpoint
 from engine.service.engine import Engine
 from engine.storage.rootfs import size_rw
 
-FILTERS = frozenset({"ancestor", "before", "exited", "id", "label", "name", "network", "since", "status", "is-task", "health"})
+FILTERS = frozenset(
+    {"ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network", "publish"}
+    | {"since", "status", "volume"}
+)
+HEALTHS = frozenset({"none", "starting", "healthy", "unhealthy"})
 STATUSES = frozenset({"created", "restarting", "running", "removing", "paused", "exited", "dead"})
 
 
@@ -87,19 +91,38 @@ def _test(engine: Engine, tenant: Tenant, name: str, values: tuple[str, ...]) ->
 def _state_test(name: str, values: tuple[str, ...]) -> Test:
     match name:
         case "status":
-            for value in values:
-                if value not in STATUSES:
-                    raise InvalidParameter(f"invalid status {value[:40]!r}: use one of {', '.join(sorted(STATUSES))}")
+            _check_words(name, values, STATUSES)
             return lambda record: str(record.run.state) in values
         case "exited":
             codes = {_code(value) for value in values}
             return lambda record: record.run.state not in ALIVE and record.run.finished_ns > 0 and record.run.exit_code in codes
+        case "health":
+            _check_words(name, values, HEALTHS)
+            return lambda _: "none" in values
+        case "is-task":
+            is_wanted = parse_bool(values, name=name)
+            return lambda _: not is_wanted
+        case _:
+            return _part_test(name, values)
+
+
+def _part_test(name: str, values: tuple[str, ...]) -> Test:
+    match name:
         case "network":
             return lambda record: record.host.network_mode in values
-        case "health":
-            return lambda _: "none" in values
-        case _:  # is-task
-            return lambda _: "false" in values
+        case "expose":
+            ports = {value if "/" in value else f"{value}/tcp" for value in values}
+            return lambda record: not ports.isdisjoint(record.config.exposed_ports)
+        case "volume":
+            return lambda record: any(value in (bind.source, bind.target) for bind in record.host.binds for value in values)
+        case _:  # publish, isolation: no container has them
+            return lambda _: False
+
+
+def _check_words(name: str, values: tuple[str, ...], words: frozenset[str]) -> None:
+    for value in values:
+        if value not in words:
+            raise InvalidParameter(f"invalid {name} {value[:40]!r}: use one of {', '.join(sorted(words))}")
 
 
 def _code(value: str) -> int:

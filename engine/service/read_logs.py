@@ -23,6 +23,7 @@ class LogQuery:
     stderr: bool
     follow: bool = False
     timestamps: bool = False
+    details: bool = False  # a blank stands before each line: attributes of a log driver, of which there are none
     tail_lines: int | None = None
     since_ns: int | None = None
     until_ns: int | None = None
@@ -42,7 +43,7 @@ class LogStream:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield bytes: multiplexed unless the container has a terminal."""
-        pieces = self._lines() if self.query.timestamps else self._frames()
+        pieces = self._lines() if self.query.timestamps or self.query.details else self._frames()
         async for chunk in pieces:
             if chunk:
                 yield chunk
@@ -56,7 +57,7 @@ class LogStream:
 
     async def _lines(self) -> AsyncIterator[bytes]:
         async for batch in lines(self._wanted()):
-            yield b"".join(self._encode(line.stream, _stamped(line)) for line in batch)
+            yield b"".join(self._encode(line.stream, self._prefixed(line)) for line in batch)
 
     async def _wanted(self) -> AsyncIterator[list[Frame]]:
         since, until = self.query.since_ns or 0, self.query.until_ns
@@ -68,6 +69,10 @@ class LogStream:
             ]
             if until is not None and frames[-1].time_ns > until:
                 return
+
+    def _prefixed(self, line: Line) -> bytes:
+        stamp = f"{format_time(line.time_ns)} " if self.query.timestamps else ""
+        return f"{stamp}{' ' if self.query.details else ''}".encode() + line.data
 
     def _encode(self, stream: int, data: bytes) -> bytes:
         return data if self.is_tty else stdcopy.frame(stream, data)
@@ -92,7 +97,3 @@ def _start(reader: LogReader, query: LogQuery) -> LogStart:
 def _end_to_follow(engine: Engine, record: ContainerRecord, query: LogQuery) -> asyncio.Event | None:
     process = engine.process(record.container_id) if query.follow else None
     return process.ended if process is not None else None
-
-
-def _stamped(line: Line) -> bytes:
-    return format_time(line.time_ns).encode() + b" " + line.data

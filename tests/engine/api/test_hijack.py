@@ -128,7 +128,8 @@ def test_a_body_that_looks_like_a_hijack_request_is_a_body(engine: EngineDaemon)
         client.post("/containers/create", body=b"")
         client.head()
         client.read_until(b"}")
-        head = f"POST /containers/create HTTP/1.1\r\nHost: engine\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = "POST /containers/create HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\n"
+        head += f"Content-Length: {len(body)}\r\n\r\n"
         client.socket.sendall(head.encode())
         client.socket.sendall(body)
         assert client.head().startswith(b"HTTP/1.1 400")

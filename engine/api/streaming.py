@@ -1,0 +1,45 @@
+"""Handlers that may run for hours: followers of events and output, attached clients, waits.
+
+Owns the set of them, so that a daemon that stops ends them at once instead of waiting for clients that never leave by themselves.
+"""
+
+import asyncio
+import re
+
+from aiohttp import web
+
+from engine.api.context import ENGINE
+from engine.api.responses import Handler
+
+
+class Streams(set["asyncio.Task[object]"]):
+    """The tasks of streaming handlers that run."""
+
+
+STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
+_PATH = re.compile(r"(?:/v[^/]*)?/(?:events|containers/[^/]+/(?:attach|logs|wait)|exec/[^/]+/(?:start|attach))")
+_FAREWELL_SECONDS = 0.2
+
+
+@web.middleware
+async def streaming_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Remember the task of a handler that streams."""
+    task = asyncio.current_task()
+    if task is None or _PATH.fullmatch(request.path) is None:
+        return await handler(request)
+    streams = request.app[STREAMS]
+    streams.add(task)
+    try:
+        return await handler(request)
+    finally:
+        streams.discard(task)
+
+
+async def end_streams(app: web.Application) -> None:
+    """Let followers of events finish their answers, then cancel what is left."""
+    app[ENGINE].events.close()
+    streams = app[STREAMS]
+    if streams:
+        await asyncio.wait([*streams], timeout=_FAREWELL_SECONDS)
+    for task in [*streams]:
+        task.cancel()

@@ -1,0 +1,21 @@
+"""The paths of the host that a container binds: they are to exist, or are made as folders where the short form asks for it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.core.containers import Bind
+from engine.errors import InvalidParameter
+
+
+def prepare_bind_sources(binds: Iterable[Bind]) -> None:
+    """Check or make each source. Blocking. Raises InvalidParameter."""
+    for bind in binds:
+        source = Path(bind.source)
+        if source.exists():
+            continue
+        if not bind.makes_source:
+            raise InvalidParameter(f"bind source path {bind.source} does not exist: make it first")
+        try:
+            source.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidParameter(f"bind source path {bind.source} cannot be made: {error.strerror}") from None

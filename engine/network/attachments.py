@@ -29,6 +29,7 @@ class Attachments:
 
     def __init__(self, *, instance: str, ledger: Ledger) -> None:
         self.ledger = ledger
+        self._reserved: dict[str, Endpoint] = {}
         self._parting: set[IPv4Address] = set()  # given back, but the kernel may still be taking the veth down
         with ExitStack() as undo:
             self._devices = Devices(instance)
@@ -44,23 +45,40 @@ class Attachments:
         subnets = [network.subnet for network in self.ledger.networks.values()]
         self._firewall.install(subnets, [lease.address for lease in self.ledger.leases.values()])
 
-    def attach(self, *, container_id: str, tenant: Tenant, netns_fd: int, hostname: str, aliases: Sequence[str]) -> Endpoint:
-        """Lease an address and put a veth into the network namespace; on failure nothing of it stays.
+    def reserve(self, *, container_id: str, tenant: Tenant, hostname: str, aliases: Sequence[str]) -> Endpoint:
+        """Lease an address and see to the bridge and the firewall; on failure nothing of it stays.
 
         Raises Unavailable when no subnet or address is free, and OSError.
         """
         self.detach(container_id)
         network = self._ensure_network(tenant)
-        for _ in range(_ATTEMPTS):
+        with ExitStack() as undo:
+            undo.callback(self.ledger.remove_lease, container_id)
             lease = self._lease(network, container_id=container_id, hostname=hostname, aliases=aliases)
+            undo.callback(self._firewall.remove_lease, lease.address)
+            # The guard's element first: the interface never speaks unguarded, nor is its first packet lost.
+            self._firewall.add_lease(lease.address)
+            endpoint = self._reserved[container_id] = endpoint_of(network, lease, inner_messages(network, lease))
+            undo.pop_all()
+        return endpoint
+
+    def attach(self, *, container_id: str, tenant: Tenant, netns_fd: int, hostname: str, aliases: Sequence[str]) -> Endpoint:
+        """Put a veth into the network namespace, at the address that is reserved or else now; on failure nothing of it stays.
+
+        Raises Unavailable when no subnet or address is free, and OSError.
+        """
+        reserve = partial(self.reserve, container_id=container_id, tenant=tenant, hostname=hostname, aliases=aliases)
+        endpoint = self._reserved.get(container_id) or reserve()
+        for _ in range(_ATTEMPTS):
             try:
-                self._plug(network, lease, netns_fd)
+                self._plug(container_id, netns_fd)
             except FileExistsError:
                 # A veth of a daemon that died may still hold the name; its address rests until the next sweep.
-                self._parting.add(lease.address)
+                endpoint = reserve()
             else:
-                return endpoint_of(network, lease, inner_messages(network, lease))
-        raise Unavailable(f"no address of {network.subnet} could be used: devices of other programs are in the way")
+                return endpoint
+        self.detach(container_id)
+        raise Unavailable(f"no address beside {endpoint.address} could be used: devices of other programs are in the way")
 
     def _lease(self, network: Network, *, container_id: str, hostname: str, aliases: Sequence[str]) -> Lease:
         lease = partial(self.ledger.add_lease, network, container_id=container_id, hostname=hostname, aliases=aliases)
@@ -70,14 +88,15 @@ class Attachments:
             self.sweep()
             return lease(avoid=self._parting)
 
-    def _plug(self, network: Network, lease: Lease, netns_fd: int) -> None:
-        with ExitStack() as undo:
-            undo.callback(self.ledger.remove_lease, lease.container_id)
-            # The guard's element first: the interface never speaks unguarded, nor is its first packet lost.
-            self._firewall.add_lease(lease.address)
-            undo.callback(self._firewall.remove_lease, lease.address)
-            self._devices.add_veth(network, lease, netns_fd)
-            undo.pop_all()
+    def _plug(self, container_id: str, netns_fd: int) -> None:
+        """Make the veth of what is reserved; that ends the reservation."""
+        del self._reserved[container_id]
+        lease = self.ledger.leases[container_id]
+        try:
+            self._devices.add_veth(self.ledger.networks[lease.network_id], lease, netns_fd)
+        except OSError:
+            self.detach(container_id)
+            raise
 
     def _ensure_network(self, tenant: Tenant) -> Network:
         """Return the tenant's network with its bridge in place."""
@@ -136,6 +155,7 @@ class Attachments:
 
     def detach(self, container_id: str) -> bool:
         """Give the container's address back; tell whether it had one. Its veth goes with its network namespace."""
+        self._reserved.pop(container_id, None)
         lease = self.ledger.remove_lease(container_id)
         if lease is None:
             return False

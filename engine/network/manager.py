@@ -77,6 +77,14 @@ class NetworkManager:
             await self._run(_close, opened, remove)
         self._worker.shutdown()
 
+    async def reserve(self, *, container_id: str, tenant: Tenant, hostname: str, aliases: Sequence[str] = ()) -> Endpoint:
+        """Do the part of ``attach`` that needs no network namespace ahead of it, while there is none yet.
+
+        ``attach`` or ``detach`` must follow. Raises as ``attach``.
+        """
+        reserve = partial(self._attachments.reserve, container_id=container_id, tenant=tenant, hostname=hostname)
+        return await self._change(container_id, partial(reserve, aliases=tuple(aliases)))
+
     async def attach(
         self, *, container_id: str, tenant: Tenant, netns_fd: int, hostname: str, aliases: Sequence[str] = ()
     ) -> Endpoint:
@@ -99,11 +107,14 @@ class NetworkManager:
             finally:
                 os.close(netns_copy)
 
+        return await self._change(container_id, attach)
+
+    async def _change(self, container_id: str, work: Callable[[], Endpoint]) -> Endpoint:
         try:
-            # Shielded, as work that was dropped from the queue would never close the copy.
-            return await asyncio.shield(self._run(attach))
+            # Shielded, as work that was dropped from the queue would never close what it was given.
+            return await asyncio.shield(self._run(work))
         except asyncio.CancelledError:
-            self._worker.submit(attachments.detach, container_id)
+            self._worker.submit(self._attachments.detach, container_id)
             self._sweep_soon()
             raise
         except OSError as error:

@@ -61,7 +61,7 @@ class Prepared(NamedTuple):
 
 
 def build(spec: LaunchSpec, prepared: Prepared, *, terminal_fd: int) -> None:
-    """Make the rootfs the root of the calling process and put in place all that the specification asks for."""
+    """Make the rootfs the root of the calling process and put in place what the specification asks for. ``finish`` follows."""
     steps.reach("filesystems")
     kernel = [
         AttachedMount(new_mount("proc", _LOCKED), "/proc"),
@@ -78,6 +78,11 @@ def build(spec: LaunchSpec, prepared: Prepared, *, terminal_fd: int) -> None:
     _attach_kernel(kernel, devices, terminal_fd)
     _attach_cgroups(prepared.cgroups)
     _attach_users(prepared.binds, spec["tmpfs"])
+
+
+def finish(spec: LaunchSpec) -> None:
+    """Set what interfaces take their values from, so they must be there, then close what the command must not change."""
+    steps.reach("sysctls")
     _write_sysctls(spec["sysctls"])
     steps.reach("masks")
     _protect(spec["masked_paths"], spec["readonly_paths"])

@@ -1,6 +1,6 @@
 """The child side of a new container: from clone3 to the user's command. Runs in the forked supervisor, in the new namespaces.
 
-First what needs nothing from outside (cgroups), then a pause until the daemon has built the network, then all the rest.
+The mounts are made while the daemon builds the network; what only the network waits for, and what depends on it, comes after.
 """
 
 import gc
@@ -20,6 +20,7 @@ from engine.runtime import control_groups, filesystem, reaper, steps
 from engine.runtime.command import run_command
 from engine.runtime.streams import ChildStreams
 
+SETTLED = b"\1"  # comes first on the pipe: the child has its ids, and the parent has stopped looking at it
 GO_HEADER = struct.Struct("=I")  # bytes of netlink messages that follow
 _MESSAGE_LENGTH = struct.Struct("=I")  # of struct nlmsghdr, its first field
 _ALIGNMENT = 4
@@ -51,7 +52,7 @@ def run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
     except Exception as error:  # whatever it is, the parent must hear of it
         failure = steps.report(end.errors_fd, error)
         if failure.step == "join":  # the parent is still looking at this process, so it must not vanish under its eyes
-            os.read(end.go_fd, 1)
+            os.read(end.go_fd, len(SETTLED))
         os._exit(failure.exit_code or 1)
     finally:
         os._exit(1)
@@ -63,12 +64,14 @@ def _run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
     set_oom_score_adj(spec["process"]["oom_score_adj"])
     unshare(CLONE_NEWCGROUP)
     join_new_session_keyring()  # before the ids change: keys count against the host's root, who has no narrow quota
+    _read_exactly(end.go_fd, len(SETTLED))
+    become(0, 0, [])
+    filesystem.build(spec, end.prepared, terminal_fd=end.streams.stdout if end.streams.terminal else -1)
     messages = _wait_for_go(end.go_fd)
     steps.reach("network")
-    become(0, 0, [])
     set_names(spec["hostname"], spec["domainname"])
     send_messages([loopback_up(), *messages])
-    filesystem.build(spec, end.prepared, terminal_fd=end.streams.stdout if end.streams.terminal else -1)
+    filesystem.finish(spec)
     if spec["init"]:
         _split_off_reaper(end.program)
     run_command(spec["process"], end.streams, program=end.program, errors_fd=end.errors_fd, make_directory=True)

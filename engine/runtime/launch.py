@@ -139,6 +139,7 @@ def _create(spec: LaunchSpec, cache: MountCache, made: list[str], bench: _Bench)
         init.run(spec, init.ChildEnd(prepared, membership.tasks, child_streams, program, child_go, child_errors))
     bench.ours.add(pidfd)
     netns = bench.ours.add(_settle(spec, pid, pidfd))
+    os.write(go, init.SETTLED)
     bench.ours.let_go()
     return Launched(pid, pidfd, netns, go, errors, streams)
 

@@ -10,10 +10,11 @@ import os
 CREATE_STEPS = ("userns", "rootfs", "binds", "cgroups", "streams", "clone", "maps", "netns")
 CHILD_STEPS = (
     "join",
-    "network",
     "filesystems",
     "pivot",
     "attach",
+    "network",
+    "sysctls",
     "masks",
     "session",
     "user",

@@ -5,7 +5,7 @@ Owns look-up scoped by tenant, saving, and one lock for each container. It chang
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 
 from engine.core.containers import ContainerRecord
@@ -13,7 +13,7 @@ from engine.core.ids import is_id_prefix, short_id
 from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, InvalidParameter, NotFound
-from engine.storage.files import write_atomically
+from engine.storage.files import write_aside, write_atomically
 
 log = logging.getLogger(__name__)
 RECORD = "container.json"
@@ -111,6 +111,21 @@ class ContainerStore:
     async def save(self, record: ContainerRecord) -> None:
         """Write a record and make it the present one. Hold the container's lock."""
         await asyncio.to_thread(write_atomically, self.path(record.container_id) / RECORD, dump_record(record))
+        self._records[record.container_id] = record
+
+    async def save_if(self, record: ContainerRecord, work: Awaitable[None]) -> None:
+        """Do ``work``, and if it succeeds make ``record`` the present one. Raises what ``work`` raises, and OSError.
+
+        The record is written aside meanwhile. Its rename is not synced: it tells of a process, which no power cut outlives.
+        """
+        path = self.path(record.container_id) / RECORD
+        writing = asyncio.to_thread(write_aside, path, dump_record(record))
+        done, temporary = await asyncio.gather(work, writing, return_exceptions=True)
+        if isinstance(done, BaseException):
+            raise done
+        if isinstance(temporary, BaseException):
+            raise temporary
+        await asyncio.to_thread(temporary.rename, path)
         self._records[record.container_id] = record
 
     async def note(self, record: ContainerRecord) -> None:

@@ -3,6 +3,7 @@
 The supervisor's client calls this for each end that it learns; after a restart reconcile does for those it missed.
 """
 
+import asyncio
 import logging
 from dataclasses import replace
 
@@ -58,10 +59,6 @@ async def remove_if_wanted(engine: Engine, container_id: str) -> None:
 
 async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int | None, oom: bool, finished_ns: int) -> None:
     """Record the end of a container whose lock is held."""
-    try:
-        await engine.network.detach(record.container_id)
-    except EngineError as error:
-        log.warning("%s", error.message)  # its lease is given back by the next reconcile
     run = replace(
         record.run,
         state=State.EXITED,
@@ -73,11 +70,18 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
         error="" if status is not None else UNKNOWN_EXIT,
     )
     finished = replace(record, run=run)
-    await engine.containers.note(finished)
+    await asyncio.gather(_detach(engine, record), engine.containers.note(finished))
     if oom:
         engine.publish(finished, "oom")
     engine.publish(finished, "die", exitCode=exit_text(status))
     engine.milestones.reach(Milestone.EXITED, finished)
+
+
+async def _detach(engine: Engine, record: ContainerRecord) -> None:
+    try:
+        await engine.network.detach(record.container_id)
+    except EngineError as error:
+        log.warning("%s", error.message)  # its lease is given back by the next reconcile
 
 
 def exit_text(status: int | None) -> str:

@@ -7,8 +7,10 @@ import asyncio
 import contextlib
 import signal
 import time
+from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import TypeVar, cast
 
 from engine.core.containers import ContainerRecord, Run
 from engine.core.hosts import hosts_file
@@ -26,6 +28,8 @@ from engine.service.launch_spec import NETWORK_FILES, launch_spec
 from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
 
+T = TypeVar("T")
+U = TypeVar("U")
 FAILED_EXIT_CODE = 128  # as dockerd: nothing of the user's ever ran
 
 
@@ -58,26 +62,50 @@ async def start_locked(engine: Engine, record: ContainerRecord) -> None:
 
 
 async def _bring_up(engine: Engine, record: ContainerRecord) -> ContainerRecord:
-    spec = await _spec(engine, record)
     async with AsyncExitStack() as undo:
-        process = await engine.supervisor.create(spec)
-        undo.push_async_callback(_abort, engine, record.container_id)
-        endpoint = None
-        if record.host.network_mode == "bridge" and not record.config.network_disabled:
-            endpoint = await _attach(engine, record, process)
-            undo.push_async_callback(engine.network.detach, record.container_id)
+        process, endpoint = await _both(_create(engine, record, undo), _reserve(engine, record, undo))
+        if endpoint is not None:
+            endpoint = await _attach(engine, record, process, endpoint)
         process.close_netns()
-        await asyncio.to_thread(_write_network_files, engine, record, endpoint)
-        await engine.supervisor.start(record.container_id, endpoint.netlink if endpoint else [])
-        undo.push_async_callback(_end, process)
         started = replace(record, run=_run_of(record, process))
-        await engine.containers.save(started)
+        await engine.containers.save_if(started, _run(engine, process, endpoint.netlink if endpoint else [], undo))
         undo.pop_all()
     return started
 
 
-async def _spec(engine: Engine, record: ContainerRecord) -> LaunchSpec:
-    return await asyncio.to_thread(_plan, engine, record)
+async def _both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
+    """Await both to their ends, so that what each has made is known, then raise what one of them raised."""
+    results = await asyncio.gather(first, second, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return cast(tuple[T, U], results)
+
+
+async def _create(engine: Engine, record: ContainerRecord, undo: AsyncExitStack) -> Process:
+    process = await engine.supervisor.create(await asyncio.to_thread(_plan, engine, record))
+    undo.push_async_callback(_abort, engine, record.container_id)
+    return process
+
+
+async def _reserve(engine: Engine, record: ContainerRecord, undo: AsyncExitStack) -> Endpoint | None:
+    """An address, if it is to have one, and the files that tell it."""
+    endpoint = None
+    if record.host.network_mode == "bridge" and not record.config.network_disabled:
+        undo.push_async_callback(engine.network.detach, record.container_id)
+        endpoint = await engine.network.reserve(
+            container_id=record.container_id,
+            tenant=record.tenant,
+            hostname=record.config.hostname,
+            aliases=[record.name],
+        )
+    await asyncio.to_thread(_write_network_files, engine, record, endpoint)
+    return endpoint
+
+
+async def _run(engine: Engine, process: Process, netlink: Sequence[bytes], undo: AsyncExitStack) -> None:
+    await engine.supervisor.start(process.id, netlink)
+    undo.push_async_callback(_end, process)
 
 
 def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
@@ -101,14 +129,17 @@ async def _abort(engine: Engine, container_id: str) -> None:
         await engine.supervisor.abort(container_id)
 
 
-async def _attach(engine: Engine, record: ContainerRecord, process: Process) -> Endpoint:
-    return await engine.network.attach(
+async def _attach(engine: Engine, record: ContainerRecord, process: Process, reserved: Endpoint) -> Endpoint:
+    endpoint = await engine.network.attach(
         container_id=record.container_id,
         tenant=record.tenant,
         netns_fd=process.netns,
         hostname=record.config.hostname,
         aliases=[record.name],
     )
+    if endpoint.address != reserved.address:  # it turned out to be in use
+        await asyncio.to_thread(_write_network_files, engine, record, endpoint)
+    return endpoint
 
 
 def _write_network_files(engine: Engine, record: ContainerRecord, endpoint: Endpoint | None) -> None:

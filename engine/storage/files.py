@@ -9,14 +9,19 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Publish a file: temporary file, fsync, rename, fsync of the folder. A host that stops in between keeps the old one."""
+    write_aside(path, content).rename(path)
+    sync_folder(path.parent)
+
+
+def write_aside(path: Path, content: bytes) -> Path:
+    """Write and sync what is to become a file by a rename; return where it is. What was there of an earlier attempt goes."""
     temporary = path.with_name(f".{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    temporary.rename(path)
-    sync_folder(path.parent)
+    return temporary
 
 
 def sync_folder(path: Path) -> None:

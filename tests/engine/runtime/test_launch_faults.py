@@ -47,7 +47,7 @@ def test_steps_of_both_sides_have_different_names() -> None:
         ({"rootfs": {"lower": ["/no/such/layer"], "upper": "/tmp/u", "work": "/tmp/w", "readonly": False}}, "rootfs"),
         ({"binds": [{"source": "/no/such/file", "target": "/x", "readonly": False, "idmapped": False}]}, "binds"),
         ({"cgroup": {"version": 1, "directories": [], "writes": [], "join": ["/sys/fs/cgroup/none/x"]}}, "cgroups"),
-        ({"sysctls": {"kernel.hostname_of_nobody": "1"}}, "attach"),
+        ({"sysctls": {"kernel.hostname_of_nobody": "1"}}, "sysctls"),
         ({"shm_bytes": -5}, "filesystems"),
         ({"hostname": "x" * 100}, "network"),
     ],

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrPromise
 
+from portal.common.units import format_duration
 from portal.jobs.messages import explain
 from portal.jobs.models import Job, JobState
 
@@ -21,12 +23,16 @@ _LABELS: Mapping[str, StrPromise] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
-    """``percent`` is None where progress is unknown; ``error`` is plain words, ``error_detail`` the host's sentence."""
+    """``percent`` is None where progress is unknown; ``error`` is plain words, ``error_detail`` the host's sentence.
+
+    ``url`` leads to the lab, empty where there is none (any more); ``duration`` is empty until the job has ended.
+    """
 
     id: int
     dom_id: str
     label: str
     object_name: str
+    url: str
     owner_name: str
     host_name: str
     state: str
@@ -38,7 +44,7 @@ class JobRow:
     error_detail: str
     attempt: int
     created_at: datetime
-    finished_at: datetime | None
+    duration: str
 
 
 def job_dom_id(job_id: int | str) -> str:
@@ -52,6 +58,7 @@ def job_row(job: Job) -> JobRow:
         dom_id=job_dom_id(job.pk),
         label=str(label) if label else job.action,
         object_name=job.object_name or job.object_key,
+        url=_lab_url(job),
         owner_name=job.requested_by.display_name if job.requested_by else "",
         host_name=job.host.name,
         state=job.state,
@@ -63,5 +70,15 @@ def job_row(job: Job) -> JobRow:
         error_detail=job.error_message,
         attempt=job.attempt,
         created_at=job.created_at,
-        finished_at=job.finished_at,
+        duration=_duration(job),
     )
+
+
+def _lab_url(job: Job) -> str:
+    lab_id = job.parameters.get("lab")
+    return "" if lab_id is None or getattr(job, "is_object_gone", False) else reverse("labs:detail", args=[lab_id])
+
+
+def _duration(job: Job) -> str:
+    """From the click to the end: that is how long somebody waited."""
+    return format_duration(job.finished_at - job.created_at) if job.finished_at else ""

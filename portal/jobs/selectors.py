@@ -1,16 +1,20 @@
 """Reads jobs, and only those the asking user may see."""
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.shortcuts import get_object_or_404
 
 from portal.accounts.models import User
-from portal.jobs.models import UNFINISHED, Job
+from portal.jobs.models import UNFINISHED, Job, JobState
 from portal.teams.models import STAFF_ROLES
 
 
 def visible_jobs(user: User) -> QuerySet[Job]:
-    """Own jobs, those of teams in which the user is teacher or assistant, and all for an administrator."""
-    jobs = Job.objects.select_related("requested_by", "host", "team")
+    """Own jobs, those of teams in which the user is teacher or assistant, and all for an administrator.
+
+    Each knows ``is_object_gone``: whether its lab was removed.
+    """
+    removal = Job.objects.filter(object_key=OuterRef("object_key"), action="lab.remove", state=JobState.COMPLETED)
+    jobs = Job.objects.select_related("requested_by", "host", "team").annotate(is_object_gone=Exists(removal))
     if user.is_administrator:
         return jobs
     staffed = user.memberships.filter(role__in=STAFF_ROLES).values("team_id")

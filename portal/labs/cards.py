@@ -7,15 +7,15 @@ from django.urls import reverse
 
 from portal.accounts.models import User
 from portal.common.units import format_amount
+from portal.common.words import localize
 from portal.jobs.messages import explain
 from portal.jobs.models import Job
 from portal.jobs.selectors import latest_job
 from portal.labs.lifecycle import BUSY, LabEvent, LabState, can
 from portal.labs.models import Lab, LabTemplate, TemplateState
-from portal.labs.refusals import resource_name
+from portal.labs.refusals import explain_verdict
+from portal.labs.room import judge_request, launch_request
 from portal.labs.selectors import launch_teams
-from portal.teams.models import Team
-from portal.teams.quotas import RESOURCES, Quota, Resources
 from portal.teams.selectors import is_team_staff
 
 
@@ -30,6 +30,7 @@ class LabCard:
     template_name: str
     description: str
     team_name: str
+    team_url: str
     owner_name: str
     is_own: bool
     state: str
@@ -61,11 +62,6 @@ def lab_header_dom_id(lab_id: object) -> str:
     return f"lab-header-{lab_id}"
 
 
-def team_labs_dom_id(slug: str) -> str:
-    """Name the list of a team's labs on the team's page."""
-    return f"team-labs-{slug}"
-
-
 def lab_card(lab: Lab, user: User) -> LabCard:
     state = LabState(lab.state)
     address = {name: reverse(f"labs:{name}", args=[lab.uuid]) for name in ("detail", "start", "stop", "remove")}
@@ -75,8 +71,9 @@ def lab_card(lab: Lab, user: User) -> LabCard:
         header_dom_id=lab_header_dom_id(lab.uuid),
         name=lab.name,
         template_name=lab.template.name,
-        description=lab.template.description,
-        team_name=lab.team.name,
+        description=localize(lab.template.description),
+        team_name=localize(lab.team.name),
+        team_url=lab.team.get_absolute_url(),
         owner_name=lab.owner.display_name,
         is_own=lab.owner_id == user.pk,
         state=state.value,
@@ -103,7 +100,10 @@ def lab_card(lab: Lab, user: User) -> LabCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A template that the user may launch. ``teams``: (short name, name) to choose from; one choice needs no question."""
+    """A template on offer. ``teams``: (short name, name) with room for it, to choose from; one choice needs no question.
+
+    ``refusal`` says why none of the user's teams has room.
+    """
 
     slug: str
     dom_id: str
@@ -115,6 +115,7 @@ class Offer:
     state_label: str
     can_launch: bool
     teams: tuple[tuple[str, str], ...]
+    refusal: str
     launch_url: str
     percent: int | None
     line: str
@@ -128,19 +129,23 @@ def offer_dom_id(slug: str) -> str:
 
 
 def offer_card(template: LabTemplate, user: User) -> Offer:
-    teams = tuple((team.slug, team.name) for team in launch_teams(user, template))
+    verdicts = {
+        team: judge_request(owner=user, team=team, request=launch_request(template)) for team in launch_teams(user, template)
+    }
+    teams = tuple((team.slug, localize(team.name)) for team, verdict in verdicts.items() if verdict.is_granted)
     job = None if template.state == TemplateState.READY else latest_job(template.object_key)
     return Offer(
         slug=template.slug,
         dom_id=offer_dom_id(template.slug),
         name=template.name,
-        description=template.description,
+        description=localize(template.description),
         cpus=format_amount("cpus", template.cpus),
         memory=format_amount("memory_bytes", template.memory_bytes),
         state=template.state,
         state_label=str(TemplateState(template.state).label),
         can_launch=template.state == TemplateState.READY and bool(teams),
         teams=teams,
+        refusal="" if teams else next((explain_verdict(verdict) for verdict in verdicts.values()), ""),
         launch_url=reverse("labs:launch", args=[template.slug]),
         percent=job.percent if job else None,
         line=job.line if job else "",
@@ -156,35 +161,3 @@ def may_build(user: User, template: LabTemplate) -> bool:
 
 def _build_error(job: Job | None) -> str:
     return explain(job.error_kind) if job else ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuotaRow:
-    """One resource of a quota. ``percent`` and ``limit`` are None where there is no ceiling."""
-
-    label: str
-    used: str
-    limit: str | None
-    percent: int | None
-
-
-def quota_rows(quota: Quota, usage: Resources) -> list[QuotaRow]:
-    rows = []
-    for name in RESOURCES:
-        limit, used = getattr(quota, name), getattr(usage, name)
-        rows.append(
-            QuotaRow(
-                label=resource_name(name),
-                used=format_amount(name, used),
-                limit=None if limit is None else format_amount(name, limit),
-                percent=None if limit is None else min(100, round(100 * used / limit)) if limit else 100,
-            )
-        )
-    return rows
-
-
-def member_rows(team: Team) -> list[tuple[str, str, str]]:
-    """Return (user name, full name, role) of all members, staff first."""
-    memberships = team.memberships.select_related("user").order_by("user__username")
-    ordered = sorted(memberships, key=lambda membership: not membership.is_staff)
-    return [(row.user.username, row.user.get_full_name(), str(row.get_role_display())) for row in ordered]

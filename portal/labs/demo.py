@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import override, pgettext_lazy
 
 from portal.accounts.models import User
 from portal.accounts.services import ensure_user
@@ -24,6 +25,7 @@ _COMMAND = [
     "-c",
     'trap "exit 0" TERM; echo "$(hostname) is up since $(date)"; while :; do sleep 86400 & wait $!; done',
 ]
+_TEAM_NAME = pgettext_lazy("demo", "Demo class")
 _QUOTA = {
     "labs": 20,
     "cpus": 16.0,
@@ -38,7 +40,8 @@ _TEMPLATES = (
     {
         "slug": "shell",
         "name": "Shell",
-        "description": "A small Unix system to try commands in. Ready in a moment.",
+        "description": pgettext_lazy("demo", "A small Unix system to try commands in. Ready in a moment."),
+        "position": 10,
         "image": "atelier/shell:latest",
         "source": LabTemplate.Source.SHELL,
         "command": _COMMAND,
@@ -49,7 +52,8 @@ _TEMPLATES = (
     {
         "slug": "debian-12",
         "name": "Debian 12",
-        "description": "A complete Debian system in which you are root.",
+        "description": pgettext_lazy("demo", "A complete Debian system in which you are root."),
+        "position": 20,
         "image": "atelier/debian:12",
         "source": LabTemplate.Source.DEBIAN,
         "command": _COMMAND,
@@ -65,15 +69,18 @@ _TEMPLATES = (
 def seed_demo() -> dict[str, str]:
     """Make what is not there yet. Return the passwords of the users that were made."""
     ensure_host(settings.HOST_NAME)
-    team, _ = Team.objects.get_or_create(slug="demo", defaults={"name": "Demo class", **_QUOTA})
+    # The database keeps the English words; pages show those of the reader (``common.words``).
+    with override(None):
+        team, _ = Team.objects.get_or_create(slug="demo", defaults={"name": str(_TEAM_NAME), **_QUOTA})
+        templates = [{**values, "description": str(values["description"])} for values in _TEMPLATES]
     passwords = {}
     for username, full_name, role in _PEOPLE:
         user, password = ensure_user(username, full_name=full_name)
         if password is not None:
             passwords[username] = password
             set_role(actor=None, team=team, user=user, role=role)
-    for values in _TEMPLATES:
-        _ensure_template(team, dict(values))
+    for values in templates:
+        _ensure_template(team, values)
     return passwords
 
 

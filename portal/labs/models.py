@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal.hosts.models import Host
-from portal.labs.lifecycle import ACTIVE, LabState
+from portal.labs.lifecycle import LabState
 from portal.teams.models import Team
 from portal.teams.quotas import Resources
 
@@ -38,6 +38,7 @@ class LabTemplate(models.Model):
     cpus = models.FloatField(_("processors"), default=1.0)
     memory_bytes = models.PositiveBigIntegerField(_("memory in bytes"), default=256 * 1024 * 1024)
     pids = models.PositiveIntegerField(_("processes"), default=200)
+    position = models.PositiveSmallIntegerField(_("position"), default=100, help_text=_("Lower ones are shown first."))
     state = models.CharField(_("state"), max_length=10, choices=TemplateState.choices, default=TemplateState.READY)
     changed_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
     teams = models.ManyToManyField(Team, related_name="templates", blank=True, verbose_name=_("teams"))
@@ -45,7 +46,7 @@ class LabTemplate(models.Model):
     class Meta:
         verbose_name = _("lab template")
         verbose_name_plural = _("lab templates")
-        ordering = ("name",)
+        ordering = ("position", "name")
 
     def __str__(self) -> str:
         return self.name
@@ -64,7 +65,7 @@ class Lab(models.Model):
     """One person's environment. Limits are copied from the template, so that editing it changes no running lab."""
 
     uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(_("name"), max_length=80)
+    name = models.CharField(_("name"), max_length=90)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="labs", verbose_name=_("owner"))
     team = models.ForeignKey(Team, models.PROTECT, related_name="team_labs", verbose_name=_("team"))
     template = models.ForeignKey(LabTemplate, models.PROTECT, related_name="labs", verbose_name=_("template"))
@@ -101,10 +102,3 @@ class Lab(models.Model):
     @property
     def object_key(self) -> str:
         return f"lab:{self.uuid}"
-
-    @property
-    def usage(self) -> Resources:
-        """What it counts for in a quota now: a stopped lab takes its place, but nothing that runs."""
-        if self.state in ACTIVE:
-            return Resources(labs=1, cpus=self.cpus, memory_bytes=self.memory_bytes, pids=self.pids)
-        return Resources(labs=1)

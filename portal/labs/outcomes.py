@@ -4,9 +4,9 @@ from typing import Any
 
 from portal.common.live import lab_group, send
 from portal.jobs.models import Job, JobState
-from portal.labs.lifecycle import LabEvent, LabState, next_state
+from portal.labs.lifecycle import ACTIVE, LabEvent, LabState, next_state
 from portal.labs.models import Lab
-from portal.labs.services import tell_pages
+from portal.labs.services import tell_pages, tell_usage
 
 _SUCCESSES = {"lab.start": LabEvent.RUNS, "lab.stop": LabEvent.STOPS}
 
@@ -44,11 +44,14 @@ def move(lab: Lab, event: LabEvent, **changes: Any) -> bool:
     if target is None or not Lab.objects.filter(pk=lab.pk, state=lab.state).update(state=target, **changes):
         return False
     tell_pages(lab)
+    if (lab.state in ACTIVE) != (target in ACTIVE):
+        tell_usage(lab)
     return True
 
 
 def forget(lab: Lab) -> None:
     """Delete the row of a lab whose container is gone, and close its sockets."""
     tell_pages(lab)
+    tell_usage(lab)
     send([lab_group(lab.uuid)], {"type": "access.changed"})
     lab.delete()

@@ -7,6 +7,7 @@ Refusal
 └── NotNow             the lab's state does not allow it
 """
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from portal.common.units import format_amount
@@ -44,7 +45,7 @@ class OverQuota(Refusal):
         self.verdict = verdict
 
     def explain(self) -> str:
-        return " ".join(explain_shortage(shortage) for shortage in self.verdict.shortages[:1])
+        return explain_verdict(self.verdict)
 
 
 class NotNow(Refusal):
@@ -57,21 +58,54 @@ class NotNow(Refusal):
         return _("That is not possible now: %(name)s is “%(state)s”.") % {"name": self.lab.name, "state": state}
 
 
+def explain_verdict(verdict: Verdict) -> str:
+    """Say the first thing that is short: the others may well be gone with it."""
+    return explain_shortage(verdict.shortages[0]) if verdict.shortages else ""
+
+
 def explain_shortage(shortage: Shortage) -> str:
     """Name what is short, by how much, and what helps."""
-    values = {
+    if shortage.limit < shortage.requested:
+        return _too_small(shortage)
+    values = _amounts(shortage)
+    if shortage.scope == "member" and shortage.resource == "labs":
+        text = _("You have %(used)s of the %(limit)s labs that you may have. Remove one that you no longer need.")
+    elif shortage.scope == "member":
+        text = _(
+            "Your quota of %(resource)s is used up: %(used)s of %(limit)s taken, %(requested)s more needed. "
+            "Stop or remove a lab of yours."
+        )
+    elif shortage.resource == "labs":
+        text = _("The team has %(used)s of the %(limit)s labs that it may have. Remove one, or ask your teacher for room.")
+    else:
+        text = _(
+            "The team's quota of %(resource)s is used up: %(used)s of %(limit)s taken, %(requested)s more needed. "
+            "Stop a lab, or ask your teacher for room."
+        )
+    return text % values
+
+
+def _too_small(shortage: Shortage) -> str:
+    """No lab that one stops would help here."""
+    is_own = shortage.scope == "member"
+    if shortage.resource == "labs":
+        return _("You may have no lab in this team. Ask your teacher.") if is_own else _("This team may have no lab for now.")
+    if is_own:
+        text = _("%(resource)s: this lab needs %(requested)s, your whole quota is %(limit)s. Ask your teacher to raise it.")
+    else:
+        text = _(
+            "%(resource)s: this lab needs %(requested)s, the whole team's quota is %(limit)s. Ask an administrator to raise it."
+        )
+    return capfirst(text % _amounts(shortage))
+
+
+def _amounts(shortage: Shortage) -> dict[str, str]:
+    return {
         "resource": resource_name(shortage.resource),
         "used": format_amount(shortage.resource, shortage.used),
         "limit": format_amount(shortage.resource, shortage.limit),
         "requested": format_amount(shortage.resource, shortage.requested),
     }
-    if shortage.scope == "member":
-        text = _(
-            "Your quota of %(resource)s is used up: %(used)s of %(limit)s taken, %(requested)s more needed. Stop or remove a lab."
-        )
-    else:
-        text = _("The team's quota of %(resource)s is used up: %(used)s of %(limit)s taken, %(requested)s more needed.")
-    return text % values
 
 
 def resource_name(resource: str) -> str:

@@ -2,14 +2,13 @@
 
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, IntegerField, Q, QuerySet, When
 from django.shortcuts import get_object_or_404
 
 from portal.accounts.models import User
 from portal.labs.lifecycle import ACTIVE
-from portal.labs.models import Lab, LabTemplate
+from portal.labs.models import Lab, LabTemplate, TemplateState
 from portal.teams.models import STAFF_ROLES, Team
-from portal.teams.quotas import Resources, total
 from portal.teams.selectors import visible_teams
 
 
@@ -44,6 +43,12 @@ def visible_templates(user: User) -> QuerySet[LabTemplate]:
     return LabTemplate.objects.filter(teams__in=visible_teams(user)).distinct()
 
 
+def offered_templates(user: User) -> QuerySet[LabTemplate]:
+    """The same as a choice to make: those that can be started at once come first."""
+    is_waiting = Case(When(state=TemplateState.READY, then=0), default=1, output_field=IntegerField())
+    return visible_templates(user).order_by(is_waiting, "position", "name")
+
+
 def get_template_for(user: User, slug: str) -> LabTemplate:
     return get_object_or_404(visible_templates(user), slug=slug)
 
@@ -51,10 +56,6 @@ def get_template_for(user: User, slug: str) -> LabTemplate:
 def launch_teams(user: User, template: LabTemplate) -> QuerySet[Team]:
     """The teams for which the user may launch a lab of the template: those of both."""
     return template.teams.filter(memberships__user=user).order_by("name")
-
-
-def usage_of(labs: QuerySet[Lab]) -> Resources:
-    return total(lab.usage for lab in labs)
 
 
 def active_labs() -> QuerySet[Lab]:

@@ -1,5 +1,6 @@
 """What people ask of labs: launch, start, stop, remove. Checks the quota, writes the rows, leaves the rest to a job."""
 
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,9 @@ from portal.jobs.services import create_job
 from portal.labs.lifecycle import LabEvent, LabState, next_state
 from portal.labs.models import Lab, LabTemplate, TemplateState
 from portal.labs.refusals import NoHost, NotNow, OverQuota, TemplateNotReady
-from portal.labs.selectors import usage_of
+from portal.labs.room import judge_request, launch_request, start_request
 from portal.teams.models import Team
-from portal.teams.quotas import Resources, judge_both
+from portal.teams.quotas import Resources
 
 
 @transaction.atomic
@@ -32,11 +33,12 @@ def launch_lab(*, owner: User, team: Team, template: LabTemplate) -> Lab:
     host = host_for_new_lab()
     if host is None:
         raise NoHost
-    _check_quota(owner=owner, team=team, request=template.resources + Resources(labs=1))
+    _check_quota(owner=owner, team=team, request=launch_request(template))
     lab = _create_lab(owner=owner, team=team, template=template, host=host)
     record(actor=owner, action="lab.launch", subject=lab.object_key, template=template.slug, team=team.slug)
     _create_start_job(lab, actor=owner)
     tell_pages(lab)
+    tell_usage(lab)
     return lab
 
 
@@ -46,12 +48,11 @@ def start_lab(*, actor: User, lab: Lab) -> Lab:
     # The lock comes before the state is read: two clicks must not be granted the same room twice.
     _lock_team(lab.team)
     lab = _move(lab, LabEvent.START, message="", error_kind="")
-    _judge(
-        owner=lab.owner, team=lab.team, request=Resources(cpus=lab.cpus, memory_bytes=lab.memory_bytes, pids=lab.pids), but=lab
-    )
+    _judge(owner=lab.owner, team=lab.team, request=start_request(lab), but=lab)
     record(actor=actor, action="lab.start", subject=lab.object_key)
     _create_start_job(lab, actor=actor)
     tell_pages(lab)
+    tell_usage(lab)
     return lab
 
 
@@ -72,6 +73,7 @@ def remove_lab(*, actor: User, lab: Lab) -> Lab:
     record(actor=actor, action="lab.remove", subject=lab.object_key)
     _create_lab_job(lab, action="lab.remove", actor=actor)
     tell_pages(lab)
+    tell_usage(lab)
     return lab
 
 
@@ -87,6 +89,12 @@ def tell_pages(lab: Lab) -> None:
     send_changed(groups, kind="lab", key=str(lab.uuid))
 
 
+def tell_usage(lab: Lab) -> None:
+    """Say to those who look at the quotas that the lab counts for something else now."""
+    groups = [ADMINISTRATORS, user_group(lab.owner_id), staff_group(lab.team_id)]
+    send_changed(groups, kind="quota", key=lab.team.slug)
+
+
 def _check_quota(*, owner: User, team: Team, request: Resources) -> None:
     _lock_team(team)
     _judge(owner=owner, team=team, request=request)
@@ -99,23 +107,14 @@ def _lock_team(team: Team) -> None:
 
 def _judge(*, owner: User, team: Team, request: Resources, but: Lab | None = None) -> None:
     """Raise OverQuota unless ``request`` fits beside all labs of the team (leaving out ``but``, which is the one asking)."""
-    labs = Lab.objects.filter(team=team)
-    if but is not None:
-        labs = labs.exclude(pk=but.pk)
-    verdict = judge_both(
-        team_quota=team.quota,
-        team_usage=usage_of(labs),
-        member_quota=team.member_quota,
-        member_usage=usage_of(labs.filter(owner=owner)),
-        request=request,
-    )
+    verdict = judge_request(owner=owner, team=team, request=request, but=but)
     if not verdict.is_granted:
         raise OverQuota(verdict)
 
 
 def _create_lab(*, owner: User, team: Team, template: LabTemplate, host: Host) -> Lab:
     return Lab.objects.create(
-        name=template.name,
+        name=_free_name(owner, template.name),
         owner=owner,
         team=team,
         template=template,
@@ -124,6 +123,13 @@ def _create_lab(*, owner: User, team: Team, template: LabTemplate, host: Host) -
         memory_bytes=template.memory_bytes,
         pids=template.pids,
     )
+
+
+def _free_name(owner: User, wanted: str) -> str:
+    """Number the second and later labs of one name, so that their owner can tell them apart."""
+    taken = set(Lab.objects.filter(owner=owner, name__startswith=wanted).values_list("name", flat=True))
+    numbered = (f"{wanted} {number}" for number in count(2))
+    return wanted if wanted not in taken else next(name for name in numbered if name not in taken)
 
 
 def _move(lab: Lab, event: LabEvent, **changes: Any) -> Lab:

@@ -6,33 +6,34 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from portal.accounts.http import UserRequest
-from portal.labs.cards import lab_card, member_rows, quota_rows
-from portal.labs.models import Lab
-from portal.labs.selectors import team_labs, usage_of
+from portal.common.words import localize
+from portal.labs.cards import lab_card
+from portal.labs.selectors import team_labs
+from portal.labs.team_cards import member_rows, team_cards, team_labs_dom_id, usage_card
 from portal.teams.selectors import get_team_for, is_team_staff, visible_teams
 
 
 @require_GET
 @login_required
 def team_list(request: UserRequest) -> HttpResponse:
-    """Context: ``teams`` (Team objects: name, slug, get_absolute_url)."""
-    return render(request, "teams/list.html", {"teams": visible_teams(request.user)})
+    """Context: ``teams`` (list of TeamCard)."""
+    return render(request, "teams/list.html", {"teams": team_cards(visible_teams(request.user), request.user)})
 
 
 @require_GET
 @login_required
 def team_detail(request: UserRequest, slug: str) -> HttpResponse:
-    """Context: ``team``, ``is_staff``, ``quota`` (rows of the team), ``member_quota`` (own rows), and for staff only
-    ``members`` ((user name, full name, role) each) and ``labs`` (LabCard of all members)."""
+    """Context: ``team``, ``name``, ``is_staff``, ``usage`` (Usage), and for staff only ``members`` ((user name, full name,
+    role) each), ``labs`` (LabCard of all members) and ``labs_dom_id``."""
     team = get_team_for(request.user, slug)
-    all_labs = Lab.objects.filter(team=team)
     is_staff = is_team_staff(request.user, team)
     context = {
         "team": team,
+        "name": localize(team.name),
         "is_staff": is_staff,
-        "quota": quota_rows(team.quota, usage_of(all_labs)),
-        "member_quota": quota_rows(team.member_quota, usage_of(all_labs.filter(owner=request.user))),
+        "usage": usage_card(team, request.user),
         "members": member_rows(team) if is_staff else [],
         "labs": [lab_card(lab, request.user) for lab in team_labs(request.user, team)] if is_staff else [],
+        "labs_dom_id": team_labs_dom_id(team.slug),
     }
     return render(request, "teams/detail.html", context)

@@ -12,18 +12,20 @@ from portal.accounts.http import UserRequest, go_to, refuse
 from portal.labs.cards import lab_card, may_build, offer_card
 from portal.labs.models import Lab
 from portal.labs.refusals import Refusal
-from portal.labs.selectors import get_lab_for, get_template_for, launch_teams, own_labs, visible_templates
+from portal.labs.selectors import get_lab_for, get_template_for, launch_teams, offered_templates, own_labs
 from portal.labs.services import launch_lab, remove_lab, start_lab, stop_lab
+from portal.labs.team_cards import shares
 from portal.labs.templates import build_template
 
 
 @require_GET
 @login_required
 def lab_list(request: UserRequest) -> HttpResponse:
-    """My labs. Context: ``labs`` (list of LabCard), ``offers`` (list of Offer)."""
+    """My labs. Context: ``labs`` (list of LabCard), ``offers`` (list of Offer), ``shares`` (list of Usage)."""
     context = {
         "labs": [lab_card(lab, request.user) for lab in own_labs(request.user)],
-        "offers": [offer_card(template, request.user) for template in visible_templates(request.user)],
+        "offers": [offer_card(template, request.user) for template in offered_templates(request.user)],
+        "shares": shares(request.user),
     }
     return render(request, "labs/list.html", context)
 

@@ -15,9 +15,10 @@ from portal.jobs.messages import explain
 from portal.jobs.models import Job, JobState
 from portal.jobs.rows import job_dom_id, job_row
 from portal.jobs.selectors import get_job_for, visible_jobs
-from portal.labs.cards import lab_card, lab_dom_id, lab_header_dom_id, offer_card, offer_dom_id, team_labs_dom_id
+from portal.labs.cards import lab_card, lab_dom_id, lab_header_dom_id, offer_card, offer_dom_id
 from portal.labs.selectors import get_lab_for, get_template_for, visible_labs, visible_templates
-from portal.teams.selectors import is_team_staff
+from portal.labs.team_cards import team_labs_dom_id, usage_card
+from portal.teams.selectors import get_team_for, is_team_staff
 
 Message = dict[str, Any]
 
@@ -46,10 +47,12 @@ def changed_since(user: User, since: datetime) -> list[tuple[str, str]]:
     labs = visible_labs(user).filter(changed_at__gte=since).values_list("pk", flat=True)
     jobs = visible_jobs(user).filter(changed_at__gte=since).values_list("pk", flat=True)
     templates = visible_templates(user).filter(changed_at__gte=since).values_list("slug", flat=True)
+    teams = visible_labs(user).filter(changed_at__gte=since).order_by().values_list("team__slug", flat=True).distinct()
     return [
         *(("lab", str(key)) for key in labs[:_MOST_MISSED]),
         *(("job", str(key)) for key in jobs[:_MOST_MISSED]),
         *(("template", key) for key in templates[:_MOST_MISSED]),
+        *(("quota", key) for key in teams),
     ]
 
 
@@ -60,7 +63,7 @@ def _render_lab(user: User, key: str) -> list[Message]:
         return [_remove(lab_dom_id(key)), _remove(lab_header_dom_id(key))]
     card = lab_card(lab, user)
     html = render_to_string("labs/_card.html", {"lab": card})
-    messages = [{"type": "replace", "id": card.header_dom_id, "html": render_to_string("labs/_header.html", {"lab": card})}]
+    messages = [_replace(card.header_dom_id, "labs/_header.html", {"lab": card})]
     if lab.owner_id == user.pk:
         messages.append({"type": "append", "to": "labs", "html": html})
     if is_team_staff(user, lab.team):
@@ -84,6 +87,24 @@ def _render_template(user: User, key: str) -> list[Message]:
     return [{"type": "append", "to": "offers", "html": render_to_string("labs/_offer.html", {"offer": offer})}]
 
 
+def _render_quota(user: User, slug: str) -> list[Message]:
+    try:
+        team = get_team_for(user, slug)
+    except Http404:
+        return []
+    usage = usage_card(team, user)
+    offers = [offer_card(template, user) for template in visible_templates(user).filter(teams=team)]
+    return [
+        _replace(usage.dom_id, "teams/_usage.html", {"usage": usage}),
+        _replace(usage.share_dom_id, "labs/_share.html", {"share": usage}),
+        *(_replace(offer.dom_id, "labs/_offer.html", {"offer": offer}) for offer in offers),
+    ]
+
+
+def _replace(dom_id: str, template_name: str, context: dict[str, Any]) -> Message:
+    return {"type": "replace", "id": dom_id, "html": render_to_string(template_name, context)}
+
+
 def _remove(dom_id: str) -> Message:
     return {"type": "remove", "id": dom_id}
 
@@ -92,4 +113,5 @@ _RENDERERS: dict[str, Callable[[User, str], list[Message]]] = {
     "lab": _render_lab,
     "job": _render_job,
     "template": _render_template,
+    "quota": _render_quota,
 }

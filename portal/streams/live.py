@@ -12,6 +12,9 @@ from portal.streams.fragments import changed_since, render_change, render_toast
 from portal.streams.guard import AGAIN, GuardedConsumer
 from portal.teams.selectors import staffed_teams, teams_of
 
+_QUOTA = "quota"
+_QUOTA_PAUSE_SECONDS = 0.3
+
 
 class LiveConsumer(GuardedConsumer):
     """Changes gather as names in a dict and are rendered one after the other: a burst costs one rendering an object."""
@@ -60,7 +63,10 @@ class LiveConsumer(GuardedConsumer):
             await self._wake.wait()
             self._wake.clear()
             while self._changed:
-                kind, key = next(iter(self._changed))
+                if all(kind == _QUOTA for kind, _ in self._changed):
+                    # Quotas move with every lab of a team: let a burst end, and let the labs themselves go first.
+                    await asyncio.sleep(_QUOTA_PAUSE_SECONDS)
+                kind, key = min(self._changed, key=lambda change: change[0] == _QUOTA)
                 del self._changed[kind, key]
                 await self._send_change(kind, key)
 

@@ -1,6 +1,5 @@
 """The arithmetic of quotas: what is asked, what is used, what is allowed. Pure: no database, no clock."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 
@@ -56,10 +55,6 @@ class Verdict:
     @property
     def is_granted(self) -> bool:
         return not self.shortages
-
-
-def total(amounts: Iterable[Resources]) -> Resources:
-    return sum(amounts, Resources())
 
 
 def judge(*, scope: str, quota: Quota, usage: Resources, request: Resources) -> tuple[Shortage, ...]:

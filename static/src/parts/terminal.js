@@ -1,6 +1,7 @@
 // <atelier-terminal>: the screen of a lab's shell over a WebSocket that comes back to the same shell after a cut.
 import { clipboardAction, copySelection, pasteInto } from "./clipboard.js";
 import { openScreen } from "./screen.js";
+import { SearchField } from "./search.js";
 import { encodeBinary, encodeText, parseMessage, resizeMessage, withControl } from "./session.js";
 import { NOT_FOUND, Socket } from "./socket.js";
 import { text } from "./text.js";
@@ -11,12 +12,14 @@ export class TerminalView extends HTMLElement {
   static observedAttributes = ["state"];
   #screen = null;
   #fit = () => undefined;
+  #search = null;
   #socket = null;
   #watcher = null;
   #isControlHeld = false;
   #buttons = {
     copy: () => copySelection(this.#screen),
     paste: () => pasteInto(this.#screen),
+    find: () => this.#search.open(),
     speak: () => this.#toggleScreenReader(),
     again: () => this.#connect(),
     control: () => this.#holdControl(!this.#isControlHeld),
@@ -32,6 +35,7 @@ export class TerminalView extends HTMLElement {
     }
     this.#screen = opened.screen;
     this.#fit = opened.fit;
+    this.#search = new SearchField(this.querySelector("[data-search]"), opened);
     this.#wire(place, screenReader);
     this.#follow();
   }
@@ -122,6 +126,9 @@ export class TerminalView extends HTMLElement {
     if (action === "copy") {
       event.preventDefault();
       copySelection(this.#screen);
+    } else if (action === "find") {
+      event.preventDefault();
+      this.#search.open();
     } else if (action === "leave") {
       event.preventDefault();
       this.querySelector('[data-press="copy"]').focus();

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from portal.jobs.models import Job
 from portal.labs.lifecycle import LabState
-from portal.labs.models import Lab, TemplateState
+from portal.labs.models import Lab, LabTemplate, TemplateState
 from portal.teams.models import Membership, Role
 from tests.portal.conftest import Cast
 
@@ -93,7 +93,8 @@ def test_nobody_launches_what_their_team_does_not_offer(cast: Cast, name: str, s
 
 
 def test_a_refusal_names_its_reason_and_swaps_nothing(cast: Cast) -> None:
-    cast.team.member_labs = 0
+    cast.launch()
+    cast.team.member_labs = 1
     cast.team.save()
 
     response = cast.client(cast.ada).post(reverse("labs:launch", args=["shell"]), {"team": "demo"}, headers=HTMX)
@@ -101,7 +102,38 @@ def test_a_refusal_names_its_reason_and_swaps_nothing(cast: Cast) -> None:
     assert (response.status_code, response["HX-Reswap"]) == (422, "none")
     toast = json.loads(response["HX-Trigger"])["toast"]
     assert toast["level"] == "error"
-    assert "Your quota of labs is used up: 0 of 0 taken, 1 more needed." in toast["text"]
+    assert toast["text"] == "You have 1 of the 1 labs that you may have. Remove one that you no longer need."
+
+
+def test_a_full_quota_is_said_before_one_presses(cast: Cast) -> None:
+    type(cast.team).objects.update(member_memory_bytes=200 * 2**20)
+    assert b'data-action="launch"' in cast.client(cast.ada).get(reverse("labs:list")).content
+    cast.launch()
+    page = cast.client(cast.ada).get(reverse("labs:list")).content.decode()
+    assert "Your quota of memory is used up: 128\u00a0MiB of 200\u00a0MiB taken, 128\u00a0MiB more needed." in page
+    assert 'data-action="launch"' not in page
+
+
+def test_what_can_be_started_stands_before_what_is_being_prepared(cast: Cast) -> None:
+    later = LabTemplate.objects.create(slug="later", name="A", state=TemplateState.BUILDING, position=1)
+    later.teams.add(cast.team)
+    page = cast.client(cast.ada).get(reverse("labs:list")).content
+    assert page.index(b"offer-shell") < page.index(b"offer-later")
+
+
+def test_labs_of_one_template_are_numbered(cast: Cast) -> None:
+    assert [cast.launch().name for _ in range(3)] == ["Shell", "Shell 2", "Shell 3"]
+    Lab.objects.filter(name="Shell 2").delete()
+    assert cast.launch().name == "Shell 2"
+
+
+def test_the_page_of_jobs_leads_to_labs_that_are_there(cast: Cast) -> None:
+    lab = cast.launch()
+    address = reverse("labs:detail", args=[lab.uuid]).encode()
+    client = cast.client(cast.grace)
+    assert address in client.get(reverse("jobs:list")).content
+    Job.objects.create(action="lab.remove", object_key=lab.object_key, host=cast.host, state="completed")
+    assert address not in client.get(reverse("jobs:list")).content
 
 
 def test_a_button_that_came_too_late_is_refused_in_words(cast: Cast) -> None:

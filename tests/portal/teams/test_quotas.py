@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.teams.quotas import Quota, Resources, Verdict, judge, judge_both, total
+from portal.teams.quotas import Quota, Resources, Verdict, judge, judge_both
 
 GIB = 2**30
 
@@ -53,6 +53,6 @@ def test_the_members_own_ceiling_is_named_first() -> None:
 def test_what_was_granted_never_sums_up_to_more_than_the_ceiling(limit: int, requests: list[int]) -> None:
     granted: list[Resources] = []
     for pids in requests:
-        if not judge(scope="team", quota=Quota(pids=limit), usage=total(granted), request=Resources(pids=pids)):
+        if not judge(scope="team", quota=Quota(pids=limit), usage=sum(granted, Resources()), request=Resources(pids=pids)):
             granted.append(Resources(pids=pids))
-    assert total(granted).pids <= limit
+    assert sum(granted, Resources()).pids <= limit

@@ -112,4 +112,10 @@ def _names(tag: str, pattern: str) -> bool:
         name = parse_reference(tag).name
     except EngineError:
         name = tag
-    return fnmatchcase(tag, pattern) or fnmatchcase(name, pattern)
+    return _matches(tag, pattern) or _matches(name, pattern)
+
+
+def _matches(text: str, pattern: str) -> bool:
+    """Part by part: a wildcard does not pass a slash."""
+    parts, patterns = text.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from engine.core.names import parse_name
 from engine.core.tenants import Tenant
-from engine.errors import Conflict
+from engine.errors import InvalidParameter
 from engine.service.engine import Engine
 
 
@@ -15,7 +15,7 @@ async def rename_container(engine: Engine, tenant: Tenant, name: str, *, new_nam
     async with engine.containers.lock(container_id):
         record = engine.containers.current(container_id)
         if record.name == wanted:
-            raise Conflict(f"container {record.name} already has this name")
+            raise InvalidParameter(f"container {record.name} already has this name: give another one")
         engine.containers.check_name_free(record.tenant, wanted)
         renamed = replace(record, name=wanted)
         await engine.containers.save(renamed)

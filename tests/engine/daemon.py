@@ -179,6 +179,13 @@ class EngineDaemon:
             env={"PATH": os.environ["PATH"], "HOME": str(self.root)},
         )
 
+    def shell(self, script: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a line of shell in which ``$D`` is the docker command on this engine."""
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), "D": f"docker -H unix://{self.socket_path}"}
+        return subprocess.run(
+            ["sh", "-c", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False, env=environment
+        )
+
     def leftovers(self) -> list[str]:
         """What this engine has left on the host, in words; empty after a clean end."""
         return [

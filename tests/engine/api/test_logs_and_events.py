@@ -73,7 +73,7 @@ class _Follower:
     def __init__(self, engine: EngineDaemon, query: str = "", *, tenant: str = "") -> None:
         self.seen: list[dict[str, object]] = []
         self._connection = UnixConnection(engine.socket_path)
-        self._connection.request("GET", f"/events?{query}", headers={"Atelier-Tenant": tenant})
+        self._connection.request("GET", f"/events?{query}", headers={"Atelier-Tenant": tenant} if tenant else {})
         self._response = self._connection.getresponse()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()

@@ -5,6 +5,7 @@ Owns the socket, the lock that keeps a second daemon off the same folders, and t
 
 import asyncio
 import fcntl
+import gc
 import grp
 import logging
 import os
@@ -57,6 +58,7 @@ class Daemon:
         sock = self._listen()
         try:
             await web.SockSite(runner, sock, backlog=_BACKLOG).start()
+            gc.freeze()  # modules and routes live as long as the daemon: no collection needs to look at them again
             log.info("listening on %s", self._socket_path)
             await stop.wait()
         finally:

@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, NamedTuple
 
@@ -34,6 +35,8 @@ _NLMSG_ERROR = 2
 _NLMSGERR_ATTR_MSG = 1
 _NLM_F_ACK_TLVS = 0x200
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+_INDEX = struct.Struct("=i")
+_INDEX_OFFSET = _HEADER.size + 4  # in struct ifinfomsg, behind family and device type
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
 
 
@@ -101,9 +104,16 @@ def veth_message(
 
 def no_ipv6_address_message(index: int) -> bytes:
     """Let the device come up without a link-local IPv6 address."""
+    message = _no_ipv6_address_template()
+    return message[:_INDEX_OFFSET] + _INDEX.pack(index) + message[_INDEX_OFFSET + _INDEX.size :]
+
+
+@cache
+def _no_ipv6_address_template() -> bytes:
+    """Two of these go with each container, and encoding one takes a quarter of a millisecond."""
     mode = [("IFLA_INET6_ADDR_GEN_MODE", _IN6_ADDR_GEN_MODE_NONE)]
     attributes = [("IFLA_AF_SPEC", {"attrs": [("AF_INET6", {"attrs": mode})]})]
-    return _encode(ifinfmsg, RTM_NEWLINK, _CHANGE, {"index": index}, attributes)
+    return _encode(ifinfmsg, RTM_NEWLINK, _CHANGE, {"index": 0}, attributes)
 
 
 def link_up_message(index: int) -> bytes:

@@ -1,9 +1,10 @@
 """The engine's nftables tables: put in place, kept in step with networks and endpoints, put back when somebody flushed them."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network
 
+from engine.linux.nft_elements import FAMILY_BRIDGE, SetElements
 from engine.linux.nftables import Nftables
 from engine.network import ruleset
 from engine.network.names import table_name
@@ -21,6 +22,7 @@ class Firewall:
     def __init__(self, instance: str) -> None:
         self._instance = instance
         self._nftables = Nftables()
+        self._elements = SetElements()
         self._subnets: set[IPv4Network] = set()
         self._addresses: set[IPv4Address] = set()
         self.guards_sources = True
@@ -53,20 +55,30 @@ class Firewall:
     def add_lease(self, address: IPv4Address) -> None:
         self._addresses.add(address)
         if self.guards_sources:
-            self._change(ruleset.add_lease(self._instance, address))
+            self._change_lease(self._elements.add, address)
 
     def remove_lease(self, address: IPv4Address) -> None:
         self._addresses.discard(address)
         if self.guards_sources:
-            self._change(ruleset.delete_lease(self._instance, address))
+            self._change_lease(self._elements.delete, address)
+
+    def _change_lease(self, change: Callable[..., None], address: IPv4Address) -> None:
+        """Raises OSError when not even whole new tables can be made."""
+        try:
+            change(FAMILY_BRIDGE, table_name(self._instance), ruleset.LEASES, *ruleset.lease_fields(self._instance, address))
+        except OSError as error:
+            self._remake(error)
 
     def _change(self, commands: str) -> None:
         """Raises OSError when not even whole new tables can be made."""
         try:
             self._nftables.run(commands)
         except OSError as error:
-            _log.warning("firewall tables are not as we left them, making them again: %s", error)
-            self._replace()
+            self._remake(error)
+
+    def _remake(self, error: OSError) -> None:
+        _log.warning("firewall tables are not as we left them, making them again: %s", error)
+        self._replace()
 
     def restore(self) -> None:
         """Make the tables again if one of them is gone, for example after `nft flush ruleset`."""
@@ -86,4 +98,5 @@ class Firewall:
                 _log.debug("table to be removed is not there: %s", error)
 
     def close(self) -> None:
+        self._elements.close()
         self._nftables.close()

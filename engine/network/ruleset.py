@@ -12,7 +12,10 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
 from engine.core.addresses import mac_address
+from engine.linux.nft_elements import interface_field
 from engine.network.names import bridge_name, bridge_prefix, table_name, veth_name, veth_prefix
+
+LEASES = "leases"
 
 # 127.0.0.0/8 is refused from containers in case the host routes it (route_localnet): its own services listen there.
 # 169.254.0.0/16 holds the metadata services of clouds, which hand out the host's credentials; some resolvers live there too.
@@ -104,13 +107,11 @@ def _network(verb: str, instance: str, subnet: IPv4Network) -> str:
 
 
 def add_lease(instance: str, address: IPv4Address) -> str:
-    return _lease("add", instance, address)
-
-
-def delete_lease(instance: str, address: IPv4Address) -> str:
-    return _lease("delete", instance, address)
-
-
-def _lease(verb: str, instance: str, address: IPv4Address) -> str:
     element = f'"{veth_name(instance, address)}" . {mac_address(address)} . {address}'
-    return f"{verb} element bridge {table_name(instance)} leases {{ {element} }}\n"
+    return f"add element bridge {table_name(instance)} {LEASES} {{ {element} }}\n"
+
+
+def lease_fields(instance: str, address: IPv4Address) -> tuple[bytes, ...]:
+    """Return the element of ``add_lease`` as the kernel takes it, for when it comes or goes alone."""
+    mac = bytes.fromhex(mac_address(address).replace(":", ""))
+    return interface_field(veth_name(instance, address)), mac, address.packed

@@ -76,8 +76,9 @@ def remove_cgroups(spec: CgroupSpec) -> None:
     Raises OSError when a directory of the container's own stays busy.
     """
     for directory in spec["join"]:
-        _kill_all(directory)
-        _remove_busy(directory)
+        if not _remove(directory):
+            _kill_all(directory)
+            _remove_busy(directory)
     remove_directories([directory for directory in spec["directories"] if directory not in spec["join"]])
 
 
@@ -160,13 +161,21 @@ def _kill(pid: int) -> None:
 
 def _remove_busy(directory: str) -> None:
     """Processes that were killed leave a little later; their directory is busy until then."""
-    for attempt in range(_REMOVE_ATTEMPTS):
-        try:
-            os.rmdir(directory)
+    for _ in range(_REMOVE_ATTEMPTS):
+        if _remove(directory):
             return
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if error.errno != errno.EBUSY or attempt == _REMOVE_ATTEMPTS - 1:
-                raise
         time.sleep(_REMOVE_PAUSE_SECONDS)
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), directory)
+
+
+def _remove(directory: str) -> bool:
+    """Remove one directory; False while processes are in it. Raises OSError."""
+    try:
+        os.rmdir(directory)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True

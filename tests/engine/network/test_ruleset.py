@@ -38,13 +38,31 @@ def test_tables_are_replaced_not_added_to(nftables: Nftables) -> None:
         assert nftables.run("list ruleset") == once
 
 
-def test_an_element_that_comes_and_goes_leaves_the_tables_as_they_were(nftables: Nftables) -> None:
-    nftables.run(ruleset.routed_table(INSTANCE, []) + ruleset.bridged_table(INSTANCE, []))
+def test_an_element_that_comes_and_goes_leaves_the_tables_as_they_were(
+    firewall: Firewall, nftables: Nftables, caplog: pytest.LogCaptureFixture
+) -> None:
+    firewall.install([], [])
     before = nftables.run("list ruleset")
-    nftables.run(ruleset.add_network(INSTANCE, SUBNET) + ruleset.add_lease(INSTANCE, ADDRESS))
-    assert "172.30.1.0/24" in nftables.run("list ruleset")
-    nftables.run(ruleset.delete_network(INSTANCE, SUBNET) + ruleset.delete_lease(INSTANCE, ADDRESS))
+    firewall.add_network(SUBNET)
+    firewall.add_lease(ADDRESS)
+    shown = nftables.run("list ruleset")
+    assert "172.30.1.0/24" in shown
+    assert '"v5a5a5aac1e0102" . 02:42:ac:1e:01:02 . 172.30.1.2' in shown
+    firewall.remove_network(SUBNET)
+    firewall.remove_lease(ADDRESS)
     assert nftables.run("list ruleset") == before
+    assert caplog.text == ""
+
+
+def test_an_element_whose_table_is_gone_brings_the_tables_back(
+    firewall: Firewall, nftables: Nftables, caplog: pytest.LogCaptureFixture
+) -> None:
+    firewall.install([SUBNET], [ADDRESS])
+    whole = sorted(nftables.run("list ruleset").splitlines())
+    nftables.run("flush ruleset")
+    firewall.add_lease(ADDRESS)
+    assert sorted(nftables.run("list ruleset").splitlines()) == whole
+    assert "No such file or directory" in caplog.text
 
 
 def test_elements_added_one_by_one_equal_elements_there_from_the_start(firewall: Firewall, nftables: Nftables) -> None:

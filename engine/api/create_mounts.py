@@ -8,7 +8,7 @@ from engine.core.containers import Bind
 from engine.errors import InvalidParameter
 
 _BIND_OPTIONS = frozenset({"ro", "rw", "z", "Z", "rprivate", "private", ""})
-_TMPFS_FLAGS = frozenset({"rw", "nosuid", "nodev", "exec", ""})
+_TMPFS_FLAGS = frozenset({"rw", "nosuid", "nodev", "exec", "noexec", ""})
 _TMPFS_VALUES = frozenset({"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"})
 
 

@@ -34,10 +34,11 @@ class BindSpec(TypedDict):
 
 
 class TmpfsSpec(TypedDict):
-    """An extra tmpfs; ``options`` is the mount data, such as ``size=65536k,mode=1777``."""
+    """An extra tmpfs; ``options`` is the mount data, such as ``size=65536k,mode=1777``. Programs on it run only if ``exec``."""
 
     target: str
     options: str
+    exec: bool
 
 
 class FileWrite(TypedDict):

@@ -127,15 +127,16 @@ def _attach_cgroups(cgroups: list[AttachedMount]) -> None:
 
 def _attach_users(binds: list[AttachedMount], tmpfs: list[TmpfsSpec]) -> None:
     """Outer ones first, so that none covers another. Nothing may be put over /proc: what the kernel says must be true."""
-    wanted = [(entry.target, entry.mount_fd, "") for entry in binds] + [
-        (entry["target"], -1, entry["options"]) for entry in tmpfs
+    flags = MS_NOSUID | MS_NODEV
+    wanted = [(entry.target, entry.mount_fd, "", 0) for entry in binds] + [
+        (entry["target"], -1, entry["options"], flags if entry["exec"] else flags | MS_NOEXEC) for entry in tmpfs
     ]
-    for target, mount_fd, options in sorted(wanted, key=lambda entry: entry[0].count("/")):
+    for target, mount_fd, options, flags in sorted(wanted, key=lambda entry: entry[0].count("/")):
         path = resolve_inside(target, directory=mount_fd < 0 or _is_directory(mount_fd))
         if path in ("/", "/proc") or path.startswith("/proc/"):
             raise steps.LaunchError(f"attach: cannot mount over {path} (wanted at {target}), choose another place", step="attach")
         if mount_fd < 0:
-            mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options)
+            mount("tmpfs", path, "tmpfs", flags, options)
         else:
             _attach(AttachedMount(mount_fd, path))
 

@@ -59,7 +59,7 @@ def launch_spec(
             "readonly": host.readonly_rootfs,
         },
         "binds": _binds(record, path),
-        "tmpfs": [TmpfsSpec(target=target, options=_tmpfs_data(options)) for target, options in host.tmpfs.items()],
+        "tmpfs": [_tmpfs(target, options) for target, options in host.tmpfs.items()],
         "shm_bytes": host.shm_bytes,
         "masked_paths": list(MASKED_PATHS if host.masked_paths is None else host.masked_paths),
         "readonly_paths": list(READONLY_PATHS if host.readonly_paths is None else host.readonly_paths),
@@ -120,9 +120,10 @@ def _binds(record: ContainerRecord, path: Path) -> list[BindSpec]:
     return own + users
 
 
-def _tmpfs_data(options: str) -> str:
-    """Leave out the mount flags: a tmpfs is always nosuid and nodev, and the others are checked when the container is created."""
-    return ",".join(option for option in options.split(",") if "=" in option)
+def _tmpfs(target: str, text: str) -> TmpfsSpec:
+    """Of the mount flags only ``exec`` says anything: a tmpfs is always nosuid and nodev."""
+    options = text.split(",")
+    return TmpfsSpec(target=target, options=",".join(option for option in options if "=" in option), exec="exec" in options)
 
 
 def _process(record: ContainerRecord, seccomp: str) -> ProcessSpec:

@@ -226,7 +226,7 @@ class Supervisor:
             case "exit":
                 self._on_process_exit(ProcessExit(**body["exit"]))
             case "reap":
-                self._reap(body["id"])
+                self._spawn(self._reap(body["id"]))
             case "replaced":
                 self._lifeline.give_up()
 
@@ -246,11 +246,11 @@ class Supervisor:
             process.finish(process_exit)
             self._spawn(_awaited(self._on_exit(process_exit)))
 
-    def _reap(self, process_id: str) -> None:
+    async def _reap(self, process_id: str) -> None:
         """Answer with the wait status of a process whose parent the daemon became when the former supervisor died."""
         process = self.processes.get(process_id)
-        wait_status = spawn.reap(process.pidfd) if process is not None else None
-        self._spawn(self._tell("reaped", {"id": process_id, "wait_status": wait_status}))
+        wait_status = await spawn.reap_patiently(os.dup(process.pidfd)) if process is not None else None
+        await self._tell("reaped", {"id": process_id, "wait_status": wait_status})
 
     def _on_stdin_closed(self, process_id: str) -> None:
         self._spawn(self._tell("close_stdin", {"id": process_id}))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _SIGKILL = 9
 _ERRORS_BYTES = 65536
 _REAP_SECONDS = 10.0
+_TRACED_SECONDS = 0.01  # the first pause before a child that is traced is looked at again
+_LONGEST_TRACED_SECONDS = 0.5
 _RETRY_SECONDS = 0.5
 _MAX_RETRIES = 40
 
@@ -154,10 +156,25 @@ class Custody:
         if process.errors >= 0:  # somebody else holds it open; a start comes before its exit all the same
             self._on_errors_closed(process)
         process.has_ended, process.ended_at_ns = True, time.time_ns()
+        self._reap(process, _TRACED_SECONDS)
+
+    def _reap(self, process: Supervised, pause_seconds: float) -> None:
+        """A child that one in its container traces is not to be had before that one lets go or ends (ptrace(2)).
+
+        To give it up would leave it behind for ever, and with it the container: its pid namespace lasts as long as its dead.
+        """
+        if self.table.get(process.id) is not process or process.is_reaped:
+            return
         try:
-            self._reaped(process, departure.reap(process.pidfd))
+            found = departure.reap(process.pidfd)
         except ChildProcessError:
             self._wait_for_reaper(process)
+            return
+        if found is not None:
+            self._reaped(process, found)
+        else:
+            longer = min(2 * pause_seconds, _LONGEST_TRACED_SECONDS)
+            self._reactor.later(pause_seconds, lambda: self._reap(process, longer))
 
     def _wait_for_reaper(self, process: Supervised) -> None:
         """Somebody else is the parent: the daemon, or whoever reaps for it. Afterwards the kernel tells the status to all."""

@@ -3,6 +3,7 @@
 Owns the socket's path and the command line. Knows nothing of the messages.
 """
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -19,6 +20,7 @@ _SOURCE_PATH = Path(engine.__file__).parent.parent
 _PROGRAM = "import sys; sys.path.insert(0, {path!r}); from engine.runtime.supervisor import main; main({run!r}, {listener})"
 _BACKLOG = 4
 _LISTENER_FD = 3
+_TRACED_SECONDS = 0.1
 _STRAYS_SECONDS = 5.0
 _STRAYS_PAUSE_SECONDS = 0.002
 
@@ -79,14 +81,26 @@ def _spawn(python: str, run_path: Path, listener: socket.socket) -> int:
 
 
 def reap(pidfd: int) -> int | None:
-    """The wait status of an exited child of the daemon, or None when it is not (yet, or not ours) to be had."""
-    try:
-        found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
-    except ChildProcessError:
-        return None
+    """The wait status of an exited child of the daemon, or None when it is not to be had yet, since somebody traces it.
+
+    Raises ChildProcessError when it is no child of the daemon.
+    """
+    found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
     if found is None:
         return None
     return found.si_status << 8 if found.si_code == os.CLD_EXITED else found.si_status
+
+
+async def reap_patiently(pidfd: int) -> int | None:
+    """Reap a dead child whoever traces it, however long that takes; None when it is no child of ours. Closes ``pidfd``."""
+    try:
+        while (wait_status := reap(pidfd)) is None:  # noqa: ASYNC110 - only a look tells that a tracer has let go
+            await asyncio.sleep(_TRACED_SECONDS)
+        return wait_status
+    except ChildProcessError:
+        return None
+    finally:
+        os.close(pidfd)
 
 
 def reap_all(pids: set[int]) -> None:

@@ -15,6 +15,10 @@ from portal.common.live import send_access_changed
 class AtelierUserAdmin(UserAdmin[User]):
     list_display = ("username", "first_name", "last_name", "is_superuser", "is_active")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """The name is the owner of all that runs on the hosts: under another one it would be out of reach."""
+        return ("username",) if obj else ()
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         send_access_changed([obj.pk])

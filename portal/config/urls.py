@@ -1,7 +1,11 @@
 """The addresses of the site: each app's own, allauth's for signing in, Django's for administrators."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+
+# One door: Django's own form would let anybody guess administrators' passwords without end.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth's manual has it
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.labs.urls")),

@@ -23,6 +23,10 @@ class TeamAdmin(admin.ModelAdmin[Team]):
     search_fields = ("name", "slug")
     inlines = (MembershipInline,)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Team | None = None) -> tuple[str, ...]:
+        """The short name is the owner of all that runs on the hosts: under another one it would be out of reach."""
+        return ("slug",) if obj else ()
+
     def save_formset(self, request: HttpRequest, form: Any, formset: BaseModelFormSet[Any, Any], change: bool) -> None:
         super().save_formset(request, form, formset, change)
         objects = [*formset.new_objects, *formset.deleted_objects, *(changed for changed, _ in formset.changed_objects)]

@@ -31,6 +31,14 @@ async def test_a_browser_cannot_open_the_window_wider_by_boasting() -> None:
     assert await is_blocked(window)
 
 
+async def test_empty_input_takes_no_place() -> None:
+    queue = InputQueue(4)
+    for _ in range(1000):
+        assert queue.put(b"")
+    assert queue.put(b"ab")
+    assert await queue.get() == b"ab"
+
+
 async def test_input_comes_out_in_order_and_stops_at_its_bound() -> None:
     queue = InputQueue(4)
     assert queue.put(b"ab")

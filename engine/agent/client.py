@@ -15,7 +15,8 @@ _TIMEOUT_SECONDS = 60
 def open_client(engine: str, tenant: str = "") -> Iterator[APIClient]:
     """Yield a client of the engine at ``engine``; the empty tenant is the administrators', which sees all."""
     client = APIClient(base_url=engine, version=API_VERSION, timeout=_TIMEOUT_SECONDS)
-    client.headers["Atelier-Tenant"] = tenant
+    if tenant:  # the administrators' own tenant has no name, and an empty header is refused
+        client.headers["Atelier-Tenant"] = tenant
     try:
         yield client
     finally:

@@ -1,7 +1,6 @@
 """Create: a record and folders from a request and an image. Nothing runs yet."""
 
 import asyncio
-import os
 import secrets
 import time
 from dataclasses import dataclass, field, replace
@@ -52,7 +51,7 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
     await asyncio.to_thread(prepare_bind_sources, request.host.binds)
     engine.containers.reserve(record)
     try:
-        await _make_folders(engine, record, image)
+        await asyncio.to_thread(_make_folders, engine, record, image)
         await engine.containers.save(record)
     except BaseException:
         engine.containers.drop(record.container_id)
@@ -111,11 +110,10 @@ def _record(engine: Engine, tenant: Tenant, request: CreateRequest, image: Image
     )
 
 
-async def _make_folders(engine: Engine, record: ContainerRecord, image: Image) -> None:
-    lowers = await asyncio.to_thread(engine.images.lowers, image)
+def _make_folders(engine: Engine, record: ContainerRecord, image: Image) -> None:
     path = engine.containers.path(record.container_id)
-    await asyncio.to_thread(create_rootfs, path, lowers)
-    os.mkdir(path / "logs", 0o700)  # noqa: PTH102 - one call on a folder that was just made
+    create_rootfs(path, engine.images.lowers(image))
+    (path / "logs").mkdir(mode=0o700)
 
 
 def _new_id() -> str:

@@ -47,9 +47,8 @@ async def start_exec(
     config = replace(execution.config, is_detached=is_detached, rows=rows, columns=columns)
     starting = replace(execution, config=config, run=ExecRun(is_started=True))
     engine.execs.add(starting)  # from here on a second start is refused
-    await asyncio.to_thread(_make_log_folder, engine, starting)
     try:
-        process = await engine.supervisor.exec(await asyncio.to_thread(_spec, engine, container, starting))
+        process = await engine.supervisor.exec(await asyncio.to_thread(_prepare, engine, container, starting))
     except CommandNotRunnable as error:
         engine.execs.finish(exec_id, error.exit_code)
         raise
@@ -78,17 +77,16 @@ async def _note_start(engine: Engine, container: ContainerRecord, starting: Exec
         engine.execs.finish(starting.exec_id, process.exit.status)
 
 
-def _make_log_folder(engine: Engine, execution: ExecRecord) -> None:
-    (engine.execs.path(execution) / "log").mkdir(mode=0o700, parents=True)
-
-
-def _spec(engine: Engine, container: ContainerRecord, execution: ExecRecord) -> ExecSpec:
+def _prepare(engine: Engine, container: ContainerRecord, execution: ExecRecord) -> ExecSpec:
+    """Make the folder of its output, and the specification."""
+    log_path = engine.execs.path(execution) / "log"
+    log_path.mkdir(mode=0o700, parents=True)
     path = cgroup_path(engine.instance, container.tenant, container.container_id)
     cgroup = plan_cgroup(engine.host.cgroups, path, container.host.limits)
     return exec_spec(
         container,
         execution,
-        log_path=engine.execs.path(execution) / "log",
+        log_path=log_path,
         cgroup_join=cgroup["join"],
         seccomp=engine.seccomp_path(container),
     )

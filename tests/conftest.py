@@ -1,6 +1,15 @@
-"""What holds for the whole suite: which tests come first."""
+"""What holds for the whole suite: which tests come first, and where the portal's test database lies."""
 
 import pytest
+from django.conf import settings
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Keep the database in a folder of the tests, as a file: servers in threads and workers in processes open it too."""
+    settings.DATABASES["default"]["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "portal.sqlite3")
 
 
 @pytest.hookimpl(trylast=True)

@@ -97,16 +97,9 @@ class Site:
         )
 
 
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Keep the database in a folder of the tests, as a file that the server's threads share."""
-    settings.DATABASES["default"]["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "portal.sqlite3")
-
-
-@pytest.fixture(scope="session")
-def address(request: pytest.FixtureRequest) -> Iterator[str]:
+# One a module, so that nothing of it is left for the tests of other folders, in whatever order they run.
+@pytest.fixture(scope="module")
+def address(django_db_setup: None) -> Iterator[str]:
     """The site's address, with everything that would need Redis or collected files kept in this process."""
     plain_static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     with override_settings(
@@ -117,10 +110,11 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
         CHANNEL_LAYERS={"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}},
         WHITENOISE_AUTOREFRESH=True,
         WHITENOISE_USE_FINDERS=True,
+        ALLOWED_HOSTS=["localhost"],
     ):
-        # Asked for only now: the server reads these settings once, when it starts.
-        server: LiveServer = request.getfixturevalue("live_server")
+        server = LiveServer("localhost")
         yield server.url
+        server.stop()
 
 
 @pytest.fixture

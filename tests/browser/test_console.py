@@ -137,6 +137,22 @@ def test_the_keyboard_can_leave_the_terminal(site: Site) -> None:
     expect(page.get_by_role("button", name="Copy")).to_be_focused()
 
 
+def test_words_are_found_in_the_output(site: Site) -> None:
+    page, shell = open_shell(site)
+    shell.show("".join(f"line {number}\r\n" for number in range(100)) + "~ # ")
+    page.keyboard.press("Control+Shift+F")
+    field = page.get_by_role("searchbox", name="Find in the terminal")
+    expect(field).to_be_focused()
+    page.keyboard.type("line 7")
+    expect(page.locator("[data-search] output")).to_have_text("11 / 11")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-search] output")).to_have_text("10 / 11")
+    page.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+    expect(page.locator(".xterm-helper-textarea")).to_be_focused()
+    assert shell.typed == ""
+
+
 def test_a_phone_has_the_keys_that_its_keyboard_lacks(site: Site) -> None:
     site.page.set_viewport_size(PHONE)
     page, shell = open_shell(site)

@@ -122,12 +122,36 @@ def test_removing_asks_first(site: Site) -> None:
 
 
 def test_a_refusal_says_why(site: Site) -> None:
-    site.team.member_labs = 0
-    site.team.save()
     page = site.open()
+    # Behind the page's back, as a colleague's click a moment ago.
+    Team.objects.update(labs=1)
+    site.make_lab()
     page.get_by_role("button", name="Start Shell").click()
-    expect(page.locator(".toast-note")).to_contain_text("Your quota of labs is used up")
+    expect(page.locator(".toast-note")).to_contain_text("The team has 1 of the 1 labs that it may have.")
     expect(page.locator(".toast-note")).to_have_count(1)
+    expect(page.locator("#offer-shell .note")).to_contain_text("Remove one, or ask your teacher for room.")
+
+
+def test_a_full_quota_is_said_before_one_presses(site: Site) -> None:
+    site.make_lab()
+    Team.objects.update(member_labs=1)
+    page = site.open()
+    expect(page.get_by_role("button", name="Start Shell")).to_be_disabled()
+    expect(page.locator("#offer-shell .note")).to_contain_text("You have 1 of the 1 labs that you may have.")
+    expect(page.locator(".share [data-full] dt")).to_have_text("Labs")
+
+
+def test_a_teacher_finds_the_way_from_team_to_lab_and_back(site: Site) -> None:
+    Membership.objects.update(role=Role.TEACHER)
+    site.make_lab("Physics")
+    Lab.objects.update(owner=User.objects.create_user("alan", first_name="Alan", last_name="Turing"))
+    page = site.open("/teams/")
+    page.get_by_role("link", name="Demo class").click()
+    page.get_by_role("link", name="Open Physics").click()
+    expect(page.locator(".lab-head")).to_contain_text("Alan Turing")
+    expect(page).to_have_title("Physics · Alan Turing · Atelier")
+    page.locator(".way-back").click()
+    expect(page.get_by_role("heading", name="Demo class")).to_be_visible()
 
 
 def test_the_first_tab_stop_skips_to_the_content(site: Site) -> None:

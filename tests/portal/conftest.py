@@ -36,12 +36,6 @@ def short_path() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, short_path: Path) -> None:
-    """Keep the database in the test's own folder: its real workers, which are other processes, open the same file."""
-    django_settings.DATABASES["default"]["TEST"]["NAME"] = str(short_path / "portal.sqlite3")
-
-
-@pytest.fixture(scope="session")
 def redis_url(short_path: Path) -> Iterator[str]:
     socket_path = short_path / "redis.sock"
     command = ["redis-server", "--port", "0", "--unixsocket", str(socket_path), "--save", "", "--dir", str(short_path)]

@@ -150,7 +150,7 @@ def test_many_layers_can_be_stacked(bench: Bench, tmp_path: Path, by_path: bool)
 def test_a_readonly_rootfs_refuses_writes_but_its_tmpfs_takes_them(bench: Bench) -> None:
     spec = bench.shell("echo x > /file; echo y > /tmp/file && cat /tmp/file; echo z > /dev/shm/file && cat /dev/shm/file")
     spec["rootfs"]["readonly"] = True
-    spec["tmpfs"] = [{"target": "/tmp", "options": "size=64k,mode=1777"}]
+    spec["tmpfs"] = [{"target": "/tmp", "options": "size=64k,mode=1777", "exec": False}]
     outcome = bench.run(spec)
     assert outcome["stdout"] == "y\nz\n"
     assert "Read-only file system" in outcome["stderr"]

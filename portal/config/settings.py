@@ -128,7 +128,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "BACKEND": "portal.streams.layer.ChannelLayer",
         "CONFIG": {
             "hosts": [
                 {

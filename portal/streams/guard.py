@@ -1,5 +1,6 @@
 """What all sockets have in common: who is behind them, whether they may be open, and that they close at once when not."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,7 +8,9 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.http import Http404, HttpRequest
+from django.utils import timezone
 from django.utils.translation import get_language_from_request
 from redis.exceptions import RedisError
 
@@ -17,6 +20,8 @@ from portal.common.live import session_digest, user_group
 SIGNED_OUT = 4401
 NOT_FOUND = 4404
 AGAIN = 4503  # not 1012 "service restart": an application may send 1000 and 3000 to 4999 only (RFC 6455, 7.4)
+
+_LONGEST_SLEEP_SECONDS = 86400.0  # event loops do not take any number
 
 
 class NowhereConsumer(AsyncWebsocketConsumer):
@@ -34,6 +39,7 @@ class GuardedConsumer(AsyncWebsocketConsumer):
     language: str
     is_open = False
     is_accepted = False
+    _expiry: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
         """Raise Http404 if the user may not have this socket."""
@@ -69,6 +75,7 @@ class GuardedConsumer(AsyncWebsocketConsumer):
         if await self._may_be_open():
             await self.accept()
             self.is_accepted = self.is_open = True
+            self._expiry = asyncio.create_task(self._close_when_expired())
             await self.opened()
 
     async def disconnect(self, code: int) -> None:
@@ -98,7 +105,17 @@ class GuardedConsumer(AsyncWebsocketConsumer):
     async def _end(self) -> None:
         if self.is_open:
             self.is_open = False
+            if self._expiry is not None and self._expiry is not asyncio.current_task():
+                self._expiry.cancel()
             await self.ended()
+
+    async def _close_when_expired(self) -> None:
+        """Nobody signs out a session whose time is over, so each socket keeps the time itself."""
+        while self.is_open:
+            seconds = await database_sync_to_async(_seconds_left)(self.scope["session"].session_key)
+            await asyncio.sleep(min(seconds, _LONGEST_SLEEP_SECONDS))
+            if seconds <= _LONGEST_SLEEP_SECONDS:
+                await self._may_be_open()
 
     async def send_message(self, **message: Any) -> None:
         await self.send(text_data=json.dumps(message))
@@ -123,6 +140,12 @@ def _read_user(session_key: str | None) -> User | None:
     request.session = SessionStore(session_key)
     user = get_user(request)
     return user if isinstance(user, User) and user.is_active else None
+
+
+def _seconds_left(session_key: str | None) -> float:
+    """Return how long the session is still good for; 0 if it is gone."""
+    expires_at = Session.objects.filter(pk=session_key).values_list("expire_date", flat=True).first()
+    return max((expires_at - timezone.now()).total_seconds(), 0.0) if expires_at else 0.0
 
 
 def _language(scope: dict[str, Any]) -> str:

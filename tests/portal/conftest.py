@@ -20,9 +20,12 @@ from redis import Redis
 
 from portal.accounts.models import User
 from portal.hosts.models import Host
-from portal.labs.models import Lab, LabTemplate
+from portal.jobs.models import Job
+from portal.labs.models import Lab, LabTemplate, TemplateState
 from portal.labs.services import launch_lab
+from portal.labs.templates import build_template
 from portal.teams.models import Membership, Role, Team
+from tests.portal.programs import Programs, wait_for_jobs
 
 HOST_QUEUE = "host.local"
 
@@ -159,3 +162,35 @@ def make_cast() -> Cast:
     template.teams.add(team)
     host = Host.objects.create(name="local")
     return Cast(team=team, other_team=other_team, host=host, template=template, admin=admin, **users)
+
+
+@pytest.fixture(scope="module")
+def running_programs(django_db_setup: None, short_path: Path, redis_url: str) -> Iterator[Programs]:
+    programs = Programs(folder=short_path, redis_url=redis_url)
+    try:
+        programs.start_all()
+        yield programs
+    finally:
+        programs.stop_all()
+
+
+@pytest.fixture
+def programs(running_programs: Programs, db: None, settings: Any) -> Iterator[Programs]:
+    """The file's programs, all of them running, with no container of another test."""
+    settings.ENGINE_SOCKET = str(running_programs.engine.socket_path)
+    running_programs.engine.remove_containers()
+    yield running_programs
+    wait_for_jobs(running_programs)
+
+
+@pytest.fixture
+def school(programs: Programs, cast: Cast) -> Cast:
+    """The cast, with the image of template ``shell`` made on the host."""
+    type(cast.template).objects.update(
+        state=TemplateState.FAILED, command=["/bin/sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 9 & wait $!; done"]
+    )
+    build_template(actor=cast.grace, template=cast.template)
+    wait_for_jobs(programs)
+    cast.template.refresh_from_db()
+    assert cast.template.state == TemplateState.READY, Job.objects.get().error_message
+    return cast

@@ -1,8 +1,6 @@
 """From the click to the shell and back, through a real Redis, worker, agent and engine."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,57 +12,15 @@ from portal.hosts.models import Host
 from portal.jobs.models import Job, JobState
 from portal.jobs.services import create_job
 from portal.labs.lifecycle import LabState
-from portal.labs.models import Lab, TemplateState
+from portal.labs.models import Lab
 from portal.labs.services import launch_lab, remove_lab, start_lab, stop_lab
-from portal.labs.templates import build_template
 from portal.teams.services import remove_member
 from tests.engine.daemon import wait_until
 from tests.portal.conftest import Cast
-from tests.portal.programs import Programs
+from tests.portal.programs import Programs, wait_for_jobs
 from tests.portal.streams.sockets import close_code, open_socket, receive_type
 
 pytestmark = [pytest.mark.requires_root, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def running_programs(django_db_setup: None, short_path: Path, redis_url: str) -> Iterator[Programs]:
-    programs = Programs(folder=short_path, redis_url=redis_url)
-    try:
-        programs.start_all()
-        yield programs
-    finally:
-        programs.stop_all()
-
-
-@pytest.fixture
-def programs(running_programs: Programs, db: None, settings: Any) -> Iterator[Programs]:
-    """The file's programs, all of them running, with no container of another test."""
-    settings.ENGINE_SOCKET = str(running_programs.engine.socket_path)
-    running_programs.engine.remove_containers()
-    yield running_programs
-    wait_for_jobs(running_programs)
-
-
-@pytest.fixture
-def school(programs: Programs, cast: Cast) -> Cast:
-    """The cast, with the image of template ``shell`` made on the host."""
-    type(cast.template).objects.update(
-        state=TemplateState.FAILED, command=["/bin/sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 9 & wait $!; done"]
-    )
-    build_template(actor=cast.grace, template=cast.template)
-    wait_for_jobs(programs)
-    cast.template.refresh_from_db()
-    assert cast.template.state == TemplateState.READY, Job.objects.get().error_message
-    return cast
-
-
-def wait_for_jobs(programs: Programs) -> None:
-    def is_quiet() -> bool:
-        return not Job.objects.filter(state__in=("pending", "running")).exists()
-
-    wait_until(
-        is_quiet, "all jobs to end", hint=lambda: f"{list(Job.objects.all())} {programs.log('agent')} {programs.log('worker')}"
-    )
 
 
 def lab_of(lab: Lab) -> Lab:

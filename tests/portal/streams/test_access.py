@@ -1,11 +1,15 @@
 """Who may open which socket, and that it closes at once when that is over."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.urls import reverse
+from django.utils import timezone
 from redis import Redis
 
 from portal.accounts.models import User
@@ -131,6 +135,18 @@ async def test_a_teacher_who_loses_the_role_loses_the_sockets(
     async with open_socket(f"/ws/labs/{lab.uuid}/{kind}/", cast.grace) as socket:
         await sync_to_async(loss)(cast)
         assert await close_code(socket) == code
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+async def test_a_session_whose_time_is_over_loses_its_sockets(cast: Cast, index: int) -> None:
+    lab = await sync_to_async(cast.launch)()
+    browser = await sync_to_async(sign_in)(cast.ada)
+    soon = timezone.now() + timedelta(seconds=1)
+    await Session.objects.filter(pk=browser.cookies[settings.SESSION_COOKIE_NAME].value).aupdate(expire_date=soon)
+    socket = await connect(paths(lab)[index], browser)
+    await socket.connect(timeout=10)
+    assert await close_code(socket) == SIGNED_OUT
+    await socket.disconnect()
 
 
 async def test_a_live_page_connects_again_when_roles_change(cast: Cast) -> None:

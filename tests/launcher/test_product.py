@@ -56,7 +56,8 @@ def page(product: Product) -> Iterator[Page]:
 def type_and_expect(page: Page, command: str, answer: str) -> None:
     """The answer must not be part of what is typed, or its echo would do."""
     assert answer not in command
-    # Keys pressed while the terminal is still joining its shell go nowhere: the prompt shows that it has joined.
+    # Keys pressed while the terminal is still joining its shell go nowhere.
+    expect(page.locator("atelier-terminal")).to_have_attribute("data-phase", "ready", timeout=30_000)
     expect(page.locator(".xterm-rows")).to_contain_text(PROMPT, timeout=30_000)
     page.locator("atelier-terminal").click()
     page.keyboard.type(f"{command}\n")
@@ -71,7 +72,7 @@ def running_labs(product: Product) -> list[tuple[str, int]]:
 
 def test_a_student_starts_a_shell_and_types(product: Product, page: Page) -> None:
     page.click(".lab-offer:has-text('Shell') [data-action=launch]")
-    type_and_expect(page, "echo $((6*7))", "42")
+    type_and_expect(page, "shell=first; echo $((6*7))", "42")
     assert len(running_labs(product)) == 1
 
 
@@ -104,8 +105,10 @@ def test_a_killed_part_comes_back_and_the_lab_goes_on(product: Product, page: Pa
     product.wait_for(lambda: product.part_pid(part) not in (0, pid))
     product.wait_for(lambda: sum(f"  {part:<8} ready" in line for line in product.lines) == 2)
     assert running_labs(product) == labs
+    # The open page joins its shell again by itself, and so does one that is loaded anew.
+    type_and_expect(page, f"echo {part} $((6*7)) in the $shell", f"{part} 42 in the first")
     page.reload()
-    type_and_expect(page, f"echo {part} $((6*7)) again", f"{part} 42 again")
+    type_and_expect(page, f"echo {part} $((40+4)) in the $shell", f"{part} 44 in the first")
 
 
 def test_a_killed_supervisor_comes_back_and_the_lab_goes_on(product: Product, page: Page) -> None:
@@ -113,7 +116,7 @@ def test_a_killed_supervisor_comes_back_and_the_lab_goes_on(product: Product, pa
     os.kill(pid, signal.SIGKILL)
     product.wait_for(lambda: product.supervisor_pid() not in (0, pid))
     assert running_labs(product) == labs
-    type_and_expect(page, "echo supervisor $((6*7)) again", "supervisor 42 again")
+    type_and_expect(page, "echo supervisor $((6*7)) in the $shell", "supervisor 42 in the first")
 
 
 def test_labs_outlive_the_product_and_are_found_again(product: Product, page: Page) -> None:

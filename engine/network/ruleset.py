@@ -18,7 +18,9 @@ from engine.network.names import bridge_name, bridge_prefix, table_name, veth_na
 LEASES = "leases"
 
 # 127.0.0.0/8 is refused from containers in case the host routes it (route_localnet): its own services listen there.
-# 169.254.0.0/16 holds the metadata services of clouds, which hand out the host's credentials; some resolvers live there too.
+# The metadata services of clouds hand out the host's credentials: most live in 169.254.0.0/16, others at addresses of their own
+# (Alibaba, Azure, Oracle). Some of these addresses are the cloud's resolver too.
+_METADATA = "{ 169.254.0.0/16, 100.100.100.200, 168.63.129.16, 192.0.0.192 }"
 _ROUTED = """
 table inet {table} {{
   set same {{ type ifname . ifname; }}
@@ -33,8 +35,8 @@ table inet {table} {{
     type filter hook forward priority filter; policy accept;
     iifname . oifname @same accept
     iifname "{bridges}*" oifname "{bridges}*" drop
-    iifname "{bridges}*" ip daddr 169.254.0.0/16 meta l4proto != {{ tcp, udp }} drop
-    iifname "{bridges}*" ip daddr 169.254.0.0/16 th dport != 53 drop
+    iifname "{bridges}*" ip daddr {metadata} meta l4proto != {{ tcp, udp }} drop
+    iifname "{bridges}*" ip daddr {metadata} th dport != 53 drop
     oifname "{bridges}*" ct state established,related accept
     oifname "{bridges}*" ct status dnat accept
     oifname "{bridges}*" drop
@@ -73,7 +75,7 @@ table bridge {table} {{
 
 def routed_table(instance: str, subnets: Iterable[IPv4Network]) -> str:
     """Return the commands that replace the table of IP rules, in one transaction."""
-    text = _ROUTED.format(table=table_name(instance), bridges=bridge_prefix(instance))
+    text = _ROUTED.format(table=table_name(instance), bridges=bridge_prefix(instance), metadata=_METADATA)
     return _replaced("inet", instance) + text + "".join(add_network(instance, subnet) for subnet in subnets)
 
 

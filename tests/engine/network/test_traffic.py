@@ -218,15 +218,16 @@ async def test_the_hosts_loopback_is_out_of_reach_even_when_it_is_routed(
     assert listener.first()[0] == "from the host"
 
 
+@pytest.mark.parametrize("metadata", ["169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192"])
 async def test_the_metadata_service_of_a_cloud_is_out_of_reach_but_its_resolver_is_not(
-    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen, outside: Sandbox
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen, outside: Sandbox, metadata: str
 ) -> None:
     box = sandbox("one")
     await attached(manager, box, ADA)
-    outside.command("ip", "addr", "add", "169.254.169.254/32", "dev", "wan")
-    listener, resolver = listen(outside), listen(outside, "169.254.169.254", 53)
-    box.python(SEND, "169.254.169.254", str(PORT), "forbidden")
-    assert box.python(SEND, "169.254.169.254", "53", "question", "wait") == "answer"
+    outside.command("ip", "addr", "add", f"{metadata}/32", "dev", "wan")
+    listener, resolver = listen(outside), listen(outside, metadata, 53)
+    box.python(SEND, metadata, str(PORT), "forbidden")
+    assert box.python(SEND, metadata, "53", "question", "wait") == "answer"
     box.python(SEND, "198.51.100.2", str(PORT), "allowed")
     assert listener.first()[0] == "allowed"
     assert resolver.first()[0] == "question"

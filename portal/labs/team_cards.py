@@ -97,10 +97,15 @@ def team_cards(teams: QuerySet[Team], user: User) -> list[TeamCard]:
 
 
 def _count(teams: QuerySet[Team]) -> dict[int, dict[str, Any]]:
-    counted = teams.values("pk").annotate(
-        member_count=Count("memberships", distinct=True),
-        team_labs_all=Count("team_labs", distinct=True),
-        team_labs_active=Count("team_labs", filter=Q(team_labs__state__in=ACTIVE), distinct=True),
+    # Asked anew: a filter of ``teams`` by one member would leave that one member to be counted.
+    counted = (
+        Team.objects.filter(pk__in=teams.values("pk"))
+        .values("pk")
+        .annotate(
+            member_count=Count("memberships", distinct=True),
+            team_labs_all=Count("team_labs", distinct=True),
+            team_labs_active=Count("team_labs", filter=Q(team_labs__state__in=ACTIVE), distinct=True),
+        )
     )
     return {row["pk"]: dict(row) for row in counted}
 

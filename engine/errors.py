@@ -16,6 +16,11 @@ Messages are lower case, without full stop, and name the object and the bad valu
 """
 
 
+def reason_of(error: OSError) -> str:
+    """Return what went wrong without the path: where the host keeps things is no tenant's affair, and the log has it."""
+    return (error.strerror or type(error).__name__).lower()
+
+
 class EngineError(Exception):
     """Base of all failures whose reason is known."""
 

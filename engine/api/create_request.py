@@ -14,6 +14,7 @@ from engine.errors import InvalidParameter
 from engine.service.create_container import CreateRequest
 
 _HOSTNAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*")
+_SHM_MOST_BYTES = 2**50  # the kernel takes more, but nobody means it
 _ENV = re.compile(r"[^=\0]+(?:=[^\0]*)?", re.DOTALL)
 
 # Not there yet: refusing is kinder than a container that is not what was asked for.
@@ -149,7 +150,7 @@ def _host_config(host: Document) -> HostConfig:
         seccomp=security.get("seccomp", ""),
         binds=decode_binds(host),
         tmpfs=decode_tmpfs(host),
-        shm_bytes=_within(host.integer("ShmSize"), 0, 2**63, "ShmSize") or DEFAULT_SHM_BYTES,
+        shm_bytes=_within(host.integer("ShmSize"), 0, _SHM_MOST_BYTES, "ShmSize") or DEFAULT_SHM_BYTES,
         sysctls=_sysctls(host.mapping("Sysctls")),
         masked_paths=host.optional_texts("MaskedPaths"),
         readonly_paths=host.optional_texts("ReadonlyPaths"),

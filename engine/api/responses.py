@@ -70,6 +70,8 @@ async def errors_middleware(request: web.Request, handler: Handler) -> web.Strea
     try:
         return await handler(request)
     except errors.EngineError as error:
+        if isinstance(error, errors.Fault):
+            log.exception("%s %s failed", request.method, request.path)
         return error_response(error)
     except web.HTTPException as error:
         if error.status in (404, 405):
@@ -77,6 +79,6 @@ async def errors_middleware(request: web.Request, handler: Handler) -> web.Strea
         return json_response({"message": error.reason.lower()}, status=error.status)
     except ConnectionError:
         raise
-    except Exception as error:
+    except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        return json_response({"message": f"internal error: {error}"}, status=500)
+        return json_response({"message": "internal error: the engine's log tells more"}, status=500)

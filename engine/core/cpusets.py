@@ -1,30 +1,46 @@
-"""Sets of processors as the kernel writes them (``0-2,5``), and whether limits ask for processors that are not there. Pure."""
+"""Sets of processors and memory nodes as the kernel writes them (``0-2,5``), and whether limits ask for missing ones. Pure."""
 
 import re
+from collections.abc import Collection
 
 from engine.core.limits import Limits
 from engine.errors import InvalidParameter
 
-_RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+_RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?", re.ASCII)
+_LONGEST = 1000  # characters; a list for the kernel's 8192 processors is never written one by one
 _NS_PER_SECOND = 10**9
 
 
-def highest_of(text: str, *, what: str) -> int:
-    """Return the highest number of a list of numbers and ranges. Raises InvalidParameter."""
-    ends = []
-    for part in text.split(","):
+def parse_set(text: str, *, what: str) -> frozenset[int]:
+    """Return the members of a list of numbers and ranges. Raises InvalidParameter."""
+    members: set[int] = set()
+    for part in text.split(",") if len(text) <= _LONGEST else [""]:
         match = _RANGE.fullmatch(part.strip())
         if match is None or int(match[2] or match[1]) < int(match[1]):
             raise InvalidParameter(f"invalid {what} {text[:60]!r}: use numbers and ranges such as 0-2,5")
-        ends.append(int(match[2] or match[1]))
-    return max(ends)
+        members.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return frozenset(members)
 
 
-def check_processors(limits: Limits, *, cpus: int) -> None:
-    """Raise InvalidParameter when more or other processors are asked for than the host has."""
-    if limits.nano_cpus is not None and limits.nano_cpus > cpus * _NS_PER_SECOND:
-        raise InvalidParameter(f"invalid cpus {limits.nano_cpus / _NS_PER_SECOND:g}: this host has {cpus}")
-    if limits.cpuset_cpus and highest_of(limits.cpuset_cpus, what="CpusetCpus") >= cpus:
-        raise InvalidParameter(f"invalid CpusetCpus {limits.cpuset_cpus[:60]!r}: this host has 0-{cpus - 1}")
-    if limits.cpuset_mems:
-        highest_of(limits.cpuset_mems, what="CpusetMems")
+def format_set(members: Collection[int]) -> str:
+    """Return members as the kernel writes them."""
+    parts: list[list[int]] = []
+    for member in sorted(members):
+        if parts and parts[-1][-1] == member - 1:
+            parts[-1][1:] = [member]
+        else:
+            parts.append([member])
+    return ",".join("-".join(map(str, part)) for part in parts)
+
+
+def check_processors(limits: Limits, *, processors: Collection[int], memory_nodes: Collection[int]) -> None:
+    """Raise InvalidParameter when more or other processors or memory nodes are asked for than the host has."""
+    if limits.nano_cpus is not None and limits.nano_cpus > len(processors) * _NS_PER_SECOND:
+        raise InvalidParameter(f"invalid cpus {limits.nano_cpus / _NS_PER_SECOND:g}: this host has {len(processors)}")
+    _check_set(limits.cpuset_cpus, processors, what="CpusetCpus")
+    _check_set(limits.cpuset_mems, memory_nodes, what="CpusetMems")
+
+
+def _check_set(text: str, there: Collection[int], *, what: str) -> None:
+    if text and not parse_set(text, what=what) <= set(there):
+        raise InvalidParameter(f"invalid {what} {text[:60]!r}: this host has {format_set(there)}")

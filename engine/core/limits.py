@@ -13,6 +13,8 @@ from engine.errors import InvalidParameter
 
 CPU_PERIOD_US = 100_000
 MEMORY_LEAST_BYTES = 6 * 2**20  # as dockerd: below this the first process cannot start
+_PIDS_MOST = 2**22  # PID_MAX_LIMIT of the kernel
+_CPU_QUOTA_MOST_US = 2**44 - 1  # the kernel's MAX_BW
 _NS_PER_SECOND = 10**9
 _CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "freezer", "blkio")
 _CONTROLLERS_V2 = ("cpu", "memory", "pids", "io", "cpuset")
@@ -59,14 +61,24 @@ def check_limits(limits: Limits) -> None:
     if swap is not None and swap != -1 and memory is not None and swap < memory:
         raise InvalidParameter(f"invalid memory-swap limit {swap}: it includes memory, so the least is {memory}")
     reserved = limits.memory_reservation_bytes
+    if reserved is not None and reserved < MEMORY_LEAST_BYTES:
+        raise InvalidParameter(f"invalid memory reservation {reserved}: the least is {MEMORY_LEAST_BYTES} bytes (6 MiB)")
     if memory is not None and reserved is not None and reserved > memory:
         raise InvalidParameter(f"invalid memory reservation {reserved}: the most is the memory limit, {memory}")
+    _check_processor_time(limits)
+    if limits.pids is not None and limits.pids > _PIDS_MOST:
+        raise InvalidParameter(f"invalid limit of {limits.pids} processes: the most is {_PIDS_MOST}")
+
+
+def _check_processor_time(limits: Limits) -> None:
     if limits.nano_cpus is not None and limits.cpu_quota_us is not None:
         raise InvalidParameter("cpus and a cpu quota exclude each other: set one of them")
     if limits.cpu_period_us is not None and not 1000 <= limits.cpu_period_us <= 1_000_000:
         raise InvalidParameter(f"invalid cpu period {limits.cpu_period_us}: use 1000 to 1000000 microseconds")
-    if limits.cpu_quota_us is not None and limits.cpu_quota_us < 1000:
-        raise InvalidParameter(f"invalid cpu quota {limits.cpu_quota_us}: the least is 1000 microseconds")
+    if limits.cpu_quota_us is not None and not 1000 <= limits.cpu_quota_us <= _CPU_QUOTA_MOST_US:
+        raise InvalidParameter(f"invalid cpu quota {limits.cpu_quota_us}: use 1000 to {_CPU_QUOTA_MOST_US} microseconds")
+    if limits.cpu_shares is not None and limits.cpu_shares < 0:
+        raise InvalidParameter(f"invalid cpu shares {limits.cpu_shares}: use 2 to 262144")
     if limits.nano_cpus is not None and limits.nano_cpus < 10_000_000:
         raise InvalidParameter(f"invalid cpus {limits.nano_cpus / _NS_PER_SECOND:g}: the least is 0.01")
 

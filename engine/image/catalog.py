@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from engine.core.image_config import ImageConfig
 from engine.core.tenants import Tenant
-from engine.errors import Fault, NotFound
+from engine.errors import Fault, NotFound, reason_of
 from engine.image.disk import ImageFolder
 from engine.image.lookup import find, nearest_names, tags_for, visible_holdings
 from engine.image.records import Image, ImageRecord, with_tag, without_tag
@@ -77,7 +77,7 @@ class Catalog:
             self._folder.add(record, raw_config)
         except OSError as error:
             self._folder.discard(record.image_id)
-            raise Fault(f"cannot store image {record.image_id}: {error}") from error
+            raise Fault(f"cannot store image {record.image_id}: {reason_of(error)}") from error
         self._entries = {**self._entries, record.image_id: _Entry(record, config)}
 
     def save(self, record: ImageRecord) -> None:
@@ -88,7 +88,7 @@ class Catalog:
         try:
             self._folder.save(record)
         except OSError as error:
-            raise Fault(f"cannot store image {record.image_id}: {error}") from error
+            raise Fault(f"cannot store image {record.image_id}: {reason_of(error)}") from error
         self._entries = {**self._entries, record.image_id: replace(entry, record=record)}
 
     def delete(self, record: ImageRecord) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from engine.core.addresses import DEFAULT_POOLS, Pool
 from engine.core.tenants import Tenant
-from engine.errors import Fault, Unavailable
+from engine.errors import Fault, Unavailable, reason_of
 from engine.linux.nftables import TableWatch
 from engine.network.attachments import Attachments
 from engine.network.ledger import Ledger
@@ -118,14 +118,14 @@ class NetworkManager:
             self._sweep_soon()
             raise
         except OSError as error:
-            raise Fault(f"cannot attach container {container_id[:12]} to its network: {error}") from error
+            raise Fault(f"cannot attach container {container_id[:12]} to its network: {reason_of(error)}") from error
 
     async def detach(self, container_id: str) -> None:
         """Give the container's address back. Does nothing for one without. Raises Fault."""
         try:
             had_endpoint = await self._run(self._attachments.detach, container_id)
         except OSError as error:
-            raise Fault(f"cannot detach container {container_id[:12]} from its network: {error}") from error
+            raise Fault(f"cannot detach container {container_id[:12]} from its network: {reason_of(error)}") from error
         if had_endpoint:
             self._sweep_soon()
 

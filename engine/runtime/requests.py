@@ -16,7 +16,7 @@ from engine.linux import pidfd as pidfds
 from engine.runtime import custody as custodies
 from engine.runtime import departure, launch
 from engine.runtime.inflight import read_inflight
-from engine.runtime.steps import LaunchError
+from engine.runtime.steps import LaunchError, describe
 from engine.runtime.supervised import Supervised, identify
 
 TYPE_CHECKING = False
@@ -214,7 +214,7 @@ def _supervised(
 def _refusal(error: LaunchError | OSError) -> Refusal:
     if isinstance(error, LaunchError):
         return Refusal("Fault", error.message, error.exit_code)
-    return Refusal("Fault", str(error))
+    return Refusal("Fault", describe(error))
 
 
 def _open_pidfd(container_id: str, pid: int, identity: str) -> int:

@@ -26,6 +26,8 @@ CHILD_STEPS = (
 )
 STEPS = CREATE_STEPS + CHILD_STEPS
 
+# There a file of an error is the host's, of which a tenant is told the last name only.
+_ON_HOST = (*CREATE_STEPS, "join")
 _ERROR_PIPE_BYTES = 4096  # written in one piece
 
 
@@ -66,7 +68,9 @@ def describe(error: Exception) -> str:
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error) or type(error).__name__
     reason = error.strerror[:1].lower() + error.strerror[1:]
-    return reason if error.filename is None else f"{error.filename}: {reason}"
+    if error.filename is None:
+        return reason
+    return f"{os.path.basename(error.filename) if progress.current in _ON_HOST else error.filename}: {reason}"
 
 
 def report(errors_fd: int, error: Exception) -> LaunchError:

@@ -11,10 +11,11 @@ from engine.core.cpusets import check_processors
 from engine.core.hosts import hosts_file
 from engine.core.ids import ID_BYTES, format_id, is_acceptable_id, short_id
 from engine.core.image_config import ImageConfig
-from engine.core.limits import check_limits
+from engine.core.limits import cgroup_path, check_limits, plan_cgroup
 from engine.core.merge import merge_config
 from engine.core.names import made_up_name, parse_name
 from engine.core.tenants import Tenant
+from engine.core.ulimits import check_ulimits
 from engine.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from engine.image.store import Image
 from engine.service.bind_sources import prepare_bind_sources
@@ -65,7 +66,9 @@ def _check_values(engine: Engine, request: CreateRequest) -> None:
     """Find here what would otherwise fail at the start only. Raises InvalidParameter."""
     host = request.host
     check_limits(host.limits)
-    check_processors(host.limits, cpus=engine.host.cpus)
+    check_processors(host.limits, processors=engine.host.processors, memory_nodes=engine.host.memory_nodes)
+    plan_cgroup(engine.host.cgroups, cgroup_path(engine.instance, Tenant(), ""), host.limits)
+    check_ulimits(host.ulimits)
     effective_capabilities(add=host.cap_add, drop=host.cap_drop)
     hosts_file(hostname=request.config.hostname, gateway="0.0.0.0", extra_hosts=host.extra_hosts)
 

@@ -36,10 +36,15 @@ class HostFacts:
     machine: str
     system: str
     architecture: str  # as images name it
-    cpus: int
+    processors: frozenset[int]
+    memory_nodes: frozenset[int]
     memory_bytes: int
     cgroups: CgroupLayout
     is_seccomp_available: bool
+
+    @property
+    def cpus(self) -> int:
+        return len(self.processors)
 
 
 @dataclass(slots=True)

@@ -6,9 +6,12 @@ import platform
 import socket
 from pathlib import Path
 
+from engine.core.cpusets import parse_set
+from engine.errors import InvalidParameter
 from engine.linux.cgroups import detect_layout
 from engine.service.engine import HostFacts
 
+_MEMORY_NODES = Path("/sys/devices/system/node/has_memory")
 _GO_ARCHITECTURES = {
     "x86_64": "amd64",
     "aarch64": "arm64",
@@ -28,11 +31,20 @@ def host_facts() -> HostFacts:
         system=_system_name(),
         machine=system.machine,
         architecture=_GO_ARCHITECTURES.get(system.machine, system.machine),
-        cpus=len(os.sched_getaffinity(0)),
+        processors=frozenset(os.sched_getaffinity(0)),
+        memory_nodes=_memory_nodes(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         cgroups=detect_layout(),
         is_seccomp_available=ctypes.util.find_library("seccomp") is not None,
     )
+
+
+def _memory_nodes() -> frozenset[int]:
+    """A kernel without NUMA has one node and no such file."""
+    try:
+        return parse_set(_MEMORY_NODES.read_text().strip(), what="list of memory nodes")
+    except (OSError, InvalidParameter):
+        return frozenset({0})
 
 
 def _system_name() -> str:

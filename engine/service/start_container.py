@@ -19,7 +19,7 @@ from engine.core.lifecycle import Event, State, next_state
 from engine.core.limits import cgroup_path, plan_cgroup
 from engine.core.resolv import resolv_conf
 from engine.core.tenants import Tenant
-from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotModified
+from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotModified, reason_of
 from engine.network.model import Endpoint
 from engine.network.resolver import host_resolv_conf
 from engine.runtime.process import Process
@@ -51,7 +51,7 @@ async def start_locked(engine: Engine, record: ContainerRecord) -> None:
     try:
         started = await _bring_up(engine, record)
     except OSError as error:
-        failure = Fault(f"cannot start container {record.name}: {error}")
+        failure = Fault(f"cannot start container {record.name}: {reason_of(error)}")
         await _note_failure(engine, record, failure)
         raise failure from error
     except EngineError as error:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.core.digests import hex_of, is_digest
-from engine.errors import Fault, InvalidParameter, NotFound
+from engine.errors import Fault, InvalidParameter, NotFound, reason_of
 from engine.storage.compression import decompressed, observed, read_ahead
 from engine.storage.files import sync_filesystem, sync_folder, write_atomically
 from engine.storage.tar_source import TarSource
@@ -73,7 +73,7 @@ class LayerStore:
             _check(digest, expected)
             return self._publish(staging, Layer(digest, size))
         except OSError as error:
-            raise Fault(f"cannot store the layer: {error}") from error
+            raise Fault(f"cannot store the layer: {reason_of(error)}") from error
         finally:
             self._trash.discard(staging)
 

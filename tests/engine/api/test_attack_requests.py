@@ -78,8 +78,38 @@ def test_a_tenant_may_name_capabilities_of_the_default_set_and_drop_them(engine:
     ],
     ids=lambda fields: json.dumps(fields)[:60],
 )
-def test_a_value_that_the_kernel_cannot_take_is_a_wrong_request(engine: EngineDaemon, fields: dict[str, object]) -> None:
+def test_a_number_that_the_kernel_cannot_hold_is_a_wrong_request(engine: EngineDaemon, fields: dict[str, object]) -> None:
     assert engine.request("POST", "/containers/create", {"Image": "busybox", **fields}, tenant=ADA).status == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "value"),
+    [
+        ({"ShmSize": -1}, "-1"),
+        ({"ShmSize": 2**62}, str(2**62)),
+        ({"Ulimits": [{"Name": "beds", "Soft": 1, "Hard": 1}]}, "'beds'"),
+        ({"Ulimits": [{"Name": "nofile", "Soft": 2000, "Hard": 1000}]}, "2000"),
+        ({"Ulimits": [{"Name": "nofile", "Soft": -1, "Hard": 1000}]}, "unlimited"),
+        ({"Ulimits": [{"Name": "nofile", "Soft": -2, "Hard": 1000}]}, "-2"),
+        ({"CpusetCpus": "4000"}, "'4000'"),
+        ({"CpusetCpus": "0-99999,0-99999"}, "'0-99999,0-99999'"),
+        ({"CpusetCpus": "\u0663"}, "'\u0663'"),
+        ({"CpusetMems": "63"}, "'63'"),
+        ({"CpusetMems": "0-"}, "'0-'"),
+        ({"CpuShares": -5}, "-5"),
+        ({"CpuQuota": 2**60}, str(2**60)),
+        ({"MemoryReservation": -5}, "-5"),
+        ({"PidsLimit": 2**40}, str(2**40)),
+    ],
+    ids=lambda value: json.dumps(value)[:60],
+)
+def test_what_could_only_fail_at_the_start_is_refused_when_it_is_asked_for(
+    engine: EngineDaemon, fields: dict[str, object], value: str
+) -> None:
+    answer = engine.request("POST", "/containers/create", {"Image": "busybox", "HostConfig": fields}, tenant=ADA)
+    assert (answer.status, value in answer.message) == (400, True), answer.message
+    assert "/sys/" not in answer.message
+    assert engine.request("GET", "/containers/json?all=1", tenant=ADA).document == []
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,10 @@ def test_all_devices_are_denied_before_the_harmless_ones_are_allowed() -> None:
         (Limits(nano_cpus=1), "least is 0.01"),
         (Limits(cpu_period_us=10), "cpu period"),
         (Limits(cpu_quota_us=10), "cpu quota"),
+        (Limits(cpu_quota_us=2**44), "cpu quota"),
+        (Limits(cpu_shares=-5), "cpu shares"),
+        (Limits(memory_reservation_bytes=-1), "memory reservation"),
+        (Limits(pids=2**22 + 1), "the most is 4194304"),
     ],
 )
 def test_contradictions_are_refused(limits: Limits, words: str) -> None:

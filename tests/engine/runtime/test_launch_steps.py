@@ -32,6 +32,13 @@ def test_an_unknown_failure_names_the_step_it_happened_at() -> None:
     assert (failure.step, failure.exit_code, failure.message) == ("pivot", None, "pivot: /proc: operation not permitted")
 
 
+@pytest.mark.parametrize("step", [*steps.CREATE_STEPS, "join"])
+def test_a_failure_outside_the_container_tells_no_folder_of_the_host(step: str) -> None:
+    steps.reach(step)
+    failure = steps.as_launch_error(OSError(errno.EINVAL, os.strerror(errno.EINVAL), "/sys/fs/cgroup/cpuset/c-1/cpuset.cpus"))
+    assert failure.message == f"{step}: cpuset.cpus: invalid argument"
+
+
 def test_a_failure_that_knows_itself_is_kept() -> None:
     failure = steps.LaunchError("no", step="user", exit_code=126)
     assert steps.as_launch_error(failure) is failure

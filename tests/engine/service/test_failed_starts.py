@@ -26,6 +26,12 @@ def test_nothing_is_left_when_a_step_of_the_launch_fails(start_engine: Callable[
     assert engine.request("DELETE", f"/containers/{container_id}").status == 204
 
 
+def _assert_tells_no_folder_of_the_host(engine: EngineDaemon, message: str) -> None:
+    assert message != ""
+    for folder in ("/sys/fs/cgroup", str(engine.root), str(engine.data_path)):
+        assert folder not in message
+
+
 def _assert_nothing_of(engine: EngineDaemon, container_id: str) -> None:
     assert not list(Path("/sys/fs/cgroup").glob(f"**/atelier-{engine.instance}/**/c-{container_id}"))
     assert engine.inspect(container_id)["NetworkSettings"]["IPAddress"] == ""
@@ -64,7 +70,9 @@ def test_a_record_that_cannot_be_written_undoes_a_create(start_engine: Callable[
     moved = containers.rename(containers.with_name("moved"))
     containers.write_text("in the way")
     try:
-        assert engine.request("POST", "/containers/create?name=one", {"Image": "busybox"}).status == 500
+        answer = engine.request("POST", "/containers/create?name=one", {"Image": "busybox"})
+        assert answer.status == 500
+        _assert_tells_no_folder_of_the_host(engine, answer.message)
     finally:
         containers.unlink()
         moved.rename(containers)
@@ -76,7 +84,9 @@ def test_a_writable_layer_that_is_gone_fails_the_start_and_nothing_else(start_en
     engine = start_engine()
     container_id = engine.create("true")
     (engine.data_path / "engine" / "containers" / container_id / "rootfs" / "upper").rmdir()
-    assert engine.request("POST", f"/containers/{container_id}/start").status == 500
+    answer = engine.request("POST", f"/containers/{container_id}/start")
+    assert answer.status == 500
+    _assert_tells_no_folder_of_the_host(engine, answer.message)
     _assert_nothing_of(engine, container_id)
     assert engine.wait(engine.run("true")) == 0
 
@@ -88,6 +98,7 @@ def test_a_run_that_cannot_be_recorded_is_ended(start_engine: Callable[..., Engi
     obstacle.mkdir()
     answer = engine.request("POST", f"/containers/{container_id}/start")
     assert (answer.status, "cannot start container" in answer.message) == (500, True)
+    _assert_tells_no_folder_of_the_host(engine, answer.message)
     _assert_nothing_of(engine, container_id)
     obstacle.rmdir()
     assert engine.request("POST", f"/containers/{container_id}/start").status == 204

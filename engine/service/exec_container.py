@@ -46,7 +46,7 @@ async def start_exec(
     execution, container = check_startable(engine, tenant, exec_id)
     config = replace(execution.config, is_detached=is_detached, rows=rows, columns=columns)
     starting = replace(execution, config=config, run=ExecRun(is_started=True))
-    engine.execs.add(starting)  # from here on a second start is refused
+    engine.execs.put(starting)  # from here on a second start is refused
     try:
         process = await engine.supervisor.exec(await asyncio.to_thread(_prepare, engine, container, starting))
     except CommandNotRunnable as error:

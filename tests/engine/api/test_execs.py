@@ -1,10 +1,15 @@
 """Execs: exit codes, terminals, and joining a running one again."""
 
+import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engine.core.execs import ExecConfig, ExecRecord, ExecRun
+from engine.service.containers import ContainerStore
+from engine.service.execs import MOST_BYTES_OF_CONTAINER, MOST_OF_CONTAINER, ExecStore
 from tests.engine.api.raw_client import RawClient
 from tests.engine.daemon import EngineDaemon, frames, wait_until
 
@@ -146,3 +151,34 @@ def test_watchers_that_leave_are_let_go_although_nothing_is_said(engine: EngineD
     for watcher in watchers:
         watcher.socket.close()
     wait_until(lambda: descriptors() <= before + 3, "the watchers to be let go", hint=lambda: f"{before} {descriptors()}")
+
+
+def test_execs_that_nobody_starts_are_bounded(engine: EngineDaemon, container: str) -> None:
+    first = _create(engine, container, "true")
+    for _ in range(MOST_OF_CONTAINER - 1):
+        _create(engine, container, "true")
+    answer = engine.request("POST", f"/containers/{container}/exec", {"Cmd": ["true"]})
+    assert (answer.status, "too many execs" in answer.message) == (409, True)
+    other = engine.run("sleep", "600")
+    _create(engine, other, "true")
+    _start(engine, first)
+    _wait_ended(engine, first)
+    _create(engine, container, "true")
+    assert engine.request("GET", f"/exec/{first}/json").status == 404  # it had ended, and made room
+
+
+def test_long_commands_of_execs_that_nobody_starts_are_bounded(engine: EngineDaemon, container: str) -> None:
+    body = {"Cmd": ["echo", "x" * (MOST_BYTES_OF_CONTAINER // 4)]}
+    statuses = [engine.request("POST", f"/containers/{container}/exec", body).status for _ in range(4)]
+    assert statuses == [201, 201, 201, 409]
+
+
+async def test_an_exec_that_is_never_started_is_forgotten(tmp_path: Path) -> None:
+    store = ExecStore(ContainerStore(tmp_path))
+    waiting, started = (ExecRecord(exec_id, "c1", ExecConfig(("true",))) for exec_id in ("e1", "e2"))
+    store.add(waiting, kept_seconds=0)
+    store.add(started, kept_seconds=0)
+    store.put(replace(started, run=ExecRun(is_started=True, is_running=True)))
+    await asyncio.sleep(0.01)
+    assert [record.exec_id for record in store.of_container("c1")] == ["e2"]
+    assert store.get("e1") is None

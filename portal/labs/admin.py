@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from portal.accounts.models import User
@@ -30,7 +31,7 @@ class LabTemplateAdmin(admin.ModelAdmin[LabTemplate]):
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "memory_bytes":
-            return BytesField(label=_("memory"), initial=db_field.default)
+            return BytesField(label=capfirst(_("memory")), initial=db_field.default)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: LabTemplate, form: Any, change: bool) -> None:

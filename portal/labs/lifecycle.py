@@ -27,8 +27,8 @@ class LabEvent(TextChoices):
     FAILS = "fails", _("fails")
 
 
-# Those whose processes run or may run soon: they count in full for a quota.
-ACTIVE = (LabState.PENDING, LabState.CREATING, LabState.RUNNING, LabState.STOPPING)
+# Those whose processes run, may run soon, or are not known to have ended: they count in full for a quota.
+ACTIVE = (LabState.PENDING, LabState.CREATING, LabState.RUNNING, LabState.STOPPING, LabState.REMOVING)
 BUSY = (LabState.PENDING, LabState.CREATING, LabState.STOPPING, LabState.REMOVING)
 
 TRANSITIONS: dict[tuple[LabState, LabEvent], LabState] = {

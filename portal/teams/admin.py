@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Field, QuerySet
 from django.forms import BaseModelFormSet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from portal.common.forms import BytesField
@@ -45,7 +46,7 @@ class TeamAdmin(admin.ModelAdmin[Team]):
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name.endswith("memory_bytes"):
-            return BytesField(required=False, label=_("memory"))
+            return BytesField(required=False, label=capfirst(_("memory")))
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Team, form: Any, change: bool) -> None:

@@ -213,6 +213,18 @@ def test_nothing_is_wider_than_a_phone(site: Site, path: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_rules_of_passwords_can_be_read(site: Site, language: str) -> None:
+    site.page.context.add_cookies([{"name": "django_language", "value": language, "url": site.address}])
+    rules = site.open("/account/password/change/").locator(".field-help").first
+    field = site.page.locator("input[name=password1]").bounding_box()
+    shown = rules.bounding_box()
+    assert field is not None
+    assert shown is not None
+    assert shown["width"] >= field["width"] * 0.9
+    assert shown["height"] < 150
+
+
 def test_cards_hold_what_is_in_them(site: Site) -> None:
     Membership.objects.update(role=Role.TEACHER)
     Team.objects.update(name="Introduction to operating systems, group B")

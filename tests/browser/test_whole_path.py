@@ -123,8 +123,11 @@ def test_a_lab_is_its_owners_and_the_teachers_alone(browser: Browser, product: P
     enter(ada, "echo seen by $((1+1))", "seen by 2")
     expect(screen(teacher)).to_contain_text("seen by 2", timeout=PATIENCE_MS)
     ada.get_by_role("link", name="My labs").first.click()
+    # A question that is asked before the page is exchanged would go with the old page.
+    expect(ada.get_by_role("heading", name="My labs")).to_be_visible()
     remove_lab(ada)
-    expect(teacher.get_by_role("heading", name="My labs")).to_be_visible(timeout=PATIENCE_MS)
+    expect(teacher.get_by_role("heading", name="Demo class")).to_be_visible(timeout=PATIENCE_MS)
+    expect(teacher.get_by_text("No labs yet")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def test_signing_out_closes_the_terminal_of_the_other_tab(ada: Page) -> None:

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 
 from portal.audit.models import AuditEntry
+from portal.jobs.incoming import take_message
 from portal.jobs.models import Job
 from portal.labs.lifecycle import LabState
 from portal.labs.models import Lab
@@ -87,6 +88,20 @@ def test_a_stopped_lab_takes_its_place_but_no_processor(cast: Cast) -> None:
     cast.launch()
     with pytest.raises(OverQuota, match="labs"):
         cast.launch()
+
+
+def test_what_is_being_removed_is_counted_until_the_host_has_said_that_it_is_gone(cast: Cast) -> None:
+    set_quota(cast, cpus=0.5)
+    lab = cast.launch()
+    remove_lab(actor=cast.ada, lab=set_state(lab, LabState.RUNNING))
+    with pytest.raises(OverQuota, match="cpus"):
+        cast.launch()
+    job = Job.objects.get(action="lab.remove")
+    report = {"job_id": job.pk, "attempt": 1, "sequence": 1, "state": "completed"}
+    Job.objects.filter(action="lab.start").update(state="completed")
+    Job.objects.filter(pk=job.pk).update(state="pending")
+    take_message(host_name="local", kind="job", message=report)
+    assert cast.launch().state == LabState.PENDING
 
 
 def test_the_quota_of_one_member_is_not_touched_by_another(cast: Cast) -> None:

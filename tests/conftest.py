@@ -1,7 +1,12 @@
-"""What holds for the whole suite: which tests come first, and where the portal's test database lies."""
+"""What holds for the whole suite: which tests come first, what a test must not leave behind, and where the portal's test database lies."""
+
+import ctypes
+from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
+
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     to which the kernel would give these signals instead. (pytest-django has put its own tests first before this runs.)
     """
     items.sort(key=lambda item: "launcher" not in item.path.parts[-2:])
+
+
+@pytest.fixture(autouse=True)
+def no_reaper() -> Iterator[None]:
+    """Let orphans go past this process, whatever a test made of it: it would inherit containers and never reap them."""
+    yield
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)

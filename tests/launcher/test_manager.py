@@ -1,6 +1,5 @@
 """The process manager with small real processes: order, restarts, giving up, reaping, stopping."""
 
-import ctypes
 import os
 import signal
 import sys
@@ -18,7 +17,7 @@ from launcher.parts import Part
 from launcher.project import Project
 from launcher.readiness import log_says
 from launcher.spawning import Spawner
-from launcher.up import PR_SET_CHILD_SUBREAPER, become_reaper
+from launcher.up import become_reaper
 from launcher.view import View
 
 SLEEPER = "print('on duty', flush=True); import time; time.sleep(600)"
@@ -107,10 +106,7 @@ def test_what_a_dead_part_left_in_its_group_ends_with_it(managed: Callable[..., 
     assert is_gone(left)
 
 
-def test_children_of_the_parent_of_containers_are_spared_and_reaped(
-    managed: Callable[..., Manager], tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    request.addfinalizer(lambda: ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0))
+def test_children_of_the_parent_of_containers_are_spared_and_reaped(managed: Callable[..., Manager], tmp_path: Path) -> None:
     become_reaper()
     child = forking_into(tmp_path / "child")
     manager = managed(part("queue", child, is_container_parent=True))

@@ -1,4 +1,4 @@
-"""What holds for the whole suite: which tests come first, what a test must not leave behind, and where the portal's test database lies."""
+"""What holds for the whole suite: the order of the tests, what none may leave behind, where the portal's test database lies."""
 
 import ctypes
 from collections.abc import Iterator

@@ -68,7 +68,7 @@ def test_its_rights_are_cut_like_those_of_the_first_process(bench: Bench) -> Non
     [
         (["foo"], {}, 'exec: "foo": executable file not found in $PATH', 127),
         (["/etc/passwd"], {}, 'exec: "/etc/passwd": permission denied', 126),
-        (["true"], {"cwd": "/nope"}, 'chdir to cwd ("/nope") failed: no such file or directory', 127),
+        (["true"], {"cwd": "/nope"}, 'chdir to cwd ("/nope") failed: no such file or directory', 126),
         (["true"], {"user": "bob"}, "unable to find user bob: no matching entries in passwd file", 126),
     ],
 )

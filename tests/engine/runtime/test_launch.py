@@ -95,7 +95,7 @@ def test_home_comes_from_the_image_unless_set(bench: Bench, user: str, home: str
         ({"args": ["/bin/script"]}, "exec /bin/script: no such file or directory", 127),
         ({"user": "bob"}, "unable to find user bob: no matching entries in passwd file", 126),
         ({"user": "ada:band"}, "unable to find group band: no matching entries in group file", 126),
-        ({"cwd": "/etc/passwd"}, 'chdir to cwd ("/etc/passwd") failed: not a directory', 127),
+        ({"cwd": "/etc/passwd"}, 'chdir to cwd ("/etc/passwd") failed: not a directory', 126),
     ],
 )
 def test_a_command_that_cannot_run_says_why(bench: Bench, process: dict[str, Any], message: str, exit_code: int) -> None:

@@ -16,7 +16,7 @@ _LONGEST_TAIL = 5000
 
 class LogConsumer(LabConsumer):
     async def opened(self) -> None:
-        self._window = Window(_WINDOW_LINES)
+        self._window = Window(_WINDOW_LINES, step=1)
         await super().opened()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -26,8 +26,8 @@ class LogConsumer(LabConsumer):
             message = json.loads(text_data)
         except ValueError:
             return
-        if isinstance(message, dict) and message.get("type") == "shown" and isinstance(message.get("lines"), int):
-            self._window.give_back(message["lines"])
+        if isinstance(message, dict) and message.get("type") == "shown":
+            self._window.give_back(message.get("mark"))
 
     async def work(self) -> None:
         while not self.lab.container_id:
@@ -45,7 +45,7 @@ class LogConsumer(LabConsumer):
         for start in range(0, len(lines), _BATCH_LINES):
             batch = lines[start : start + _BATCH_LINES]
             await self._window.take(len(batch))
-            await self.send_message(type="lines", lines=[line.as_json() for line in batch])
+            await self.send_message(type="lines", lines=[line.as_json() for line in batch], mark=self._window.mark())
 
 
 def _parse_tail(query: dict[str, list[str]]) -> int:

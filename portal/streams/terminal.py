@@ -20,6 +20,7 @@ from portal.streams.replay import QuestionFilter
 from portal.streams.shell import open_shell
 
 _WINDOW_BYTES = 256 * 1024
+_MARK_BYTES = 32 * 1024
 _INPUT_BYTES = 1024 * 1024
 _REPLAY_PAUSE_SECONDS = 0.05
 _TOO_BIG = 4413
@@ -28,7 +29,7 @@ _LARGEST_SCREEN = 1000
 
 class TerminalConsumer(LabConsumer):
     async def opened(self) -> None:
-        self._window = Window(_WINDOW_BYTES)
+        self._window = Window(_WINDOW_BYTES, step=_MARK_BYTES)
         self._input = InputQueue(_INPUT_BYTES)
         self._size: tuple[int, int] | None = None
         self._resized = asyncio.Event()
@@ -49,8 +50,8 @@ class TerminalConsumer(LabConsumer):
             if all(isinstance(length, int) and 0 < length <= _LARGEST_SCREEN for length in size):
                 self._size = (int(message["rows"]), int(message["columns"]))
                 self._resized.set()
-        elif message.get("type") == "shown" and isinstance(message.get("bytes"), int):
-            self._window.give_back(message["bytes"])
+        elif message.get("type") == "shown":
+            self._window.give_back(message.get("mark"))
 
     async def work(self) -> None:
         await self._wait_until_running()
@@ -90,6 +91,8 @@ class TerminalConsumer(LabConsumer):
         if data:
             await self._window.take(len(data))
             await self.send(bytes_data=data)
+            if mark := self._window.mark():
+                await self.send_message(type="mark", mark=mark)
 
     async def _pump(self, docker: Docker, exec_id: str, stream: Stream) -> None:
         """Carry bytes both ways until the shell's side ends."""

@@ -77,8 +77,9 @@ def test_the_shell_learns_the_size_of_its_screen(site: Site) -> None:
 def test_what_is_shown_is_told_so_that_the_server_may_go_on(site: Site) -> None:
     page, shell = open_shell(site)
     shell.show("x" * 1000)
+    shell.say(type="mark", mark="m1")
     page.wait_for_timeout(100)
-    assert sum(message["bytes"] for message in shell.messages if message["type"] == "shown") == 1004
+    assert [message["mark"] for message in shell.messages if message["type"] == "shown"] == ["m1"]
 
 
 def test_a_cut_connection_comes_back_to_a_clean_screen(site: Site) -> None:
@@ -174,14 +175,14 @@ def test_tabs_follow_the_arrow_keys(site: Site) -> None:
 
 def test_log_lines_are_shown_with_their_times_on_demand(site: Site) -> None:
     page, log = open_log(site)
-    log.say(type="lines", lines=[line("hello"), line("<i>oops</i>", stream="stderr"), line("\x1b[32mgreen\x1b[0m")])
+    log.say(type="lines", lines=[line("hello"), line("<i>oops</i>", stream="stderr"), line("\x1b[32mgreen\x1b[0m")], mark="m1")
     lines = page.locator(".log-line")
     expect(lines.nth(0)).to_have_text("hello", use_inner_text=True)
     expect(lines.nth(1).locator(".log-text")).to_have_text("<i>oops</i>")
     expect(lines.nth(2).locator(".log-text")).to_have_text("green")
     page.get_by_role("button", name="Times").click()
     expect(lines.nth(0).locator("time")).to_be_visible()
-    assert log.messages == [{"type": "shown", "lines": 3}]
+    assert log.messages == [{"type": "shown", "mark": "m1"}]
 
 
 def test_the_log_follows_until_someone_scrolls_up(site: Site) -> None:

@@ -42,7 +42,8 @@ async def read_until(socket: WebsocketCommunicator, wanted: bytes) -> bytes:
         assert message["type"] == "websocket.send", (message, output)
         if data := message.get("bytes"):
             output += data
-            await socket.send_to(text_data=json.dumps({"type": "shown", "bytes": len(data)}))
+        elif (told := json.loads(message["text"]))["type"] == "mark":
+            await socket.send_to(text_data=json.dumps({"type": "shown", "mark": told["mark"]}))
     return output
 
 
@@ -111,6 +112,8 @@ async def test_a_browser_that_shows_nothing_stops_its_own_stream_only(school: Ca
         await receive_type(slow, "ready")
         await receive_type(quick, "ready")
         await slow.send_to(bytes_data=b"head -c 600000 /dev/zero | tr '\\0' x; echo; echo all-through\n")
+        for _ in range(10):  # boasting is of no use
+            await slow.send_to(text_data='{"type": "shown", "bytes": 1000000, "mark": "guess"}')
         await read_until(quick, b"\r\nall-through\r\n")
         received = 0
         while not await slow.receive_nothing(timeout=0.5):

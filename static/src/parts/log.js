@@ -43,7 +43,7 @@ export class LogView extends HTMLElement {
   #list = null;
   #isFollowing = true;
   #waiting = [];
-  #undrawn = 0;
+  #mark = null;
   #frame = 0;
   // A log that nobody has opened costs the server nothing.
   #watcher = new IntersectionObserver(() => this.#follow());
@@ -88,7 +88,7 @@ export class LogView extends HTMLElement {
   }
 
   #hear(message) {
-    if (message.type === "lines") this.#add(message.lines);
+    if (message.type === "lines") this.#add(message);
     else if (message.type === "end") this.#finish();
     else if (message.type === "error") this.#say(message.message);
   }
@@ -100,14 +100,14 @@ export class LogView extends HTMLElement {
 
   #clear() {
     this.#waiting = [];
-    this.#undrawn = 0;
+    this.#mark = null;
     this.#list.replaceChildren();
     this.#say(text("logEmpty"));
   }
 
-  #add(lines) {
+  #add({ lines, mark }) {
     this.#waiting.push(...lines);
-    this.#undrawn += lines.length;
+    this.#mark = mark;
     if (this.#waiting.length > MOST_LINES) this.#waiting = this.#waiting.slice(-MOST_LINES);
     this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
@@ -117,8 +117,8 @@ export class LogView extends HTMLElement {
     this.#say("");
     this.#list.append(...this.#waiting.map(lineElement));
     // The server sends no more than it was told is shown: a slow page slows its own stream only.
-    this.#socket?.send(JSON.stringify({ type: "shown", lines: this.#undrawn }));
-    this.#undrawn = 0;
+    if (this.#mark) this.#socket?.send(JSON.stringify({ type: "shown", mark: this.#mark }));
+    this.#mark = null;
     this.#waiting = [];
     while (this.#list.childElementCount > MOST_LINES) this.#list.firstElementChild.remove();
     if (this.#isFollowing) this.#list.scrollTop = this.#list.scrollHeight;

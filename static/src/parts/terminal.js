@@ -95,9 +95,13 @@ export class TerminalView extends HTMLElement {
   }
 
   #show(data) {
+    this.#screen.write(new Uint8Array(data));
+  }
+
+  /** The server may wait for this before it sends more: a screen that cannot keep up slows its own shell only. */
+  #tellWhenShown(mark) {
     const socket = this.#socket;
-    // The server may wait for this before it sends more: a screen that cannot keep up slows its own shell only.
-    this.#screen.write(new Uint8Array(data), () => socket?.send(JSON.stringify({ type: "shown", bytes: data.byteLength })));
+    this.#screen.write("", () => socket?.send(JSON.stringify({ type: "shown", mark })));
   }
 
   #hear(message) {
@@ -106,6 +110,8 @@ export class TerminalView extends HTMLElement {
       this.#say("ready", "");
       this.#socket.send(resizeMessage(this.#screen.cols, this.#screen.rows));
       this.#takeFocus();
+    } else if (message.type === "mark") {
+      this.#tellWhenShown(message.mark);
     } else if (message.type === "exit") {
       this.#disconnect();
       this.#say("ended", text("shellEnded", { code: message.code }), true);

@@ -121,6 +121,18 @@ def test_removing_asks_first(site: Site) -> None:
     assert Lab.objects.get().state == "stopped"
 
 
+def test_a_yes_counts_though_the_card_was_pushed_anew_meanwhile(site: Site) -> None:
+    lab = site.make_lab("Physics", state="running")
+    page = site.open()
+    page.get_by_label("Remove Physics").click()
+    site.sockets.wait("live").say(type="append", to="labs", html=card_html(site, lab, state="stopped"))
+    expect(page.locator(f"#lab-{lab.uuid}")).to_have_attribute("data-state", "stopped")
+    with page.expect_response(lambda answer: answer.url.endswith(f"/labs/{lab.uuid}/remove/")) as answer:
+        page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    assert answer.value.ok
+    expect(page.locator(f"#lab-{lab.uuid}")).to_have_attribute("data-state", "removing")
+
+
 def test_a_refusal_says_why(site: Site) -> None:
     page = site.open()
     # Behind the page's back, as a colleague's click a moment ago.

@@ -31,7 +31,8 @@ def running_product() -> Iterator[Product]:
             finally:
                 process.terminate()
                 process.communicate(timeout=60)
-        subprocess.run([sys.executable, str(COMMAND), "down", "--data", str(folder / "d")], check=True, stdout=subprocess.DEVNULL)
+                down = [sys.executable, str(COMMAND), "down", "--data", str(folder / "d")]
+                subprocess.run(down, check=True, stdout=subprocess.DEVNULL)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Single elements of nftables sets, straight through netlink: libnftables takes 40 times as long, since it looks at all tables.
+"""Single elements of nftables sets, straight through netlink: libnftables takes far longer, since it looks at all tables.
 
 Sets and rules are made elsewhere. Knows the wire (linux/netfilter/nf_tables.h) and nothing of what elements mean.
 """

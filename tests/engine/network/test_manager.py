@@ -127,7 +127,7 @@ async def test_a_failed_attach_leaves_no_lease_interface_or_rule(
     await attach(manager, sandbox("one"))
     before = device_names(), rules(), sorted(tmp_path.rglob("*"))
     no_namespace = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    with pytest.raises(Fault, match=r"cannot attach container other to its network: .*Invalid argument"):
+    with pytest.raises(Fault, match=r"cannot attach container other to its network: invalid argument"):
         await manager.attach(container_id="other", tenant=ADA, netns_fd=no_namespace, hostname="other")
     os.close(no_namespace)
     assert manager.endpoint("other") is None

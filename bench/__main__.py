@@ -13,9 +13,11 @@ from bench.contenders import Runc, atelier, dockerd, has_program
 from bench.figures import Figure, format_table
 from bench.machine import describe_machine
 from bench.measures import Bench
+from bench.output import OutputBench
 from bench.rootfs import make_rootfs, pack
+from bench.scale import ScaleBench
 
-ENGINE_FIGURES = ("run", "exec", "api", "crowd")
+ENGINE_FIGURES = ("run", "exec", "api", "crowd", "parallel", "running", "records", "follow", "tail")
 FIGURES = (*ENGINE_FIGURES, "browser")
 
 
@@ -26,8 +28,10 @@ def measure_engines(folder: Path, names: list[str]) -> list[Figure]:
         engines = [stack.enter_context(atelier(folder / "a", archive))]
         if has_program("dockerd"):
             engines.append(stack.enter_context(dockerd(folder / "d", archive)))
-        bench = Bench(engines, Runc(folder / "r", rootfs) if has_program("runc") else None)
-        measures = bench.figures()
+        runc = Runc(folder / "r", rootfs) if has_program("runc") else None
+        measures = (
+            Bench(engines, runc).figures() | ScaleBench(engines, folder, archive).figures() | OutputBench(engines).figures()
+        )
         return [figure for name in ENGINE_FIGURES if name in names for figure in measures[name]()]
 
 

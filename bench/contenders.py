@@ -30,18 +30,23 @@ class Engine:
 
 
 @contextmanager
-def atelier(folder: Path, archive: Path) -> Iterator[Engine]:
+def atelier(folder: Path, archive: Path | None) -> Iterator[Engine]:
+    """This engine. Without an archive it goes on with what the folder holds from an earlier time."""
     engine = Engine("Atelier", folder / "run" / "engine.sock", folder)
     command = [sys.executable, "-m", "engine", "serve", "--data", str(folder), "--run", str(folder / "run")]
-    folder.mkdir()
+    folder.mkdir(exist_ok=archive is None)
     with daemon(command, log=folder / "daemon.log", is_ready=lambda: engine_answers(engine.socket)):
-        import_image(engine.socket, archive, IMAGE)
+        if archive is not None:
+            import_image(engine.socket, archive, IMAGE)
         yield engine
 
 
 @contextmanager
-def dockerd(folder: Path, archive: Path) -> Iterator[Engine]:
-    """A dockerd of our own in network and mount namespaces of its own, so that its bridge, rules and sockets vanish with it."""
+def dockerd(folder: Path, archive: Path | None) -> Iterator[Engine]:
+    """A dockerd of our own in network and mount namespaces of its own, so that its bridge, rules and sockets vanish with it.
+
+    Without an archive it goes on with what the folder holds from an earlier time.
+    """
     engine = Engine("dockerd", folder / "docker.sock", folder)
     options = {
         "data-root": folder / "data", "exec-root": folder / "exec", "pidfile": folder / "pid", "cgroup-parent": f"/{CGROUP}",
@@ -49,10 +54,11 @@ def dockerd(folder: Path, archive: Path) -> Iterator[Engine]:
     }  # fmt: skip
     inside = ["sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh", "dockerd"]
     command = ["unshare", "--net", "--mount", *inside, *(f"--{name}={value}" for name, value in options.items())]
-    folder.mkdir()
+    folder.mkdir(exist_ok=archive is None)
     try:
         with daemon(command, log=folder / "daemon.log", is_ready=lambda: engine_answers(engine.socket)):
-            import_image(engine.socket, archive, IMAGE)
+            if archive is not None:
+                import_image(engine.socket, archive, IMAGE)
             yield engine
     finally:
         remove_cgroups()

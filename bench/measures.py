@@ -1,25 +1,19 @@
-"""The figures, one function each. Contenders take turns run by run, so that all see the same noise."""
+"""Figures of single containers: run, exec, a whole life, and a small crowd that stays."""
 
-import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 
 from bench.contenders import IMAGE, Engine, Runc
 from bench.figures import Figure
 from bench.processes import engine_pids, proportional_bytes
-from launcher.unix_http import UnixConnection
+from bench.timing import Action, call, check, command, connect, create, fetch, fresh_name, milliseconds, take_turns
 
-ROUNDS = 20
-WARM_UP_ROUNDS = 2
 CROWD = 30
 SETTLE_SECONDS = 2.0
 MILLION = 1e6
-Action = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +46,13 @@ class Bench:
             }
             if self.runc:
                 actions["runc"] = command(self.runc.command("exec", names["runc"][0], "true"))
-            return [Figure("`docker exec CONTAINER true`", "ms", take_turns(actions))]
+            requests: dict[str, Action] = {
+                engine.name: partial(exec_over_the_socket, engine, names[engine.name][0]) for engine in self.engines
+            }
+            return [
+                Figure("`docker exec CONTAINER true`", "ms", take_turns(actions)),
+                Figure("API: exec, to the end of its output", "ms", take_turns(requests)),
+            ]
 
     def api(self) -> list[Figure]:
         """create + start + wait + remove over the socket, without the command line client."""
@@ -63,12 +63,15 @@ class Bench:
         """Time for each of many `docker run -d`, and the memory that they cost the engine's own processes."""
         idle = {engine.name: weigh(engine) for engine in self.engines}
         seconds: dict[str, list[float]] = {}
-        with self._sleepers(CROWD, seconds=seconds):
+        removals: dict[str, list[float]] = {}
+        with self._sleepers(CROWD, seconds=seconds) as names:
             time.sleep(SETTLE_SECONDS)
             loaded = {engine.name: weigh(engine) for engine in self.engines}
+            removals = {engine.name: [milliseconds(partial(remove_all, engine, names))] for engine in self.engines}
         each = {name: [(loaded[name] - idle[name]) / CROWD / MILLION] for name in idle}
         return [
             Figure(f"`docker run -d` x {CROWD}, all of them", "ms", {name: [sum(taken)] for name, taken in seconds.items()}),
+            Figure(f"`docker rm -f` of {CROWD} that run", "ms", removals),
             Figure("engine without containers, PSS", "MB", {name: [value / MILLION] for name, value in idle.items()}),
             Figure(f"engine per idle container ({CROWD} running), PSS", "MB", each),
         ]
@@ -103,7 +106,7 @@ class Bench:
     def _remove(self, names: Mapping[str, list[str]]) -> None:
         for engine in self.engines:
             if names.get(engine.name):
-                check(engine.docker("rm", "-f", *names[engine.name]))
+                remove_all(engine, names)
         for name in names.get("runc", []):
             check(self._sure_runc().command("delete", "--force", name))
 
@@ -112,39 +115,13 @@ class Bench:
         return self.runc
 
 
-_numbers = count()
-
-
-def fresh_name() -> str:
-    return f"bench-{next(_numbers)}"
-
-
-def check(argv: Sequence[str]) -> None:
-    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-
-
 def start_sleeper(engine: Engine, name: str) -> None:
     check(engine.docker("run", "-d", "--name", name, IMAGE, "sleep", "3600"))
 
 
-def command(argv: Sequence[str]) -> Action:
-    return lambda: check(argv)
-
-
-def milliseconds(action: Action) -> float:
-    start = time.perf_counter()
-    action()
-    return (time.perf_counter() - start) * 1000
-
-
-def take_turns(actions: Mapping[str, Action]) -> dict[str, list[float]]:
-    samples: dict[str, list[float]] = {name: [] for name in actions}
-    for turn in range(WARM_UP_ROUNDS + ROUNDS):
-        for name, action in actions.items():
-            taken = milliseconds(action)
-            if turn >= WARM_UP_ROUNDS:
-                samples[name].append(taken)
-    return samples
+def remove_all(engine: Engine, names: Mapping[str, list[str]]) -> None:
+    """Remove an engine's containers at one go; those that are gone already are no error with ``-f``."""
+    check(engine.docker("rm", "-f", *names[engine.name]))
 
 
 def weigh(engine: Engine) -> int:
@@ -152,21 +129,18 @@ def weigh(engine: Engine) -> int:
 
 
 def life_of_a_container(engine: Engine) -> None:
-    connection = UnixConnection(engine.socket, timeout_seconds=30)
-    created = call(connection, "POST", "/v1.41/containers/create", {"Image": IMAGE, "Cmd": ["true"]})
-    container = f"/v1.41/containers/{created['Id']}"
+    connection = connect(engine)
+    container = f"/containers/{create(connection, 'true')}"
     call(connection, "POST", f"{container}/start")
     call(connection, "POST", f"{container}/wait")
     call(connection, "DELETE", container)
     connection.close()
 
 
-def call(connection: UnixConnection, method: str, target: str, body: object = None) -> dict[str, str]:
-    content = None if body is None else json.dumps(body)
-    connection.request(method, target, content, {"Content-Type": "application/json"} if content else {})
-    response = connection.getresponse()
-    text = response.read()
-    if response.status >= 400:
-        raise SystemExit(f"bench: {method} {target}: {response.status} {text!r}")
-    answer: dict[str, str] = json.loads(text) if text else {}
-    return answer
+def exec_over_the_socket(engine: Engine, name: str) -> None:
+    """Create an exec, start it and read its output to the end, as a client library does."""
+    connection = connect(engine)
+    wish = {"Cmd": ["true"], "AttachStdout": True, "AttachStderr": True}
+    exec_id = call(connection, "POST", f"/containers/{name}/exec", wish)["Id"]
+    fetch(connection, "POST", f"/exec/{exec_id}/start", {"Detach": False, "Tty": False})
+    connection.close()

@@ -5,7 +5,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-APPLETS = ("sh", "true", "sleep", "cat", "echo", "ls")
+APPLETS = ("sh", "true", "sleep", "cat", "echo", "ls", "seq", "yes", "head")
 
 
 def make_rootfs(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """What a cgroup uses at the moment, in version 1 and 2 spelling. A file that the host lacks counts as unknown."""
 
+import errno
 from typing import NamedTuple
 
 _US_TO_NS = 1000
@@ -66,3 +67,18 @@ def _read_table(path: str) -> dict[str, int]:
     """Lines of a name and a number."""
     pairs = (line.split() for line in _read(path).splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
+
+
+def read_texts(directory: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Return the control files of a directory by name, without those that the host lacks."""
+    texts = {}
+    for name in names:
+        try:
+            with open(f"{directory}/{name}") as file:
+                texts[name] = file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:  # the cgroup was removed between open and read
+            if error.errno != errno.ENODEV:
+                raise
+    return texts

@@ -23,6 +23,7 @@ from engine.service.events import EventBus
 from engine.service.execs import ExecStore
 from engine.service.milestones import Milestones
 from engine.service.readers import Readers
+from engine.service.watches import Watches
 from engine.storage.trash import Trash
 from engine.tenants.store import TenantStore
 
@@ -66,6 +67,7 @@ class Engine:
     events: EventBus = field(default_factory=EventBus)
     milestones: Milestones = field(default_factory=Milestones)
     readers: Readers = field(default_factory=Readers)
+    watches: Watches = field(default_factory=Watches)
 
     def process(self, container_id: str) -> Process | None:
         """Return a container's init while it lives."""

@@ -42,6 +42,7 @@ class Daemon:
         engine = await asyncio.to_thread(build_engine, data_path=self._data_path, run_path=self._run_path)
         try:
             await open_engine(engine)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.supervisor.renew_soon)
             runner = HijackableRunner(
                 build_app(engine),
                 handler_cancellation=True,  # a follower whose client has gone is not to wait for the next event

@@ -70,6 +70,14 @@ class Supervisor:
         """Wait until a supervisor is there, when the last one has just died. Raises Unavailable."""
         await self._lifeline.ready()
 
+    async def renew(self) -> None:
+        """Put the supervisor on the code that is on disk now; containers do not notice."""
+        await self._lifeline.renew()
+
+    def renew_soon(self) -> None:
+        """The same, without waiting for it."""
+        self._spawn(self.renew())
+
     async def create(self, spec: LaunchSpec) -> Process:
         """Make a container up to the point where its network can be set up through ``process.netns``.
 

@@ -13,6 +13,9 @@ import time
 from engine.linux import pidfd as pidfds
 from engine.runtime import departure
 from engine.runtime import reactor as events
+from engine.runtime.log_format import MAX_PAYLOAD_BYTES
+from engine.runtime.output import Output
+from engine.runtime.supervised import Supervised
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from engine.runtime.output import Copier
     from engine.runtime.protocol import Body
     from engine.runtime.reactor import Reactor
-    from engine.runtime.supervised import Supervised
 
 _SIGKILL = 9
 _ERRORS_BYTES = 65536
@@ -80,6 +82,38 @@ class Custody:
             self.announce(process)
             if process.has_ended and not process.is_reaped:
                 self._send({"event": "reap", "id": process.id}, {})
+
+    # -- another version of this supervisor
+
+    def state(self) -> tuple[Body, list[int]]:
+        """All that ``resume`` needs, and the descriptors that go with it."""
+        states = [process.state() for process in self.table.values()]
+        fds = [fd for process in self.table.values() for fd in process.all_fds()]
+        strays = [output for output in self._copier.outputs if output.fd not in fds]  # of processes that are forgotten
+        fds += [output.fd for output in strays]
+        left = [{"fd": output.fd, "stream": output.stream, "is_terminal": output.is_terminal} for output in strays]
+        return {"processes": states, "outputs": left, "fds": fds}, fds
+
+    def resume(self, state: Body) -> None:
+        """Go on with the processes of a former version. What was waiting for a timer is looked at at once."""
+        for found in state["processes"]:
+            self._resume(Supervised.restored(found))
+        for found in state["outputs"]:
+            Output(process_id="", reactor=self._reactor, copier=self._copier, on_idle=_nothing, **found).open(None, _anything)
+
+    def _resume(self, process: Supervised) -> None:
+        self.table[process.id] = process
+        if not process.is_undone:
+            process.open_outputs(self._reactor, self._copier, self._on_idle)
+        if process.errors >= 0:
+            self._reactor.add(process.errors, events.IN, lambda _: self._on_errors(process))
+        if not process.has_ended:
+            self._reactor.add(process.pidfd, events.IN, lambda _: self._on_end(process))
+        elif not process.is_reaped:
+            self._reap(process, _TRACED_SECONDS)
+        else:
+            process.drain()
+            self._finish(process)
 
     # -- ends
 
@@ -242,6 +276,14 @@ class Custody:
         if process.request is not None:
             self._send({"re": process.request, **body}, {})
             process.request = None
+
+
+def _nothing() -> None:
+    """Nobody waits for the end of an output whose process is forgotten."""
+
+
+def _anything() -> int:
+    return MAX_PAYLOAD_BYTES
 
 
 def failure(process: Supervised) -> Body:

@@ -25,17 +25,19 @@ _CELL = struct.Struct("<?BIQ96s")  # is active, stream, length, position before 
 class Inflight:
     """One is enough: the supervisor has one thread, so at most one frame is between log and pipe."""
 
-    def __init__(self) -> None:
+    def __init__(self, inherited: dict[str, int] | None = None) -> None:
+        fds = inherited or _open()
         self._null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        self._memfd = os.memfd_create("inflight", os.MFD_CLOEXEC)
-        os.ftruncate(self._memfd, mmap.PAGESIZE)
+        self._memfd, self._drain, self._sink = fds["cell"], fds["drain"], fds["sink"]
         self._memory = mmap.mmap(self._memfd, mmap.PAGESIZE)
-        self._drain, self._sink = os.pipe2(os.O_CLOEXEC)
-        pipe.grow(self._sink, pipe.LARGE_BYTES)
 
     def fds(self) -> dict[str, int]:
         """What the daemon keeps for a successor."""
         return {"cell": self._memfd, "drain": self._drain}
+
+    def all_fds(self) -> dict[str, int]:
+        """What this supervisor keeps when it becomes another version of itself."""
+        return {**self.fds(), "sink": self._sink}
 
     def enter(self, process_id: str, stream: int, length: int, position: int) -> None:
         """About to write this frame."""
@@ -47,6 +49,14 @@ class Inflight:
         pipe.move(fd, self._sink, length)
         self._memory[0] = 0
         pipe.move(self._drain, self._null, length)
+
+
+def _open() -> dict[str, int]:
+    memfd = os.memfd_create("inflight", os.MFD_CLOEXEC)
+    os.ftruncate(memfd, mmap.PAGESIZE)
+    drain, sink = os.pipe2(os.O_CLOEXEC)
+    pipe.grow(sink, pipe.LARGE_BYTES)
+    return {"cell": memfd, "drain": drain, "sink": sink}
 
 
 def read_inflight(fds: dict[str, int]) -> Written | None:

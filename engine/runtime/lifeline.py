@@ -9,9 +9,10 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from engine.errors import Unavailable
+from engine.errors import EngineError, Fault, Unavailable
 from engine.linux.pidfd import is_alive, send_signal
 from engine.runtime import spawn
+from engine.runtime.code_version import code_version
 from engine.runtime.connection import Answer, Connection
 from engine.runtime.protocol import Body
 
@@ -50,6 +51,7 @@ class Lifeline:
         self._pid: int | None = None
         self._pidfd = -1
         self._recovery: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -80,6 +82,26 @@ class Lifeline:
         """Send without an answer. Raises Unavailable."""
         await (await self._living()).tell(op, body)
 
+    async def renew(self) -> None:
+        """Have the supervisor put itself on the code that is on disk now, in place: no container notices.
+
+        When it cannot, the present one goes on.
+        """
+        command = spawn.command(self._run_path, python=self._python)
+        try:
+            if not await asyncio.to_thread(spawn.can_start, python=self._python):
+                raise Fault("its code cannot be loaded")
+            async with asyncio.timeout(_READY_SECONDS):
+                answer, _ = await self.request("upgrade", {"command": command})
+            _log.info("the supervisor of containers (process %s) runs code %s now", answer["pid"], answer["code"])
+        except Unavailable as error:
+            _log.error("the supervisor of containers ended when it was renewed: %s", error)
+        except TimeoutError:
+            _log.error("the supervisor of containers does not answer after it was renewed; starting another")
+            send_signal(self._pidfd, 9)
+        except (EngineError, OSError) as error:
+            _log.error("the supervisor of containers stays on its former code: %s", error)
+
     def give_up(self) -> None:
         """Another daemon has taken the supervisor over: do not start a second one."""
         self._is_wanted = False
@@ -87,8 +109,9 @@ class Lifeline:
     async def close(self, *, stop_supervisor: bool) -> None:
         """Let go; ``stop_supervisor`` asks it to end, which it refuses while it has processes."""
         self._is_wanted = False
-        if self._recovery is not None:
-            self._recovery.cancel()
+        for task in (self._recovery, self._renewal):
+            if task is not None:
+                task.cancel()
         if stop_supervisor and self._connection is not None and self._ready.is_set():
             await self._quit(self._connection)
         self._ready.clear()
@@ -128,6 +151,9 @@ class Lifeline:
         self._pidfd = os.pidfd_open(answer["pid"])
         await self._hand_over(self._connection, answer, fds)
         self._ready.set()
+        if answer.get("code") != code_version():
+            _log.info("the supervisor of containers runs other code (%s)", answer.get("code"))
+            self._renewal = asyncio.get_running_loop().create_task(self.renew())
 
     def _on_lost(self) -> None:
         was_ready = self._ready.is_set()

@@ -14,6 +14,7 @@ from engine.runtime.log_format import CONTINUES_LINE, HEADER, OVERHEAD_BYTES, TR
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.core.launch import LogSpec
+    from engine.runtime.protocol import Body
 
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
 _LINE_FEED = 0x0A
@@ -22,7 +23,7 @@ _LINE_FEED = 0x0A
 class LogWriter:
     """Goes on after the last whole frame of the log; a frame that its former writer could not finish is cut off."""
 
-    def __init__(self, spec: LogSpec) -> None:
+    def __init__(self, spec: LogSpec, state: Body | None = None) -> None:
         self.dropped_bytes = 0
         self.position = 0
         self._directory = spec["directory"]
@@ -31,7 +32,25 @@ class LogWriter:
         self._fd = -1
         self._size = 0
         self._within_line = {log_format.STDOUT: False, log_format.STDERR: False}
-        self._open_last()
+        if state is None:
+            self._open_last()
+        else:
+            self._restore(state)
+
+    def state(self) -> Body:
+        """What another version of this supervisor goes on with."""
+        return {
+            "fd": self._fd,
+            "size": self._size,
+            "position": self.position,
+            "dropped_bytes": self.dropped_bytes,
+            "within_line": [stream for stream, is_within in self._within_line.items() if is_within],
+        }
+
+    def _restore(self, state: Body) -> None:
+        self._fd, self._size, self.position = state["fd"], state["size"], state["position"]
+        self.dropped_bytes = state["dropped_bytes"]
+        self._within_line.update(dict.fromkeys(state["within_line"], True))
 
     def write(self, stream: int, data: memoryview, time_ns: int) -> None:
         """Append one frame of at most MAX_PAYLOAD_BYTES."""

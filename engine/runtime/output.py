@@ -27,8 +27,9 @@ _MIN_READ_BYTES = 4096  # waiting for so much room keeps frames from becoming ti
 class Copier:
     """What all outputs share: one buffer, one side pipe, one frame in flight. The supervisor has one thread."""
 
-    def __init__(self) -> None:
-        self.inflight = Inflight()
+    def __init__(self, inflight: Inflight) -> None:
+        self.inflight = inflight
+        self.outputs: set[Output] = set()  # all that are open, also those of processes that are forgotten
         self._buffer = memoryview(bytearray(MAX_PAYLOAD_BYTES))
         self._side_read, self._side_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         pipe.grow(self._side_write, pipe.LARGE_BYTES)
@@ -62,9 +63,9 @@ class Output:
     ) -> None:
         self.fd = fd
         self.stream = stream
+        self.is_terminal = is_terminal
         self.is_drained = False  # nothing was left at the last look
         self._process_id = process_id
-        self._is_terminal = is_terminal
         self._reactor = reactor
         self._copier = copier
         self._on_idle = on_idle
@@ -76,6 +77,7 @@ class Output:
         """Begin to read. ``may_read`` tells how many bytes flow control allows now."""
         os.set_blocking(self.fd, False)
         self._log, self._may_read = log, may_read
+        self._copier.outputs.add(self)
         self._reactor.add(self.fd, events.IN, self._on_readable)
 
     def resume(self) -> None:
@@ -99,6 +101,7 @@ class Output:
             self._reactor.remove(self.fd)
             os.close(self.fd)
             self.fd, self.is_drained = -1, True
+            self._copier.outputs.discard(self)
 
     def skip_written(self, length: int) -> None:
         """Take out what the former supervisor had written to the log, but not taken out any more."""
@@ -116,7 +119,7 @@ class Output:
             self._pause()
             return
         try:
-            count = self._copy_terminal(limit) if self._is_terminal else self._copy_pipe(limit)
+            count = self._copy_terminal(limit) if self.is_terminal else self._copy_pipe(limit)
         except BlockingIOError:
             self.is_drained = True
             return

@@ -41,6 +41,16 @@ class Peer:
         sock.setblocking(False)
         reactor.add(sock.fileno(), events.IN, self._on_ready)
 
+    @property
+    def fd(self) -> int:
+        """The socket's descriptor, -1 when it is closed."""
+        return self._sock.fileno()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether messages wait for the daemon to read."""
+        return bool(self._waiting)
+
     def send(self, body: Body, fds: dict[str, int] | None = None) -> None:
         """Send now or as soon as the daemon reads; descriptors stay the caller's."""
         if self._sock.fileno() < 0:

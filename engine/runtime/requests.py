@@ -3,7 +3,8 @@
 Owns decoding and answers; the processes themselves are in ``custody``. Part of the supervisor: standard library and no typing
 at run time.
 
-Requests: hello recover adopt orphan sweep create start abort exec reaped forget flow close_stdin quit.
+Requests: hello recover adopt orphan sweep create start abort exec reaped forget flow close_stdin quit; upgrade is the
+supervisor's own.
 Events: process started exit reap replaced.
 """
 
@@ -15,9 +16,11 @@ import os
 from engine.linux import pidfd as pidfds
 from engine.runtime import custody as custodies
 from engine.runtime import departure, launch
+from engine.runtime.code_version import code_version
 from engine.runtime.inflight import read_inflight
 from engine.runtime.steps import LaunchError, describe
 from engine.runtime.supervised import Supervised, identify
+from engine.runtime.upgrade import FORMAT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from engine.runtime.protocol import Body
 
     Answer = tuple[Body, dict[str, int]]
+
+
+CODE = code_version()  # of what runs here, also when the files are replaced later
 
 
 class Refusal(Exception):
@@ -54,7 +60,8 @@ class Requests:
 
     def _op_hello(self, _body: Body, _fds: dict[str, int]) -> Answer:
         self._custody.announce_all()
-        return {"pid": os.getpid(), "processes": list(self._custody.table)}, self._inflight.fds()
+        found = {"pid": os.getpid(), "processes": list(self._custody.table), "code": CODE, "format": FORMAT}
+        return found, self._inflight.fds()
 
     def _op_recover(self, _body: Body, fds: dict[str, int]) -> Answer:
         self._written = read_inflight(fds)

@@ -18,6 +18,8 @@ _SOURCE_PATH = Path(engine.__file__).parent.parent
 # -S and -E: no site packages and no environment of Python's, since every fork pays for the supervisor's memory. The path is put
 # in by hand, for -m would import whatever the working directory holds.
 _PROGRAM = "import sys; sys.path.insert(0, {path!r}); from engine.runtime.supervisor import main; main({run!r}, {listener})"
+_TRIAL = "import sys; sys.path.insert(0, {path!r}); import engine.runtime.supervisor"
+_OPTIONS = ("-S", "-E", "-c")
 _BACKLOG = 4
 _LISTENER_FD = 3
 _TRACED_SECONDS = 0.1
@@ -60,13 +62,23 @@ def start(run_path: Path, *, python: str) -> tuple[int, socket.socket]:
     return pid, sock
 
 
+def command(run_path: Path, *, python: str) -> list[str]:
+    """The command line of a supervisor whose listening socket is in its place already."""
+    return [python, *_OPTIONS, _PROGRAM.format(path=str(_SOURCE_PATH), run=str(run_path), listener=_LISTENER_FD)]
+
+
+def can_start(*, python: str) -> bool:
+    """Whether the supervisor's code can be loaded at all. Blocking, about a tenth of a second."""
+    pid = os.posix_spawn(python, [python, *_OPTIONS, _TRIAL.format(path=str(_SOURCE_PATH))], os.environ)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
 def _spawn(python: str, run_path: Path, listener: socket.socket) -> int:
-    program = _PROGRAM.format(path=str(_SOURCE_PATH), run=str(run_path), listener=_LISTENER_FD)
     log = os.open(socket_path(run_path).with_name("supervisor.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return os.posix_spawn(
             python,
-            [python, "-S", "-E", "-c", program],
+            command(run_path, python=python),
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, log, 2),

@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from engine.runtime.protocol import Body
     from engine.runtime.reactor import Reactor
 
+# What else makes up the state of a process, as plain values.
+_PLAIN = (
+    "go",
+    "errors",
+    "is_starting",
+    "has_ended",
+    "ended_at_ns",
+    "is_reaped",
+    "wait_status",
+    "is_doomed",
+    "is_undone",
+    "is_unwanted",
+    "request",
+)
 _STREAMS = {"stdout": STDOUT, "stderr": STDERR, "terminal": STDOUT}
 
 
@@ -87,6 +101,32 @@ class Supervised:
                 output.open(self.log, self._may_read)
         if self.fds.get("stdin", -1) >= 0:
             os.set_blocking(self.fds["stdin"], False)
+
+    def state(self) -> Body:
+        """What another version of this supervisor goes on with: ``restored`` reads it."""
+        return {
+            "facts": self.facts,
+            "fds": self.shared_fds(),
+            "failure": self.failure.decode(errors="replace"),
+            "log": self.log.state() if self.log is not None else None,
+            "own": {name: getattr(self, name) for name in _PLAIN},
+        }
+
+    @classmethod
+    def restored(cls, state: Body) -> Supervised:
+        """As the one whose state it was; its outputs are not open yet."""
+        process = cls(state["facts"], state["fds"])
+        process.failure = state["failure"].encode()
+        if state["log"] is not None:
+            process.log = LogWriter(state["facts"]["log"], state["log"])
+        for name, value in state["own"].items():
+            setattr(process, name, value)
+        return process
+
+    def all_fds(self) -> list[int]:
+        """Every descriptor that it holds."""
+        log_fd = self.log.state()["fd"] if self.log is not None else -1
+        return [fd for fd in (*self.shared_fds().values(), self.go, self.errors, log_fd) if fd >= 0]
 
     def acknowledge(self, position: int | None) -> None:
         self.facts["acknowledged"] = position

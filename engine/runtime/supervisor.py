@@ -14,33 +14,38 @@ import socket
 from engine.linux import rlimit
 from engine.linux.oom import set_oom_score_adj
 from engine.runtime import reactor as events
-from engine.runtime import steps
+from engine.runtime import steps, upgrade
 from engine.runtime.custody import Custody
+from engine.runtime.inflight import Inflight
 from engine.runtime.output import Copier
 from engine.runtime.peer import Peer
 from engine.runtime.reactor import Reactor
-from engine.runtime.requests import Refusal, Requests
+from engine.runtime.requests import CODE, Refusal, Requests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.runtime.protocol import Body
 
 _OPEN_FILES = 65536  # a container takes about six
+_UPGRADE_PAUSE_SECONDS = 0.01
 _OOM_SCORE = -900  # all containers hang on this process; each of them gets a score of its own
 
 
 class Supervisor:
-    """Serves the daemon on a listening socket until told to quit."""
+    """Serves the daemon on a listening socket until told to quit. ``state`` is what a former version of itself left."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, state: Body | None = None) -> None:
         self._reactor = Reactor()
-        copier = Copier()
+        self._inflight = Inflight(state["inflight"] if state else None)
+        copier = Copier(self._inflight)
         self._custody = Custody(reactor=self._reactor, copier=copier, send=self._send)
-        self._requests = Requests(self._custody, copier.inflight)
+        self._requests = Requests(self._custody, self._inflight)
         self._peer: Peer | None = None
         self._listener = listener
         listener.setblocking(False)
         self._reactor.add(listener.fileno(), events.IN, self._on_connection)
+        if state is not None:
+            self._resume(state)
 
     def run(self) -> None:
         """Serve."""
@@ -55,7 +60,11 @@ class Supervisor:
             self._peer.send({"event": "replaced"})
             self._peer.close()
             self._on_daemon_gone()
+        self._open_peer(sock)
+
+    def _open_peer(self, sock: socket.socket) -> Peer:
         self._peer = Peer(sock, reactor=self._reactor, on_message=self._on_message, on_gone=self._on_daemon_gone)
+        return self._peer
 
     def _on_daemon_gone(self) -> None:
         """Containers go on. What only that daemon could have finished is undone, and no reader holds anything up."""
@@ -68,6 +77,9 @@ class Supervisor:
 
     def _on_message(self, body: Body, fds: dict[str, int]) -> None:
         number = body.get("n")
+        if body["op"] == "upgrade":
+            self._upgrade(self._peer, body)
+            return
         try:
             answer = self._requests.handle(body, fds)
         except Refusal as refusal:
@@ -81,6 +93,30 @@ class Supervisor:
             if answer[0].get("quits"):
                 self._reactor.stop()
 
+    def _upgrade(self, peer: Peer | None, body: Body) -> None:
+        """Become the version that the daemon's command runs. Once it has read all, so that no message is left behind."""
+        if peer is None or peer is not self._peer:
+            return  # the daemon that asked has gone
+        if peer.is_behind:
+            self._reactor.later(_UPGRADE_PAUSE_SECONDS, lambda: self._upgrade(peer, body))
+            return
+        state, fds = self._custody.state()
+        inflight = self._inflight.all_fds()
+        state |= {"number": body["n"], "peer": peer.fd, "inflight": inflight}
+        try:
+            upgrade.become(body["command"], state, [*fds, *inflight.values(), peer.fd, self._listener.fileno()])
+        except OSError as error:
+            self._send({"re": body["n"], **Refusal("Fault", f"supervisor: upgrade: {error!r}").answer}, {})
+
+    def _resume(self, state: Body) -> None:
+        """Go on where the former version stopped; answer the request that it had no time for."""
+        inflight = list(self._inflight.all_fds().values())
+        for fd in [*inflight, state["peer"], *state["fds"]]:
+            os.set_inheritable(fd, False)
+        peer = self._open_peer(socket.socket(fileno=state["peer"]))
+        self._custody.resume(state)
+        peer.send({"re": state["number"], "pid": os.getpid(), "code": CODE})
+
 
 def main(_run_path: str, listener_fd: int) -> None:
     """Serve on an inherited listening socket. The run folder is an argument for whoever looks at the list of processes."""
@@ -89,4 +125,4 @@ def main(_run_path: str, listener_fd: int) -> None:
     set_oom_score_adj(_OOM_SCORE)
     os.set_inheritable(listener_fd, False)
     steps.progress.failing = os.environ.get("ATELIER_FAIL_STEP", "")  # a seam for tests
-    Supervisor(socket.socket(fileno=listener_fd)).run()
+    Supervisor(socket.socket(fileno=listener_fd), upgrade.inherited()).run()

@@ -64,6 +64,7 @@ RUNTIME = (
 TESTS = (
     Package("chromium", "browser tests", partial(has_program, "chromium", "chromium-browser", "google-chrome")),
     Package("docker.io", "docker command line in tests", partial(has_program, "docker")),
+    Package("docker-compose", "compose files in tests", partial(has_program, "docker-compose")),
     Package("nftables", "looking for left-overs in tests", partial(has_program, "nft")),
     Package("iproute2", "looking for left-overs in tests", partial(has_program, "ip")),
     Package("git", "list of files in tests", partial(has_program, "git")),

@@ -29,8 +29,8 @@ class Dockerd(EngineDaemon):
     def start(self) -> Self:
         options = {"data-root": "data", "exec-root": "exec", "pidfile": "pid", "host": "docker.sock"}
         named = [f"--{name}={'unix://' if name == 'host' else ''}{self.root / place}" for name, place in options.items()]
-        fixed = ["--bridge=none", "--iptables=false", "--ip6tables=false", f"--cgroup-parent=/{_CGROUP}"]
-        inside = ["sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh", "dockerd", *named, *fixed]
+        fixed = ["--iptables=false", "--ip6tables=false", "--ip-forward=false", f"--cgroup-parent=/{_CGROUP}"]
+        inside = ["sh", "-c", 'mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"', "sh", "dockerd", *named, *fixed]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(["unshare", "--mount", "--net", *inside], stdout=log, stderr=log)
         wait_until(self._answers, "dockerd to answer", hint=self.log_path.read_text)

@@ -33,6 +33,15 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """A device of the host, or a folder of them, shown in the container; administrators only."""
+
+    source: str
+    target: str
+    access: str = "rwm"  # read, write, make a node
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerConfig:
     """What runs: the request's values over the image's."""
 
@@ -73,7 +82,7 @@ class HostConfig:
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     no_new_privileges: bool = False
-    seccomp: str = ""  # empty: the engine's filter; "unconfined": none
+    seccomp: str = ""  # empty: the engine's filter; "unconfined": none; else a profile in Docker's JSON
     binds: tuple[Bind, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     shm_bytes: int = DEFAULT_SHM_BYTES
@@ -90,6 +99,17 @@ class HostConfig:
     extra_hosts: tuple[str, ...] = ()
     console_rows: int = 0
     console_columns: int = 0
+    privileged: bool = False
+    devices: tuple[Device, ...] = ()
+    device_rules: tuple[str, ...] = ()  # as devices.allow of cgroup version 1 takes them
+    ipc_mode: str = "private"  # private, shareable, none, host, container:<id>
+    pid_mode: str = ""  # empty, host, container:<id>
+    uts_mode: str = ""  # empty, host
+    cgroupns_mode: str = "private"  # private, host
+    security_labels: tuple[str, ...] = ()  # options for AppArmor and SELinux, as they came: this engine applies neither
+    writable_cgroups: bool = False
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    id_file: str = ""  # where the client keeps the id; told back, never opened
 
 
 @dataclass(frozen=True, slots=True)

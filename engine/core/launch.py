@@ -4,7 +4,7 @@ These are TypedDicts and not dataclasses on purpose: they cross a socket as JSON
 for, then needs neither ``dataclasses`` nor ``inspect``.
 """
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 
 class IdMapping(TypedDict):
@@ -59,6 +59,42 @@ class CgroupSpec(TypedDict):
     directories: list[str]
     writes: list[FileWrite]
     join: list[str]
+    delegated: NotRequired[bool]  # the container's root may make cgroups below its own one of version 2
+
+
+class DeviceSpec(TypedDict):
+    """A device node to be made in the container: ``kind`` is ``c`` or ``b``, ``mode`` its permissions."""
+
+    target: str
+    kind: str
+    major: int
+    minor: int
+    mode: int
+
+
+class DeviceRule(TypedDict):
+    """An access that is allowed beyond that of every container: ``kind`` a, b or c, -1 for any number, ``access`` of rwm."""
+
+    kind: str
+    major: int
+    minor: int
+    access: str
+
+
+class JoinSpec(TypedDict):
+    """The first process of a container whose namespace is to be shared, and what tells it from a later one of its number."""
+
+    container_id: str
+    pid: int
+    identity: str
+
+
+class NamespacesSpec(TypedDict):
+    """Which namespaces are not a container's own. A container that joins another's shares its user namespace too."""
+
+    ipc: NotRequired[JoinSpec]
+    pid: NotRequired[JoinSpec]
+    host: list[str]  # of ipc, pid, uts, cgroup
 
 
 class Rlimit(TypedDict):
@@ -84,6 +120,7 @@ class ProcessSpec(TypedDict):
     capabilities: list[str]  # "CAP_CHOWN"; permitted, effective and bounding (inheritable and ambient stay empty)
     no_new_privileges: bool
     seccomp: str  # path of the compiled BPF program; "" for none
+    further_seccomp: NotRequired[str]  # another one, of the user's, that holds as well
     rlimits: list[Rlimit]
     oom_score_adj: int
 
@@ -114,6 +151,11 @@ class LaunchSpec(TypedDict):
     process: ProcessSpec
     init: bool  # run our own small PID 1 that reaps and forwards signals
     log: LogSpec
+    namespaces: NotRequired[NamespacesSpec]
+    devices: NotRequired[list[DeviceSpec]]
+    device_rules: NotRequired[list[DeviceRule]]
+    shared_memory: NotRequired[bool]  # False: no /dev/shm
+    writable_kernel: NotRequired[bool]  # /sys and the view of the cgroups can be written, as far as its user namespace may
 
 
 class ExecSpec(TypedDict):

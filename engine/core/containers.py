@@ -6,8 +6,10 @@ Owns the shape and its JSON form. It decides nothing and touches no disk.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.core.health import Healthcheck
 from engine.core.lifecycle import State
 from engine.core.limits import Limits
+from engine.core.restart import RestartPolicy
 from engine.core.tenants import Tenant
 
 DEFAULT_SHM_BYTES = 64 * 2**20
@@ -64,6 +66,8 @@ class ContainerConfig:
     stop_signal: str = ""
     stop_timeout_seconds: int | None = None
     network_disabled: bool = False
+    healthcheck: Healthcheck | None = None
+    shell: tuple[str, ...] | None = None  # the image's, for probes that are written as a line of shell
 
     @property
     def args(self) -> list[str]:
@@ -77,6 +81,7 @@ class HostConfig:
 
     network_mode: str = "bridge"
     auto_remove: bool = False
+    restart: RestartPolicy = field(default_factory=RestartPolicy)
     limits: Limits = field(default_factory=Limits)
     readonly_rootfs: bool = False
     cap_add: tuple[str, ...] = ()
@@ -139,3 +144,4 @@ class ContainerRecord:
     host: HostConfig
     run: Run = field(default_factory=Run)
     restart_count: int = 0
+    is_stopped_by_hand: bool = False  # since its last start somebody asked for its end

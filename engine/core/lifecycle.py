@@ -28,6 +28,7 @@ class Event(StrEnum):
     PAUSE = "pause"
     UNPAUSE = "unpause"
     REMOVE = "remove"
+    RESTART = "restart"  # its restart policy is going to start it again
     FAIL = "fail"  # removal failed half-way; it may be tried again
 
 
@@ -36,9 +37,15 @@ TRANSITIONS = {
     (State.CREATED, Event.REMOVE): State.REMOVING,
     (State.RUNNING, Event.PAUSE): State.PAUSED,
     (State.RUNNING, Event.EXIT): State.EXITED,
+    (State.RUNNING, Event.RESTART): State.RESTARTING,
     (State.PAUSED, Event.UNPAUSE): State.RUNNING,
     (State.PAUSED, Event.EXIT): State.EXITED,
+    (State.PAUSED, Event.RESTART): State.RESTARTING,
+    (State.RESTARTING, Event.START): State.RUNNING,
+    (State.RESTARTING, Event.RESTART): State.RESTARTING,
+    (State.RESTARTING, Event.EXIT): State.EXITED,
     (State.EXITED, Event.START): State.RUNNING,
+    (State.EXITED, Event.RESTART): State.RESTARTING,
     (State.EXITED, Event.REMOVE): State.REMOVING,
     (State.REMOVING, Event.REMOVE): State.REMOVING,
     (State.REMOVING, Event.FAIL): State.DEAD,

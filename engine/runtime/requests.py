@@ -20,7 +20,6 @@ from engine.runtime.code_version import code_version
 from engine.runtime.inflight import read_inflight
 from engine.runtime.steps import LaunchError, describe
 from engine.runtime.supervised import Supervised, identify
-from engine.runtime.upgrade import FORMAT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Requests:
 
     def _op_hello(self, _body: Body, _fds: dict[str, int]) -> Answer:
         self._custody.announce_all()
-        found = {"pid": os.getpid(), "processes": list(self._custody.table), "code": CODE, "format": FORMAT}
+        found = {"pid": os.getpid(), "processes": list(self._custody.table), "code": CODE}
         return found, self._inflight.fds()
 
     def _op_recover(self, _body: Body, fds: dict[str, int]) -> Answer:

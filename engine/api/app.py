@@ -5,7 +5,7 @@ Owns the table of routes. A route that the engine leaves out says so with 501; a
 
 from aiohttp import web
 
-from engine.api import container_streams, containers, execs, images, networks, stats, system
+from engine.api import container_streams, containers, execs, images, networks, stats, system, top
 from engine.api.context import ENGINE
 from engine.api.decode import MAX_BODY_BYTES
 from engine.api.finishing import to_the_end
@@ -49,6 +49,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{_CONTAINER}/attach", container_streams.attach),
     ("GET", f"{_CONTAINER}/logs", container_streams.logs),
     ("GET", f"{_CONTAINER}/stats", stats.stats),
+    ("GET", f"{_CONTAINER}/top", top.top),
     ("DELETE", _CONTAINER, containers.remove),
     ("POST", f"{_CONTAINER}/exec", execs.create),
     ("POST", "/exec/{name}/start", execs.start),
@@ -79,7 +80,7 @@ LEFT_OUT: list[tuple[str, str]] = [
     ),
     *(("POST", path) for path in ("/volumes/create", "/volumes/prune", f"{_IMAGE}/push")),
     *(("POST", f"{_CONTAINER}/{verb}") for verb in ("pause", "unpause", "update")),
-    *(("GET", f"{_CONTAINER}/{verb}") for verb in ("top", "changes", "export", "archive", "attach/ws")),
+    *(("GET", f"{_CONTAINER}/{verb}") for verb in ("changes", "export", "archive", "attach/ws")),
     *(("GET", path) for path in ("/images/search", "/images/get", f"{_IMAGE}/get")),
     *(("DELETE", path) for path in ("/networks/{name}", "/volumes/{name}")),
     ("HEAD", f"{_CONTAINER}/archive"),

@@ -1,0 +1,35 @@
+"""The processes of a cgroup, and what /proc tells of a process. Reads only; a process that has gone is left out."""
+
+import os
+from collections.abc import Iterable
+
+_MOST_GROUPS = 10_000
+_MOST_BYTES = 4096
+
+
+def pids_of_cgroup(directory: str) -> set[int]:
+    """Return the processes of a cgroup and of those below it. Raises FileNotFoundError when it is not there."""
+    found: set[int] = set()
+    waiting, seen = [directory], 0
+    while waiting and seen < _MOST_GROUPS:
+        group, seen = waiting.pop(), seen + 1
+        try:
+            with open(f"{group}/cgroup.procs") as file:
+                found.update(int(line) for line in file)
+            waiting += [entry.path for entry in os.scandir(group) if entry.is_dir(follow_symlinks=False)]
+        except (FileNotFoundError, OSError):
+            if group == directory:
+                raise
+    return found
+
+
+def read_process(pid: int, names: Iterable[str]) -> dict[str, bytes] | None:
+    """Return the beginnings of files of /proc/PID; None when the process has gone."""
+    texts = {}
+    for name in names:
+        try:
+            with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+                texts[name] = file.read(_MOST_BYTES) or b""
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+    return texts

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from engine.core.health import Healthcheck
 from engine.core.lifecycle import State
 from engine.core.limits import Limits
+from engine.core.mounts import BIND, MountPoint, MountRequest
 from engine.core.restart import RestartPolicy
 from engine.core.tenants import Tenant
 
@@ -26,7 +27,7 @@ class Ulimit:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A path of the host shown in the container; administrators only. ``makes_source``: a folder is made where nothing is."""
+    """A path of the host shown in the container, as older records have it; newer ones have mount points."""
 
     source: str
     target: str
@@ -57,6 +58,7 @@ class ContainerConfig:
     working_dir: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     exposed_ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()  # targets of anonymous volumes, the image's among them
     tty: bool = False
     open_stdin: bool = False
     stdin_once: bool = False
@@ -88,7 +90,11 @@ class HostConfig:
     cap_drop: tuple[str, ...] = ()
     no_new_privileges: bool = False
     seccomp: str = ""  # empty: the engine's filter; "unconfined": none; else a profile in Docker's JSON
-    binds: tuple[Bind, ...] = ()
+    binds: tuple[Bind, ...] = ()  # of older records only
+    bind_texts: tuple[str, ...] = ()  # as the client wrote them
+    mounts: tuple[MountRequest, ...] = ()
+    volumes_from: tuple[str, ...] = ()
+    volume_driver: str = ""
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     shm_bytes: int = DEFAULT_SHM_BYTES
     sysctls: Mapping[str, str] = field(default_factory=dict)
@@ -144,4 +150,11 @@ class ContainerRecord:
     host: HostConfig
     run: Run = field(default_factory=Run)
     restart_count: int = 0
+    mounts: tuple[MountPoint, ...] = ()  # what came of the request's binds, mounts and volumes
     is_stopped_by_hand: bool = False  # since its last start somebody asked for its end
+
+    @property
+    def mount_points(self) -> tuple[MountPoint, ...]:
+        """All mounts but ``--tmpfs``, also of a record that was written before there were volumes."""
+        older = (MountPoint(BIND, bind.target, source=bind.source, readonly=bind.readonly) for bind in self.host.binds)
+        return (*older, *self.mounts)

@@ -1,0 +1,231 @@
+"""Filling an empty volume with what the image has at its mount point: contents, owners, modes, attributes, links.
+
+Whoever has the volume mounted already may change it meanwhile, so every step goes through descriptors and follows no link; what
+stands in the way is left as it is. The image is read through an overlay of its layers that has no path and cannot be written.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from engine.errors import InvalidParameter
+from engine.linux.files import RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV, openat2
+from engine.linux.fscontext import FilesystemContext
+from engine.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY
+from engine.storage.tree import OPEN_FOLDER, Parts, Tree
+
+_XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NODE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_CHUNK = 2**24
+
+
+def check_mount_point(layers: Sequence[Path], target: str) -> None:
+    """Raise InvalidParameter where the image has something else than a folder at ``target``."""
+    with _image(layers) as root, contextlib.suppress(FileNotFoundError):
+        _open_inside(root, target)
+
+
+def fill_volume(layers: Sequence[Path], target: str, data_path: Path, subpath: str = "") -> None:
+    """Copy what the layers (base first) show at ``target`` into a volume, or a folder of it, that is still empty.
+
+    Raises InvalidParameter for a target that is no folder and a subpath that is not in the volume, OSError where the disk fails.
+    """
+    with _image(layers) as root, open_beneath(data_path, subpath) as volume_fd:
+        try:
+            source = _open_inside(root, target)
+        except FileNotFoundError:
+            return
+        try:
+            with os.scandir(volume_fd) as entries:
+                is_empty = next(iter(entries), None) is None
+            if is_empty:
+                _Copy(source, volume_fd).run()
+        finally:
+            os.close(source)
+
+
+@contextlib.contextmanager
+def open_beneath(data_path: Path, subpath: str) -> Iterator[int]:
+    """Open a volume's folder, or one inside of it that no link leads out to. Raises InvalidParameter, OSError."""
+    descriptor = os.open(data_path, OPEN_FOLDER)
+    try:
+        if subpath:
+            above = descriptor
+            try:
+                resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
+                descriptor = openat2(above, subpath, os.O_RDONLY | os.O_DIRECTORY, resolve=resolve)
+            finally:
+                os.close(above)
+    except OSError as error:
+        raise InvalidParameter(f"cannot use subpath {subpath[:120]!r} of the volume: {error.strerror}") from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _image(layers: Sequence[Path]) -> Iterator[int]:
+    """The layers as one folder. An overlay needs two of them."""
+    if len(layers) == 1:
+        descriptor = os.open(layers[0], OPEN_FOLDER)
+    else:
+        descriptor = _mount_layers(layers)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _mount_layers(layers: Sequence[Path]) -> int:
+    with FilesystemContext("overlay") as context, contextlib.ExitStack() as opened:
+        context.set_string("source", "overlay")
+        for layer in reversed(layers):
+            folder = os.open(layer, OPEN_FOLDER)
+            opened.callback(os.close, folder)
+            _add_layer(context, layer, folder)
+        for key in ("metacopy", "redirect_dir", "index"):
+            context.set_string(key, "off")
+        context.create()
+        return context.mount(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
+
+
+def _add_layer(context: FilesystemContext, layer: Path, folder: int) -> None:
+    """Kernels before 6.13 take paths only."""
+    try:
+        context.set_fd("lowerdir+", folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP):
+            raise
+        context.set_string("lowerdir+", str(layer))
+
+
+def _open_inside(root: int, target: str) -> int:
+    """Open a folder as a process in the image would: links lead nowhere but inside."""
+    try:
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        return openat2(root, target, flags, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    except NotADirectoryError:
+        raise InvalidParameter(f"cannot mount a volume over {target[:120]}: it is a file in the image") from None
+
+
+class _Copy:
+    """One copy of a folder's contents, without recursion: images may nest as deep as a path is long."""
+
+    def __init__(self, source: int, target: int) -> None:
+        self._source, self._target = Tree(source), Tree(target)
+        self._links: dict[tuple[int, int], tuple[Parts, str]] = {}
+        self._folder_times: list[tuple[Parts, os.stat_result]] = []
+
+    def run(self) -> None:
+        waiting: list[Parts] = [()]
+        while waiting:
+            parts = waiting.pop()
+            with self._source.existing_folder(parts) as source, self._target.existing_folder(parts) as target:
+                _dress(source, target, os.fstat(source))
+                self._folder_times.append((parts, os.fstat(source)))
+                waiting += [(*parts, name) for name in self._entries(source, target, parts)]
+        for parts, status in reversed(self._folder_times):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._target.existing_folder(parts) as target:
+                _set_times(target, status)
+
+    def _entries(self, source: int, target: int, parts: Parts) -> Iterator[str]:
+        """Copy what is in one folder; yield the folders among it, made but still empty."""
+        with os.scandir(source) as entries:
+            names = sorted(entry.name for entry in entries)
+        for name in names:
+            status = os.stat(name, dir_fd=source, follow_symlinks=False)
+            with contextlib.suppress(FileExistsError):  # somebody else was there first
+                if stat.S_ISDIR(status.st_mode):
+                    os.mkdir(name, 0o700, dir_fd=target)
+                    yield name
+                elif status.st_nlink > 1 and (earlier := self._links.get((status.st_dev, status.st_ino))) is not None:
+                    self._link(earlier, target, name)
+                else:
+                    _copy_node(source, target, name, status)
+                    self._links[status.st_dev, status.st_ino] = (parts, name)
+
+    def _link(self, earlier: tuple[Parts, str], target: int, name: str) -> None:
+        parts, first = earlier
+        with self._target.existing_folder(parts) as folder:
+            os.link(first, name, src_dir_fd=folder, dst_dir_fd=target, follow_symlinks=False)
+
+
+def _copy_node(source: int, target: int, name: str, status: os.stat_result) -> None:
+    """Device nodes are left out, as from layers."""
+    match stat.S_IFMT(status.st_mode):
+        case stat.S_IFREG:
+            _copy_file(source, target, name, status)
+        case stat.S_IFLNK:
+            os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+            os.chown(name, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
+            os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=target, follow_symlinks=False)
+        case stat.S_IFIFO:
+            os.mkfifo(name, 0o600, dir_fd=target)
+            _dress_pipe(target, name, status)
+
+
+def _dress_pipe(target: int, name: str, status: os.stat_result) -> None:
+    """By a descriptor that is known to be the pipe: chmod(2) by name would follow a link that was put in its place."""
+    node = os.open(name, _NODE, dir_fd=target)
+    try:
+        if stat.S_ISFIFO(os.fstat(node).st_mode):
+            os.chown(f"/proc/self/fd/{node}", status.st_uid, status.st_gid)
+            os.chmod(f"/proc/self/fd/{node}", stat.S_IMODE(status.st_mode))
+    finally:
+        os.close(node)
+
+
+def _copy_file(source: int, target: int, name: str, status: os.stat_result) -> None:
+    reader = os.open(name, _FILE, dir_fd=source)
+    try:
+        writer = os.open(name, _NEW_FILE, 0o600, dir_fd=target)
+        try:
+            _copy_content(reader, writer)
+            _dress(reader, writer, status)
+            _set_times(writer, status)
+        finally:
+            os.close(writer)
+    finally:
+        os.close(reader)
+
+
+def _copy_content(reader: int, writer: int) -> None:
+    """Holes stay holes, so that a sparse file of an image does not fill the disk."""
+    end, offset = os.fstat(reader).st_size, 0
+    os.ftruncate(writer, end)
+    while offset < end:
+        try:
+            offset = os.lseek(reader, offset, os.SEEK_DATA)
+            until = os.lseek(reader, offset, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nothing but a hole is left
+                return
+            raise
+        os.lseek(writer, offset, os.SEEK_SET)
+        while offset < until:
+            sent = os.sendfile(writer, reader, offset, min(until - offset, _CHUNK))
+            if sent == 0:
+                return
+            offset += sent
+
+
+def _dress(source: int, target: int, status: os.stat_result) -> None:
+    os.fchown(target, status.st_uid, status.st_gid)
+    os.fchmod(target, stat.S_IMODE(status.st_mode))  # after the owner, whose change clears set-user-id
+    for name in os.listxattr(source):
+        if name in _XATTRS or name.startswith("user."):
+            try:
+                os.setxattr(target, name, os.getxattr(source, name))
+            except OSError as error:
+                if error.errno != errno.ENOTSUP:  # not every filesystem keeps them
+                    raise
+
+
+def _set_times(target: int, status: os.stat_result) -> None:
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))

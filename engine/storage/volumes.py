@@ -1,0 +1,229 @@
+"""Volumes on disk: each a folder of its own, whole or not there.
+
+    <root>/<id>/data/         the files, with the container's own ids (root is 0)
+    <root>/<id>/volume.json   name, tenant, labels
+    <root>/<id>/pending       while a container that is to have or lose it is being made or removed: that container's id
+    <root>/staging/           being made; whatever a new daemon finds there goes to the trash
+
+Owns names within a tenant, and who holds a volume: nothing that is held can be removed. Decides nothing about who may ask.
+"""
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from engine.core.ids import ID_BYTES, format_id
+from engine.core.records import dump_record, parse_record
+from engine.core.tenants import Tenant
+from engine.core.volumes import ANONYMOUS_LABEL, VolumeRecord
+from engine.errors import Conflict, Fault, NotFound, reason_of
+from engine.storage.files import sync_folder, write_atomically
+from engine.storage.sizes import bytes_below
+from engine.storage.trash import Trash
+from engine.storage.tree import OPEN_FOLDER
+
+_log = logging.getLogger(__name__)
+RECORD, DATA, PENDING, STAGING = "volume.json", "data", "pending", "staging"
+
+
+class VolumeStore:
+    """All methods may be called from any thread; those that write may block on the disk."""
+
+    def __init__(self, root: Path, trash: Trash) -> None:
+        """Open or make the store. A record that cannot be read is left where it is, with a message, and the rest is loaded."""
+        self._root = root
+        self._trash = trash
+        self._lock = threading.Lock()
+        self._records: dict[str, VolumeRecord] = {}
+        self._holders: dict[str, set[str]] = {}
+        self._filling: dict[str, threading.Lock] = {}
+        (root / STAGING).mkdir(parents=True, exist_ok=True, mode=0o700)
+        root.chmod(0o700)
+        for left in (root / STAGING).iterdir():
+            trash.discard(left)
+        self._load()
+
+    def data_path(self, volume_id: str) -> Path:
+        """Return the folder that containers see. Raises NotFound."""
+        return self._root / self.get(volume_id).volume_id / DATA
+
+    def get(self, volume_id: str) -> VolumeRecord:
+        """Raises NotFound."""
+        record = self._records.get(volume_id)
+        if record is None:
+            raise NotFound(f"no such volume: {volume_id}")
+        return record
+
+    def visible(self, tenant: Tenant) -> list[VolumeRecord]:
+        """Return what a tenant may see, by name."""
+        found = [record for record in list(self._records.values()) if tenant.sees(record.tenant)]
+        return sorted(found, key=lambda record: (record.name, record.tenant))
+
+    def own(self, tenant: Tenant, name: str) -> VolumeRecord | None:
+        """Return the tenant's very own volume of that name: the only kind that its containers mount."""
+        return next((one for one in list(self._records.values()) if one.name == name and one.tenant == tenant), None)
+
+    def find(self, tenant: Tenant, name: str) -> VolumeRecord:
+        """Look up by name, an own one first, then by id. Raises NotFound, Conflict where several tenants have the name."""
+        if (own := self.own(tenant, name)) is not None:
+            return own
+        found = [record for record in self.visible(tenant) if name in (record.name, record.volume_id)]
+        if len(found) > 1:
+            owners = ", ".join(record.tenant.name for record in found)
+            raise Conflict(f"volume name {name} belongs to several tenants ({owners}): act as one of them, or use the id")
+        if not found:
+            raise NotFound(f"get {name[:140]}: no such volume")
+        return found[0]
+
+    def ensure(
+        self,
+        tenant: Tenant,
+        name: str = "",
+        *,
+        labels: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+        holder: str = "",
+    ) -> tuple[VolumeRecord, bool]:
+        """Return the tenant's volume of that name and whether it is new; without a name a new anonymous one.
+
+        A holder, the id of a container that is being made, keeps it from removal; a new volume goes with that container if this
+        does not come to be (``settle``). Raises Fault.
+        """
+        with self._lock:
+            found = self.own(tenant, name) if name else None
+            record = found or self._make(tenant, name, labels or {}, options or {}, holder)
+            if holder:
+                self._holders.setdefault(record.volume_id, set()).add(holder)
+            return record, found is None
+
+    def hold(self, volume_id: str, holder: str) -> VolumeRecord:
+        """Keep a volume from removal. Raises NotFound."""
+        with self._lock:
+            record = self.get(volume_id)
+            self._holders.setdefault(volume_id, set()).add(holder)
+            return record
+
+    def holders(self, volume_id: str) -> list[str]:
+        """Return the ids of the containers that have a volume."""
+        return sorted(self._holders.get(volume_id, ()))
+
+    def held_by(self, holder: str) -> list[str]:
+        """Return the ids of a container's volumes."""
+        return [volume_id for volume_id, holders in list(self._holders.items()) if holder in holders]
+
+    def expect(self, volume_ids: Collection[str], holder: str) -> None:
+        """Note that volumes are to go with a container that is being removed, whatever becomes of the daemon meanwhile."""
+        for volume_id in volume_ids:
+            write_atomically(self._root / volume_id / PENDING, holder.encode())
+
+    def settle(self, holder: str, *, exists: bool) -> list[VolumeRecord]:
+        """End what ``ensure`` and ``expect`` began, now that the container exists, or is gone and holds nothing any more.
+
+        Return the volumes that went with it.
+        """
+        with self._lock:
+            pending = [volume_id for volume_id in self.held_by(holder) if self._pending(volume_id) == holder]
+            if not exists:
+                self._release(holder)
+            gone = [self._records[volume_id] for volume_id in pending if not exists and not self._holders.get(volume_id)]
+            for volume_id in set(pending) - {record.volume_id for record in gone}:
+                (self._root / volume_id / PENDING).unlink(missing_ok=True)
+            for record in gone:
+                self._discard(record)
+            return gone
+
+    def remove(self, volume_id: str) -> None:
+        """Remove a volume with its data. Raises NotFound, Conflict while a container has it."""
+        with self._lock:
+            record = self.get(volume_id)
+            if holders := self.holders(volume_id):
+                raise Conflict(f"remove {record.name}: volume is in use - [{', '.join(holders)}]")
+            self._discard(record)
+
+    def filling(self, volume_id: str) -> threading.Lock:
+        """Return the lock that whoever fills a volume from an image holds."""
+        return self._filling.setdefault(volume_id, threading.Lock())
+
+    def size_bytes(self, volume_id: str) -> int:
+        """Add up the files; 0 for a volume that has gone meanwhile."""
+        try:
+            folder = os.open(self.data_path(volume_id), OPEN_FOLDER)
+        except (OSError, NotFound):
+            return 0
+        try:
+            return bytes_below(folder)
+        finally:
+            os.close(folder)
+
+    def restore(self, held: Mapping[str, Collection[str]]) -> None:
+        """After a start: who holds what, by container; what was being made or removed when the last daemon ended is finished."""
+        for holder, volume_ids in held.items():
+            for volume_id in set(volume_ids) & set(self._records):
+                self._holders.setdefault(volume_id, set()).add(holder)
+        for volume_id in list(self._records):
+            holder = self._pending(volume_id)
+            if holder and not self._holders.get(volume_id):
+                self._discard(self._records[volume_id])
+            elif holder:
+                (self._root / volume_id / PENDING).unlink(missing_ok=True)
+
+    def _make(
+        self, tenant: Tenant, name: str, labels: Mapping[str, str], options: Mapping[str, str], holder: str
+    ) -> VolumeRecord:
+        volume_id = format_id(secrets.token_bytes(ID_BYTES))
+        labels = labels if name else {**labels, ANONYMOUS_LABEL: ""}
+        record = VolumeRecord(volume_id, name or volume_id, tenant, time.time_ns(), labels, options)
+        staging = self._root / STAGING / volume_id
+        try:
+            self._write(staging, record, holder)
+        except OSError as error:
+            self._trash.discard(staging)
+            raise Fault(f"cannot make volume {record.name}: {reason_of(error)}") from error
+        self._records[volume_id] = record
+        return record
+
+    def _write(self, staging: Path, record: VolumeRecord, holder: str) -> None:
+        staging.mkdir(mode=0o700)
+        (staging / DATA).mkdir()
+        (staging / DATA).chmod(0o755)
+        if holder:
+            (staging / PENDING).write_text(holder)
+        write_atomically(staging / RECORD, dump_record(record))
+        staging.rename(self._root / record.volume_id)
+        sync_folder(self._root)
+
+    def _discard(self, record: VolumeRecord) -> None:
+        try:
+            self._trash.discard(self._root / record.volume_id)
+        except OSError as error:
+            raise Fault(f"cannot remove volume {record.name}: {reason_of(error)}") from error
+        self._records.pop(record.volume_id, None)
+        self._holders.pop(record.volume_id, None)
+        self._filling.pop(record.volume_id, None)
+
+    def _release(self, holder: str) -> None:
+        for volume_id in self.held_by(holder):
+            self._holders[volume_id].discard(holder)
+
+    def _pending(self, volume_id: str) -> str:
+        try:
+            return (self._root / volume_id / PENDING).read_text()
+        except FileNotFoundError:
+            return ""
+
+    def _load(self) -> None:
+        for folder in sorted(self._root.iterdir()):
+            if folder.name == STAGING:
+                continue
+            try:
+                record = parse_record(VolumeRecord, (folder / RECORD).read_bytes())
+                (folder / DATA).stat()
+                if record.volume_id != folder.name:
+                    raise ValueError(f"it speaks of volume {record.volume_id}")
+                self._records[record.volume_id] = record
+            except (OSError, ValueError) as error:
+                _log.error("volume %s is left out: %s", folder.name, error)  # noqa: TRY400 - the reason is the message

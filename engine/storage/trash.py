@@ -1,7 +1,7 @@
 """Removal in idle time: a folder is renamed away at once and taken apart later by one thread.
 
-Deleting a large tree keeps an ext4 journal busy for seconds, and whoever asked should not wait for it. What a daemon leaves
-behind in the trash the next one removes.
+Deleting a large tree keeps an ext4 journal busy for seconds, and whoever asked should not wait for it; nor should the next
+request, so the thread waits for a pause before it begins. What a daemon leaves behind in the trash the next one removes.
 """
 
 import contextlib
@@ -10,10 +10,14 @@ import os
 import secrets
 import stat
 import threading
+import time
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
 _NICEST = 19
+_PAUSE_SECONDS = 0.3  # without anything new, before the thread begins
+_LONGEST_WAIT_SECONDS = 3.0
+_MOST_WAITING = 256  # then it waits no more: the disk could fill meanwhile
 
 
 class Trash:
@@ -24,6 +28,8 @@ class Trash:
         self._lock = threading.Lock()
         self._waiting: list[str] = []
         self._worker: threading.Thread | None = None
+        self._arrival = threading.Event()
+        self._is_urgent = False
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._enqueue(os.listdir(path))  # noqa: PTH208 - names are what the worker wants
 
@@ -38,12 +44,16 @@ class Trash:
 
     def empty(self) -> None:
         """Wait until all that was thrown away so far is gone."""
+        self._is_urgent = True
+        self._arrival.set()
         while (worker := self._worker) is not None:
             worker.join()
+        self._is_urgent = False
 
     def _enqueue(self, names: list[str]) -> None:
         with self._lock:
             self._waiting.extend(names)
+            self._arrival.set()
             if self._waiting and self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="trash", daemon=True)
                 self._worker.start()
@@ -51,8 +61,19 @@ class Trash:
     def _work(self) -> None:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICEST)
+        self._wait_for_pause()
         while (name := self._next()) is not None:
             self._remove(name)
+            if self._arrival.is_set():
+                self._wait_for_pause()
+
+    def _wait_for_pause(self) -> None:
+        """Return when nothing new has come for a moment, or when that would be too much or too long to wait."""
+        deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
+        while not self._is_urgent and len(self._waiting) < _MOST_WAITING and time.monotonic() < deadline:
+            self._arrival.clear()
+            if not self._arrival.wait(_PAUSE_SECONDS):
+                return
 
     def _next(self) -> str | None:
         with self._lock:

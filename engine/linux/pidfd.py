@@ -1,5 +1,6 @@
 """Process descriptors: a process by a handle that cannot be reused, unlike its number (pidfd_open(2))."""
 
+import errno
 import fcntl
 import os
 import select
@@ -11,6 +12,7 @@ _PIDFD_GET_INFO = 0xC048FF0B
 _PIDFD_INFO_EXIT = 1 << 3
 _INFO_BYTES = 72
 _EXIT_CODE_OFFSET = 60
+_PROCESS_GROUP = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
 
 
 def pidfd_open(pid: int) -> int:
@@ -21,6 +23,16 @@ def pidfd_open(pid: int) -> int:
 def send_signal(pidfd: int, number: int) -> None:
     """Raises ProcessLookupError when the process is gone."""
     signal.pidfd_send_signal(pidfd, number)
+
+
+def send_signal_to_group(pidfd: int, number: int) -> None:
+    """To all of the group that the process leads; to it alone on older kernels. Raises ProcessLookupError when all are gone."""
+    try:
+        signal.pidfd_send_signal(pidfd, number, None, _PROCESS_GROUP)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        send_signal(pidfd, number)
 
 
 def is_alive(pidfd: int) -> bool:

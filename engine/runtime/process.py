@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.linux.pidfd import send_signal
+from engine.linux.pidfd import send_signal, send_signal_to_group
 from engine.linux.pty import set_window_size
 from engine.runtime.log_reader import LogFollower, LogReader
 from engine.runtime.log_watch import LogWatcher
@@ -75,6 +75,12 @@ class Process:
         if self.exit is not None:
             raise ProcessLookupError(errno.ESRCH, f"process {self.id} has ended")
         send_signal(self.pidfd, signal)
+
+    def kill_group(self, signal: int) -> None:
+        """Send a signal to it and to what it has started in its process group. Raises ProcessLookupError when all have ended."""
+        if self.exit is not None:
+            raise ProcessLookupError(errno.ESRCH, f"process {self.id} has ended")
+        send_signal_to_group(self.pidfd, signal)
 
     def resize(self, *, rows: int, columns: int) -> None:
         """Set the terminal's size; the kernel tells the foreground processes by SIGWINCH. No-op without a terminal."""

@@ -21,10 +21,13 @@ from engine.runtime.seccomp_cache import SeccompCache
 from engine.service.containers import ContainerStore
 from engine.service.events import EventBus
 from engine.service.execs import ExecStore
+from engine.service.health_monitors import HealthMonitors
 from engine.service.milestones import Milestones
 from engine.service.readers import Readers
+from engine.service.restart_timers import RestartTimers
 from engine.service.watches import Watches
 from engine.storage.trash import Trash
+from engine.storage.volumes import VolumeStore
 from engine.tenants.store import TenantStore
 
 
@@ -59,6 +62,7 @@ class Engine:
     tenants: TenantStore
     images: ImageStore
     trash: Trash
+    volumes: VolumeStore
     containers: ContainerStore
     execs: ExecStore
     network: NetworkManager
@@ -67,6 +71,8 @@ class Engine:
     events: EventBus = field(default_factory=EventBus)
     milestones: Milestones = field(default_factory=Milestones)
     readers: Readers = field(default_factory=Readers)
+    health: HealthMonitors = field(default_factory=HealthMonitors)
+    restarts: RestartTimers = field(default_factory=RestartTimers)
     watches: Watches = field(default_factory=Watches)
 
     def process(self, container_id: str) -> Process | None:

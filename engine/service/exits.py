@@ -8,12 +8,14 @@ import logging
 from dataclasses import replace
 
 from engine.core.containers import ContainerRecord
-from engine.core.lifecycle import ALIVE, State
+from engine.core.lifecycle import ALIVE, Event, next_state
 from engine.errors import EngineError
 from engine.runtime.process import ProcessExit
 from engine.service.engine import Engine
 from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
+from engine.service.restart_later import schedule_restart
+from engine.service.restart_policy import goes_on
 
 log = logging.getLogger(__name__)
 UNKNOWN_EXIT = "nobody saw how it ended: daemon and supervisor were both away"
@@ -48,7 +50,7 @@ async def _handle_container_exit(engine: Engine, ended: ProcessExit) -> None:
 async def remove_if_wanted(engine: Engine, container_id: str) -> None:
     """Remove an ended container that was created with ``--rm``, once its attached clients have read the rest."""
     record = engine.containers.get(container_id)
-    if record is None or not record.host.auto_remove:
+    if record is None or not record.host.auto_remove or engine.restarts.is_held(container_id):
         return
     await engine.readers.drain(container_id)
     async with engine.containers.lock(container_id):
@@ -58,10 +60,11 @@ async def remove_if_wanted(engine: Engine, container_id: str) -> None:
 
 
 async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int | None, oom: bool, finished_ns: int) -> None:
-    """Record the end of a container whose lock is held."""
+    """Record the end of a container whose lock is held; its restart policy may have it start again later."""
+    is_restarting = goes_on(record, status)
     run = replace(
         record.run,
-        state=State.EXITED,
+        state=next_state(record.run.state, Event.RESTART if is_restarting else Event.EXIT),
         pid=0,
         identity="",
         finished_ns=finished_ns,
@@ -69,12 +72,15 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
         oom_killed=oom,
         error="" if status is not None else UNKNOWN_EXIT,
     )
-    finished = replace(record, run=run)
+    await engine.health.end(record.container_id)
+    finished = replace(record, run=run, restart_count=record.restart_count + is_restarting)
     await asyncio.gather(_detach(engine, record), engine.containers.note(finished))
     if oom:
         engine.publish(finished, "oom")
     engine.publish(finished, "die", exitCode=exit_text(status))
     engine.milestones.reach(Milestone.EXITED, finished)
+    if is_restarting:
+        schedule_restart(engine, finished)
 
 
 async def _detach(engine: Engine, record: ContainerRecord) -> None:

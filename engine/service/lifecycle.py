@@ -14,10 +14,14 @@ from engine.service.containers import ContainerStore
 from engine.service.engine import Engine
 from engine.service.execs import ExecStore
 from engine.service.exits import handle_exit
+from engine.service.health_monitor import resume_health
 from engine.service.host_facts import engine_id, host_facts
 from engine.service.reconcile import reconcile
+from engine.service.restart_later import resume_restarts
+from engine.service.volumes import volumes_held
 from engine.storage.layers import LayerStore
 from engine.storage.trash import Trash
+from engine.storage.volumes import VolumeStore
 from engine.tenants.store import TenantStore
 
 SHORT_NAME_DOMAIN = "docker.io"  # the docker command writes short names out with it before it sends them
@@ -47,6 +51,7 @@ def build_engine(*, data_path: Path, run_path: Path) -> Engine:
         tenants=TenantStore(data_path / "tenants"),
         images=ImageStore(data_path / "images", LayerStore(data_path / "layers", trash), trash, default_domain=SHORT_NAME_DOMAIN),
         trash=trash,
+        volumes=VolumeStore(data_path / "volumes", trash),
         containers=containers,
         execs=ExecStore(containers),
         network=NetworkManager(data_path=data_path, instance=instance_of(data_path)),
@@ -62,14 +67,19 @@ async def open_engine(engine: Engine) -> None:
     await asyncio.to_thread(engine.execs.load)
     for folder in strays:
         await asyncio.to_thread(engine.trash.discard, folder)
+    await asyncio.to_thread(engine.volumes.restore, volumes_held(engine.containers.all()))
     await engine.network.open()
     await engine.supervisor.open()
     await reconcile(engine)
+    await resume_health(engine)
+    await resume_restarts(engine)
 
 
 async def close_engine(engine: Engine) -> None:
     """Let go. Containers that run go on, with supervisor and network; without any, nothing is left behind."""
     engine.events.close()
+    await engine.restarts.close()
+    await engine.health.close()
     is_idle = not any(record.run.state in ALIVE for record in engine.containers.all())
     await engine.supervisor.close()
     await engine.network.close(remove=is_idle)

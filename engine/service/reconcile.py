@@ -17,6 +17,7 @@ from engine.runtime.process import Process
 from engine.service.engine import Engine
 from engine.service.exits import finish_locked, remove_if_wanted
 from engine.service.launch_spec import container_log
+from engine.service.pause_container import observed_state
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ async def reconcile(engine: Engine) -> None:
 
 async def _reconcile_container(engine: Engine, record: ContainerRecord) -> None:
     process = engine.supervisor.processes.get(record.container_id)
-    if record.run.state in ALIVE:
+    if record.run.state in ALIVE and record.run.state is not State.RESTARTING:
         await _reconcile_running(engine, record, process or await _adopt(engine, record))
     elif process is not None and process.is_running:
         await engine.containers.save(replace(record, run=_run_of(process)))
@@ -56,6 +57,8 @@ async def _reconcile_running(engine: Engine, record: ContainerRecord, process: P
         ended = process.exit
         await finish_locked(engine, record, status=ended.status, oom=ended.oom, finished_ns=ended.finished_at_ns)
         await engine.supervisor.forget(record.container_id)
+    elif (state := await observed_state(engine, record)) is not record.run.state:  # the daemon ended in the midst of a pause
+        await engine.containers.save(replace(record, run=replace(record.run, state=state)))
 
 
 async def _adopt(engine: Engine, record: ContainerRecord) -> Process | None:

@@ -36,6 +36,8 @@ async def remove_locked(engine: Engine, record: ContainerRecord) -> None:
     next_state(record.run.state, Event.REMOVE)
     with contextlib.suppress(FileNotFoundError):
         await asyncio.to_thread(engine.trash.discard, engine.containers.path(record.container_id))
+    engine.restarts.forget(record.container_id)
+    engine.health.drop(record.container_id)
     engine.execs.drop_container(record.container_id)
     engine.containers.drop(record.container_id)
     engine.publish(record, "destroy")

@@ -24,6 +24,7 @@ from engine.network.model import Endpoint
 from engine.network.resolver import host_resolv_conf
 from engine.runtime.process import Process
 from engine.service.engine import Engine
+from engine.service.health_monitor import begin_health
 from engine.service.launch_spec import NETWORK_FILES, launch_spec
 from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
@@ -38,12 +39,18 @@ async def start_container(engine: Engine, tenant: Tenant, name: str) -> None:
     container_id = engine.containers.find(tenant, name).container_id
     async with engine.containers.lock(container_id):
         record = engine.containers.current(container_id)
-        if record.run.state is State.RUNNING:
+        if record.run.state in (State.RUNNING, State.RESTARTING):
             raise NotModified(f"container {record.name} is already running")
         if record.run.state is State.PAUSED:
             raise Conflict("cannot start a paused container: unpause it instead")
         next_state(record.run.state, Event.START)
-        await start_locked(engine, record)
+        await start_anew(engine, record)
+
+
+async def start_anew(engine: Engine, record: ContainerRecord) -> None:
+    """Start a container whose lock is held because somebody asked for it: its restart policy begins from the beginning."""
+    engine.restarts.forget(record.container_id)
+    await start_locked(engine, replace(record, restart_count=0, is_stopped_by_hand=False))
 
 
 async def start_locked(engine: Engine, record: ContainerRecord) -> None:
@@ -58,6 +65,7 @@ async def start_locked(engine: Engine, record: ContainerRecord) -> None:
         await _note_failure(engine, record, error)
         raise
     engine.publish(started, "start")
+    begin_health(engine, started)
     engine.milestones.reach(Milestone.STARTED, started)
 
 
@@ -120,6 +128,7 @@ def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
         ids=engine.tenants.id_mappings(record.tenant),
         cgroup=plan_cgroup(engine.host.cgroups, path, record.host.limits),
         seccomp=engine.seccomp_path(record),
+        volume_path=engine.volumes.data_path,
     )
 
 

@@ -10,6 +10,8 @@ from engine.errors import NotModified
 from engine.service.engine import Engine
 from engine.service.kill_container import kill_and_wait, send_signal
 from engine.service.milestones import Milestone
+from engine.service.pause_container import unpause_if_paused
+from engine.service.restart_policy import note_stop_by_hand
 
 DEFAULT_TIMEOUT_SECONDS = 10
 
@@ -27,13 +29,20 @@ async def stop_and_wait(
 ) -> ContainerRecord:
     """Stop a running container and return its record after the exit."""
     number = parse_signal(signal_name or record.config.stop_signal or DEFAULT_STOP_SIGNAL)
+    ended = await note_stop_by_hand(engine, record)
+    if ended is None:
+        ended = await _end(engine, record, number, _timeout(record, timeout_seconds))
+    engine.publish(ended, "stop")
+    return ended
+
+
+async def _end(engine: Engine, record: ContainerRecord, number: int, timeout_seconds: float | None) -> ContainerRecord:
     exited = engine.milestones.upcoming(record.container_id, Milestone.EXITED)
     ended = None
     if send_signal(engine, record, number):
-        ended = await _wait_at_most(exited, _timeout(record, timeout_seconds))
-    ended = ended or await kill_and_wait(engine, record)
-    engine.publish(ended, "stop")
-    return ended
+        await unpause_if_paused(engine, record.container_id)
+        ended = await _wait_at_most(exited, timeout_seconds)
+    return ended or await kill_and_wait(engine, record)
 
 
 def _timeout(record: ContainerRecord, wanted: int | None) -> float | None:

@@ -9,6 +9,7 @@ from engine.api.host_config_json import host_config_json
 from engine.core.containers import ContainerRecord
 from engine.core.humantime import format_span
 from engine.core.lifecycle import ALIVE, State
+from engine.core.log_options import NO_DRIVER
 from engine.core.timeformat import format_time
 from engine.network.model import Endpoint
 from engine.service.exits import shown_exit_code
@@ -31,7 +32,7 @@ def inspect_json(found: Inspection) -> dict[str, Any]:
         "ResolvConfPath": f"{path}/resolv.conf",
         "HostnamePath": f"{path}/hostname",
         "HostsPath": f"{path}/hosts",
-        "LogPath": "",
+        "LogPath": "" if record.host.log_driver == NO_DRIVER else f"{path}/logs",
         "Name": f"/{record.name}",
         "RestartCount": record.restart_count,
         "Driver": "overlay2",

@@ -9,6 +9,7 @@ from engine.api.create_mounts import absolute, decode_binds, decode_tmpfs
 from engine.api.decode import Document, console_size
 from engine.core.containers import DEFAULT_SHM_BYTES, ContainerConfig, HostConfig, Ulimit
 from engine.core.limits import Limits
+from engine.core.log_options import DEFAULT_DRIVER, check_log_options
 from engine.core.signals import parse_signal
 from engine.errors import InvalidParameter
 from engine.service.create_container import CreateRequest
@@ -67,9 +68,12 @@ def _refuse(host: Document) -> None:
     if host.text("Isolation") not in ("", "default"):
         raise InvalidParameter(f"invalid isolation {host.text('Isolation')[:60]!r}: leave it out")
     _check_restart_policy(host)
-    driver = host.document("LogConfig").text("Type")
-    if driver not in ("", "json-file", "local"):
-        raise InvalidParameter(f"unknown log driver {driver[:60]!r}: logs are kept by the engine itself, leave out LogConfig")
+    check_log_options(*_log_config(host))
+
+
+def _log_config(host: Document) -> tuple[str, dict[str, str]]:
+    config = host.document("LogConfig")
+    return config.text("Type") or DEFAULT_DRIVER, config.mapping("Config")
 
 
 def _check_restart_policy(host: Document) -> None:
@@ -94,8 +98,8 @@ def _warnings(body: Document, host: Document) -> list[str]:
         warnings.append("health checks are not run")
     if body.is_set("Volumes"):
         warnings.append("volumes are not made: the paths are kept in the container's own layer and go with it")
-    if host.document("LogConfig").is_set("Config"):
-        warnings.append("log options are not followed: the engine keeps the log until the container is removed")
+    if _log_config(host)[1].get("compress", "").lower() in ("1", "t", "true"):
+        warnings.append("log opt compress has no effect: what is kept of a log is kept as it is")
     if host.is_set("MemorySwappiness") and _within(host.integer("MemorySwappiness"), -1, 100, "MemorySwappiness") >= 0:
         warnings.append("memory swappiness is not set")
     if body.text("MacAddress"):
@@ -139,6 +143,7 @@ def _config(body: Document) -> ContainerConfig:
 def _host_config(host: Document) -> HostConfig:
     security = _security_options(host.texts("SecurityOpt"))
     rows, columns = console_size(host)
+    log_driver, log_options = _log_config(host)
     return HostConfig(
         network_mode=_network_mode(host.text("NetworkMode")),
         auto_remove=host.boolean("AutoRemove"),
@@ -162,6 +167,8 @@ def _host_config(host: Document) -> HostConfig:
         dns_options=host.texts("DnsOptions"),
         dns_search=host.texts("DnsSearch"),
         extra_hosts=host.texts("ExtraHosts"),
+        log_driver=log_driver,
+        log_options=log_options,
         console_rows=rows,
         console_columns=columns,
     )

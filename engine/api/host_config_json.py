@@ -11,7 +11,7 @@ def host_config_json(host: HostConfig) -> dict[str, Any]:
         **_limits(host),
         "Binds": [f"{bind.source}:{bind.target}{':ro' if bind.readonly else ''}" for bind in host.binds] or None,
         "ContainerIDFile": "",
-        "LogConfig": {"Type": "json-file", "Config": {}},
+        "LogConfig": {"Type": host.log_driver, "Config": dict(host.log_options)},
         "NetworkMode": host.network_mode,
         "PortBindings": {},
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from engine.core.health import Healthcheck
 from engine.core.lifecycle import State
 from engine.core.limits import Limits
+from engine.core.log_options import DEFAULT_DRIVER
 from engine.core.mounts import BIND, MountPoint, MountRequest
 from engine.core.restart import RestartPolicy
 from engine.core.tenants import Tenant
@@ -120,6 +121,8 @@ class HostConfig:
     security_labels: tuple[str, ...] = ()  # options for AppArmor and SELinux, as they came: this engine applies neither
     writable_cgroups: bool = False
     annotations: Mapping[str, str] = field(default_factory=dict)
+    log_driver: str = DEFAULT_DRIVER
+    log_options: Mapping[str, str] = field(default_factory=dict)
     id_file: str = ""  # where the client keeps the id; told back, never opened
 
 

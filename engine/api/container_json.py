@@ -5,8 +5,10 @@ Owns the shape only; what is true is told by the records and by the objects hand
 
 from typing import Any
 
+from engine.api.health_json import health_config_json, health_state_json, health_suffix
 from engine.api.host_config_json import host_config_json
 from engine.core.containers import ContainerRecord
+from engine.core.health import Health
 from engine.core.humantime import format_span
 from engine.core.lifecycle import ALIVE, State
 from engine.core.log_options import NO_DRIVER
@@ -27,7 +29,7 @@ def inspect_json(found: Inspection) -> dict[str, Any]:
         "Created": format_time(record.created_ns),
         "Path": args[0] if args else "",
         "Args": args[1:],
-        "State": _state(record),
+        "State": {**_state(record), **health_state_json(found.health)},
         "Image": record.image_id,
         "ResolvConfPath": f"{path}/resolv.conf",
         "HostnamePath": f"{path}/hostname",
@@ -73,7 +75,7 @@ def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
         ),
         "Labels": dict(record.config.labels),
         "State": str(record.run.state),
-        "Status": status_text(record, now_ns=now_ns),
+        "Status": status_text(record, now_ns=now_ns, health=found.health),
         "HostConfig": {"NetworkMode": record.host.network_mode},
         "NetworkSettings": {"Networks": _networks(record, found.endpoint)},
         "Mounts": _mounts(record),
@@ -86,12 +88,14 @@ def _command(args: list[str]) -> str:
     return " ".join([*args[:1], *(f"'{arg}'" if " " in arg else arg for arg in args[1:])])
 
 
-def status_text(record: ContainerRecord, *, now_ns: int) -> str:
+def status_text(record: ContainerRecord, *, now_ns: int, health: Health | None = None) -> str:
     """Return the status line of ``docker ps``."""
     run = record.run
+    if run.state is State.RESTARTING:
+        return f"Restarting ({shown_exit_code(run.exit_code)}) {format_span((now_ns - run.finished_ns) / 1e9)} ago"
     if run.state in ALIVE:
         span = format_span((now_ns - run.started_ns) / 1e9)
-        return f"Up {span}{' (Paused)' if run.state is State.PAUSED else ''}"
+        return f"Up {span}{' (Paused)' if run.state is State.PAUSED else health_suffix(health)}"
     if run.state is State.EXITED:
         return f"Exited ({shown_exit_code(run.exit_code)}) {format_span((now_ns - run.finished_ns) / 1e9)} ago"
     return {State.CREATED: "Created", State.REMOVING: "Removal In Progress"}.get(run.state, "Dead")
@@ -99,7 +103,7 @@ def status_text(record: ContainerRecord, *, now_ns: int) -> str:
 
 def _state(record: ContainerRecord) -> dict[str, Any]:
     run = record.run
-    has_code = run.state is State.EXITED or run.error != ""
+    has_code = run.state in (State.EXITED, State.RESTARTING) or run.error != ""
     return {
         "Status": str(run.state),
         "Running": run.state in ALIVE,
@@ -139,6 +143,7 @@ def _config(record: ContainerRecord) -> dict[str, Any]:
         "Labels": dict(config.labels),
         **({"StopSignal": config.stop_signal} if config.stop_signal else {}),
         **({} if config.stop_timeout_seconds is None else {"StopTimeout": config.stop_timeout_seconds}),
+        **health_config_json(config),
     }
 
 

@@ -14,6 +14,7 @@ from engine.errors import InvalidParameter
 from engine.service.create_container import create_container
 from engine.service.inspect_container import FILTERS, inspect_container, list_containers
 from engine.service.kill_container import kill_container
+from engine.service.pause_container import pause_container, unpause_container
 from engine.service.remove_container import remove_container
 from engine.service.rename_container import rename_container
 from engine.service.resize_container import resize_container
@@ -79,6 +80,16 @@ async def restart(request: web.Request) -> web.Response:
 
 async def kill(request: web.Request) -> web.Response:
     await kill_container(engine_of(request), tenant_of(request), name_of(request), signal_name=query_text(request, "signal"))
+    return no_content()
+
+
+async def pause(request: web.Request) -> web.Response:
+    await pause_container(engine_of(request), tenant_of(request), name_of(request))
+    return no_content()
+
+
+async def unpause(request: web.Request) -> web.Response:
+    await unpause_container(engine_of(request), tenant_of(request), name_of(request))
     return no_content()
 
 

@@ -5,6 +5,7 @@ Owns which of Docker's fields are honoured, which are refused and which draw a w
 
 import re
 
+from engine.api.create_health import decode_healthcheck, decode_restart_policy
 from engine.api.create_mounts import absolute, decode_binds, decode_tmpfs
 from engine.api.decode import Document, console_size
 from engine.core.containers import DEFAULT_SHM_BYTES, ContainerConfig, HostConfig, Ulimit
@@ -67,7 +68,6 @@ def _refuse(host: Document) -> None:
         raise InvalidParameter(f"unknown runtime {host.text('Runtime')[:60]!r}: leave out Runtime")
     if host.text("Isolation") not in ("", "default"):
         raise InvalidParameter(f"invalid isolation {host.text('Isolation')[:60]!r}: leave it out")
-    _check_restart_policy(host)
     check_log_options(*_log_config(host))
 
 
@@ -76,26 +76,11 @@ def _log_config(host: Document) -> tuple[str, dict[str, str]]:
     return config.text("Type") or DEFAULT_DRIVER, config.mapping("Config")
 
 
-def _check_restart_policy(host: Document) -> None:
-    policy = host.document("RestartPolicy")
-    name, retries = policy.text("Name"), policy.integer("MaximumRetryCount")
-    if name not in ("", "no", "always", "unless-stopped", "on-failure"):
-        raise InvalidParameter(f"invalid restart policy {name[:60]!r}: use no, on-failure, always or unless-stopped")
-    if retries < 0 or (retries and name != "on-failure"):
-        raise InvalidParameter(f"invalid MaximumRetryCount {retries}: it goes with restart policy on-failure only")
-    if host.boolean("AutoRemove") and name not in ("", "no"):
-        raise InvalidParameter(f"AutoRemove and restart policy {name} exclude each other: leave one out")
-
-
 def _warnings(body: Document, host: Document) -> list[str]:
     warnings = []
     if host.is_set("PortBindings") or host.boolean("PublishAllPorts"):
         warnings.append("ports are not published: reach the container at its own address from the host")
-    policy = host.document("RestartPolicy").text("Name")
-    if policy not in ("", "no"):
-        warnings.append(f"restart policy {policy} is not followed: the container stays as it is when it ends")
-    if body.document("Healthcheck").texts("Test") not in ((), ("NONE",)):
-        warnings.append("health checks are not run")
+
     if body.is_set("Volumes"):
         warnings.append("volumes are not made: the paths are kept in the container's own layer and go with it")
     if _log_config(host)[1].get("compress", "").lower() in ("1", "t", "true"):
@@ -137,6 +122,8 @@ def _config(body: Document) -> ContainerConfig:
         stop_signal=body.text("StopSignal"),
         stop_timeout_seconds=body.optional_integer("StopTimeout"),
         network_disabled=body.boolean("NetworkDisabled"),
+        healthcheck=decode_healthcheck(body),
+        shell=body.optional_texts("Shell"),
     )
 
 
@@ -147,6 +134,7 @@ def _host_config(host: Document) -> HostConfig:
     return HostConfig(
         network_mode=_network_mode(host.text("NetworkMode")),
         auto_remove=host.boolean("AutoRemove"),
+        restart=decode_restart_policy(host),
         limits=_limits(host),
         readonly_rootfs=host.boolean("ReadonlyRootfs"),
         cap_add=host.texts("CapAdd"),

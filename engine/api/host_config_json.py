@@ -14,7 +14,7 @@ def host_config_json(host: HostConfig) -> dict[str, Any]:
         "LogConfig": {"Type": host.log_driver, "Config": dict(host.log_options)},
         "NetworkMode": host.network_mode,
         "PortBindings": {},
-        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "RestartPolicy": {"Name": host.restart.name, "MaximumRetryCount": host.restart.maximum_retry_count},
         "AutoRemove": host.auto_remove,
         "VolumeDriver": "",
         "VolumesFrom": None,

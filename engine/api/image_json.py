@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from engine.core.health import format_healthcheck
 from engine.core.image_config import ImageConfig
 from engine.core.timeformat import format_time
 from engine.service.images import ImageView
@@ -74,4 +75,5 @@ def _config(config: ImageConfig) -> dict[str, Any]:
         "OnBuild": None,
         "Labels": dict(config.labels) or None,
         **({"StopSignal": config.stop_signal} if config.stop_signal else {}),
+        **({"Healthcheck": format_healthcheck(config.healthcheck)} if config.healthcheck else {}),
     }

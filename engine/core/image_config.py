@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.core.digests import is_digest
+from engine.core.health import Healthcheck, format_healthcheck, parse_healthcheck
 from engine.core.layers import MAX_LAYERS
 from engine.errors import InvalidParameter
 
@@ -44,6 +45,7 @@ class ImageConfig:
     exposed_ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     stop_signal: str = ""
+    healthcheck: Healthcheck | None = None
     diff_ids: tuple[str, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
 
@@ -92,6 +94,7 @@ def _from_document(document: dict[str, Any]) -> ImageConfig:
         exposed_ports=tuple(sorted(map(_sound, process.get("ExposedPorts") or {}))),
         volumes=tuple(sorted(map(_sound, process.get("Volumes") or {}))),
         stop_signal=_text(process, "StopSignal"),
+        healthcheck=parse_healthcheck(process.get("Healthcheck")),
         diff_ids=_diff_ids(document),
         history=tuple(_history_entry(entry) for entry in document.get("history") or ()),
     )
@@ -162,5 +165,6 @@ def _process_document(config: ImageConfig) -> dict[str, object]:
         "ExposedPorts": {port: {} for port in config.exposed_ports},
         "Volumes": {path: {} for path in config.volumes},
         "StopSignal": config.stop_signal,
+        "Healthcheck": format_healthcheck(config.healthcheck) if config.healthcheck else {},
     }
     return {key: value for key, value in values.items() if value not in (None, "", {}, [])}

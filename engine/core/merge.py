@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.core.containers import ContainerConfig
+from engine.core.health import merge_healthcheck
 from engine.core.image_config import ImageConfig
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -27,6 +28,8 @@ def merge_config(wanted: ContainerConfig, image: ImageConfig) -> ContainerConfig
         user=wanted.user or image.user,
         working_dir=wanted.working_dir or image.workdir,
         stop_signal=wanted.stop_signal or image.stop_signal,
+        healthcheck=merge_healthcheck(wanted.healthcheck, image.healthcheck),
+        shell=wanted.shell or image.shell,
     )
 
 

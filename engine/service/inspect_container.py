@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.core.containers import ContainerRecord
 from engine.core.filters import Filters, matches_labels, matches_name, parse_bool
+from engine.core.health import Health
 from engine.core.lifecycle import ALIVE
 from engine.core.tenants import Tenant
 from engine.errors import EngineError, InvalidParameter
@@ -32,6 +33,7 @@ class Inspection:
     exec_ids: tuple[str, ...]
     size_rw_bytes: int | None = None
     image_bytes: int = 0
+    health: Health | None = None
 
 
 async def inspect_container(engine: Engine, tenant: Tenant, name: str, *, with_size: bool = False) -> Inspection:
@@ -56,9 +58,17 @@ async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> 
     running = tuple(one.exec_id for one in engine.execs.of_container(record.container_id) if one.run.is_running)
     endpoint = engine.network.endpoint(record.container_id)
     if not with_size:
-        return Inspection(record, path, endpoint, running)
+        return Inspection(record, path, endpoint, running, health=engine.health.get(record.container_id))
     size = await asyncio.to_thread(size_rw, path)
-    return Inspection(record, path, endpoint, running, size, await asyncio.to_thread(_image_bytes, engine, record))
+    return Inspection(
+        record,
+        path,
+        endpoint,
+        running,
+        size_rw_bytes=size,
+        image_bytes=await asyncio.to_thread(_image_bytes, engine, record),
+        health=engine.health.get(record.container_id),
+    )
 
 
 def _image_bytes(engine: Engine, record: ContainerRecord) -> int:
@@ -85,10 +95,10 @@ def _test(engine: Engine, tenant: Tenant, name: str, values: tuple[str, ...]) ->
         case "before" | "since":
             return _age_test(engine, tenant, values, is_before=name == "before")
         case _:
-            return _state_test(name, values)
+            return _state_test(engine, name, values)
 
 
-def _state_test(name: str, values: tuple[str, ...]) -> Test:
+def _state_test(engine: Engine, name: str, values: tuple[str, ...]) -> Test:
     match name:
         case "status":
             _check_words(name, values, STATUSES)
@@ -98,12 +108,17 @@ def _state_test(name: str, values: tuple[str, ...]) -> Test:
             return lambda record: record.run.state not in ALIVE and record.run.finished_ns > 0 and record.run.exit_code in codes
         case "health":
             _check_words(name, values, HEALTHS)
-            return lambda _: "none" in values
+            return lambda record: _health_word(engine, record) in values
         case "is-task":
             is_wanted = parse_bool(values, name=name)
             return lambda _: not is_wanted
         case _:
             return _part_test(name, values)
+
+
+def _health_word(engine: Engine, record: ContainerRecord) -> str:
+    health = engine.health.get(record.container_id)
+    return "none" if health is None else str(health.status)
 
 
 def _part_test(name: str, values: tuple[str, ...]) -> Test:

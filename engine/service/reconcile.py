@@ -18,6 +18,7 @@ from engine.service.engine import Engine
 from engine.service.exits import finish_locked, remove_if_wanted
 from engine.service.launch_spec import container_log
 from engine.service.pause_container import observed_state
+from engine.service.sweep import sweep_strays
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ async def reconcile(engine: Engine) -> None:
             log.error("container %s cannot be put right: %s", record.name, error)  # noqa: TRY400 - the reason is the message
     await _reconcile_execs(engine)
     await _end_strangers(engine)
+    await sweep_strays(engine)
     await engine.network.reconcile({record.container_id for record in engine.containers.all() if record.run.state in ALIVE})
     engine.collect_images()
 
@@ -71,7 +73,7 @@ async def _adopt(engine: Engine, record: ContainerRecord) -> Process | None:
             record.run.identity,
             started_at_ns=record.run.started_ns,
             cgroup=plan_cgroup(engine.host.cgroups, path, record.host.limits),
-            log=container_log(engine.containers.path(record.container_id)),
+            log=container_log(record, engine.containers.path(record.container_id)),
         )
     return None
 

@@ -35,9 +35,7 @@ def parse_device_rule(text: str) -> DeviceRule:
 
 def device_rules(devices: Iterable[tuple[DeviceSpec, str]], texts: Iterable[str]) -> list[DeviceRule]:
     """Return the rules that nodes with their access and written rules amount to."""
-    own = [
-        DeviceRule(kind=node["kind"], major=node["major"], minor=node["minor"], access=access) for node, access in devices
-    ]
+    own = [DeviceRule(kind=node["kind"], major=node["major"], minor=node["minor"], access=access) for node, access in devices]
     return [*own, *map(parse_device_rule, texts)]
 
 

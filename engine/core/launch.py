@@ -25,12 +25,17 @@ class RootfsSpec(TypedDict):
 
 
 class BindSpec(TypedDict):
-    """A file or directory of the host shown in the container; ``idmapped``: root on disk is the container's root."""
+    """A file or directory of the host shown in the container; ``idmapped``: root on disk is the container's root.
+
+    ``recursive``: with the mounts below it, where they can be id-mapped. ``subpath``: a part of the source that no link leads out to.
+    """
 
     source: str
     target: str
     readonly: bool
     idmapped: bool
+    recursive: NotRequired[bool]
+    subpath: NotRequired[str]
 
 
 class TmpfsSpec(TypedDict):
@@ -39,6 +44,7 @@ class TmpfsSpec(TypedDict):
     target: str
     options: str
     exec: bool
+    readonly: NotRequired[bool]
 
 
 class FileWrite(TypedDict):

@@ -3,7 +3,7 @@
 Owns the arithmetic between Docker's numbers and cgroup v1 and v2. Pure: it plans directories and writes, others make them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +26,15 @@ _DEVICES = (
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceValue:
+    """A weight or a rate (each second) of a block device; ``number`` is its ``major:minor``, empty while nobody has looked."""
+
+    path: str
+    value: int
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Ceilings and weights of one container; None: not set. ``memory_swap_bytes`` is memory and swap together, -1 no limit."""
 
@@ -40,6 +49,13 @@ class Limits:
     cpuset_mems: str = ""
     pids: int | None = None
     blkio_weight: int | None = None
+    memory_swappiness: int | None = None  # cgroup version 1 only
+    oom_kill_disable: bool = False  # cgroup version 1 only
+    blkio_weights: tuple[DeviceValue, ...] = ()
+    read_bps: tuple[DeviceValue, ...] = ()
+    write_bps: tuple[DeviceValue, ...] = ()
+    read_iops: tuple[DeviceValue, ...] = ()
+    write_iops: tuple[DeviceValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,19 @@ def check_limits(limits: Limits) -> None:
     _check_processor_time(limits)
     if limits.pids is not None and limits.pids > _PIDS_MOST:
         raise InvalidParameter(f"invalid limit of {limits.pids} processes: the most is {_PIDS_MOST}")
+    swappiness = limits.memory_swappiness
+    if swappiness is not None and not 0 <= swappiness <= 100:
+        raise InvalidParameter(f"invalid memory swappiness {swappiness}: use 0 to 100, or -1 for the host's")
+    _check_devices(limits)
+
+
+def _check_devices(limits: Limits) -> None:
+    for entry in limits.blkio_weights:
+        if not 10 <= entry.value <= 1000:
+            raise InvalidParameter(f"invalid weight {entry.value} of {entry.path[:60]}: use 10 to 1000")
+    for entry in (*limits.read_bps, *limits.write_bps, *limits.read_iops, *limits.write_iops):
+        if not 0 < entry.value < 2**63:
+            raise InvalidParameter(f"invalid rate {entry.value} of {entry.path[:60]}: use 1 or more a second")
 
 
 def _check_processor_time(limits: Limits) -> None:
@@ -96,11 +125,14 @@ def cgroup_path(instance: str, tenant: Tenant, container_id: str) -> list[str]:
     return [*parts, f"c-{container_id}"]
 
 
-def plan_cgroup(layout: CgroupLayout, path: list[str], limits: Limits) -> CgroupSpec:
-    """Return directories, writes and where to join for a container at ``path``."""
+def plan_cgroup(layout: CgroupLayout, path: list[str], limits: Limits, *, devices: Sequence[str] = ()) -> CgroupSpec:
+    """Return directories, writes and where to join for a container at ``path``.
+
+    ``devices`` are allowed beyond those of every container, as version 1 writes it; version 2 has a program for that.
+    """
     if layout.version == 2:
         return _plan_v2(layout, path, limits)
-    return _plan_v1(layout, path, limits)
+    return _plan_v1(layout, path, limits, devices)
 
 
 def _plan_v2(layout: CgroupLayout, path: list[str], limits: Limits) -> CgroupSpec:
@@ -113,7 +145,7 @@ def _plan_v2(layout: CgroupLayout, path: list[str], limits: Limits) -> CgroupSpe
     return {"version": 2, "directories": directories, "writes": writes, "join": [directories[-1]]}
 
 
-def _plan_v1(layout: CgroupLayout, path: list[str], limits: Limits) -> CgroupSpec:
+def _plan_v1(layout: CgroupLayout, path: list[str], limits: Limits, devices: Sequence[str]) -> CgroupSpec:
     controllers = [name for name in _CONTROLLERS_V1 if name in layout.mounts]
     writes: list[FileWrite] = []
     if limits.cpuset_cpus or limits.cpuset_mems:
@@ -122,7 +154,7 @@ def _plan_v1(layout: CgroupLayout, path: list[str], limits: Limits) -> CgroupSpe
     roots = list(dict.fromkeys(_mount(layout, name) for name in controllers))  # cpu and cpuacct are often one mount
     roots += [layout.unified] if layout.unified else []
     directories = [directory for root in roots for directory in _descend(root, path)]
-    for controller, name, value, optional in values_v1(limits):
+    for controller, name, value, optional in values_v1(limits, devices):
         if controller in controllers or not optional:
             writes.append(_write("/".join([_mount(layout, controller), *path]), name, value, optional=optional))
     return {"version": 1, "directories": directories, "writes": writes, "join": ["/".join([root, *path]) for root in roots]}
@@ -181,7 +213,9 @@ def values_v2(limits: Limits) -> list[tuple[str, str, bool]]:
     if limits.pids is not None:
         values.append(("pids.max", str(limits.pids), False))
     if limits.blkio_weight is not None:
-        values.append(("io.weight", f"default {1 + (limits.blkio_weight - 10) * 9999 // 990}", True))
+        values.append(("io.weight", f"default {_io_weight(limits.blkio_weight)}", True))
+    values += [("io.weight", f"{entry.number} {_io_weight(entry.value)}", True) for entry in limits.blkio_weights]
+    values += [("io.max", line, False) for line in _io_max(limits)]
     if limits.cpuset_cpus:
         values.append(("cpuset.cpus", limits.cpuset_cpus, False))
     if limits.cpuset_mems:
@@ -189,15 +223,30 @@ def values_v2(limits: Limits) -> list[tuple[str, str, bool]]:
     return values
 
 
+def _io_max(limits: Limits) -> list[str]:
+    """One line a device: the kernel keeps those rates of it that a line does not name."""
+    kinds = {"rbps": limits.read_bps, "wbps": limits.write_bps, "riops": limits.read_iops, "wiops": limits.write_iops}
+    lines: dict[str, list[str]] = {}
+    for kind, entries in kinds.items():
+        for entry in entries:
+            lines.setdefault(entry.number, []).append(f"{kind}={entry.value}")
+    return [" ".join([number, *rates]) for number, rates in lines.items()]
+
+
+def _io_weight(weight: int) -> int:
+    """Map 10..1000 of version 1 to 1..10000 of version 2, as runc does."""
+    return 1 + (weight - 10) * 9999 // 990
+
+
 def _weight(shares: int) -> int:
     """Map 2..262144 of version 1 to 1..10000 of version 2, as runc and systemd do."""
     return 1 + (min(max(shares, 2), 262_144) - 2) * 9999 // 262_142
 
 
-def values_v1(limits: Limits) -> list[tuple[str, str, str, bool]]:
+def values_v1(limits: Limits, devices: Sequence[str] = ()) -> list[tuple[str, str, str, bool]]:
     """Return (controller, file, value, optional) for cgroup v1, in an order the kernel accepts."""
     values: list[tuple[str, str, str, bool]] = [("devices", "devices.deny", "a", True)]
-    values += [("devices", "devices.allow", device, True) for device in _DEVICES]
+    values += [("devices", "devices.allow", device, True) for device in (*_DEVICES, *devices)]
     if limits.memory_bytes is not None:
         values.append(("memory", "memory.limit_in_bytes", str(limits.memory_bytes), False))
         total = swap_total(limits)
@@ -213,8 +262,26 @@ def values_v1(limits: Limits) -> list[tuple[str, str, str, bool]]:
         values.append(("pids", "pids.max", str(limits.pids), False))
     if limits.blkio_weight is not None:
         values.append(("blkio", "blkio.weight", str(limits.blkio_weight), True))
+    values += _device_values_v1(limits)
+    if limits.memory_swappiness is not None:
+        values.append(("memory", "memory.swappiness", str(limits.memory_swappiness), False))
+    if limits.oom_kill_disable:
+        values.append(("memory", "memory.oom_control", "1", False))
     if limits.cpuset_cpus:
         values.append(("cpuset", "cpuset.cpus", limits.cpuset_cpus, False))
     if limits.cpuset_mems:
         values.append(("cpuset", "cpuset.mems", limits.cpuset_mems, False))
     return values
+
+
+def _device_values_v1(limits: Limits) -> list[tuple[str, str, str, bool]]:
+    rates = {
+        "blkio.throttle.read_bps_device": limits.read_bps,
+        "blkio.throttle.write_bps_device": limits.write_bps,
+        "blkio.throttle.read_iops_device": limits.read_iops,
+        "blkio.throttle.write_iops_device": limits.write_iops,
+    }
+    values = [("blkio", "blkio.weight_device", f"{entry.number} {entry.value}", True) for entry in limits.blkio_weights]
+    return values + [
+        ("blkio", name, f"{entry.number} {entry.value}", False) for name, entries in rates.items() for entry in entries
+    ]

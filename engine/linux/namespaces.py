@@ -6,7 +6,9 @@ import signal
 
 from engine.linux.libc import CLONE3, call, python, syscall
 
+CLONE_FILES = 0x00000400
 CLONE_PIDFD = 0x00001000
+CLONE_PARENT = 0x00008000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -36,13 +38,17 @@ class _CloneArgs(ctypes.Structure):
     )
 
 
-def clone3(flags: int, *, cgroup_fd: int = -1) -> tuple[int, int]:
+def clone3(flags: int, *, cgroup_fd: int = -1, as_sibling: bool = False) -> tuple[int, int]:
     """Fork into new namespaces. Answers (pid, pidfd) in the parent, (0, -1) in the child.
 
-    ``cgroup_fd`` is a cgroup v2 directory that the child is to be born in. The interpreter is told as os.fork would tell it.
+    ``cgroup_fd`` is a cgroup v2 directory that the child is to be born in; ``as_sibling`` makes it a child of the caller's own
+    parent. The interpreter is told as os.fork would tell it.
     """
     pidfd = ctypes.c_int(-1)
     arguments = _CloneArgs(flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=signal.SIGCHLD)
+    if as_sibling:  # its exit signal is the caller's then
+        arguments.flags |= CLONE_PARENT
+        arguments.exit_signal = 0
     if cgroup_fd >= 0:
         arguments.flags |= CLONE_INTO_CGROUP
         arguments.cgroup = cgroup_fd

@@ -30,8 +30,10 @@ _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
 
-def run_command(process: ProcessSpec, streams: ChildStreams, *, program: bytes, errors_fd: int, make_directory: bool) -> NoReturn:
-    """Become the user's command; ``program`` is the seccomp filter. Raises OSError or LaunchError, then the caller exits."""
+def run_command(
+    process: ProcessSpec, streams: ChildStreams, *, programs: list[bytes], errors_fd: int, make_directory: bool
+) -> NoReturn:
+    """Become the user's command; ``programs`` are the seccomp filters. Raises OSError or LaunchError, then the caller exits."""
     steps.reach("session")
     os.setsid()
     _take_streams(streams, errors_fd)
@@ -43,7 +45,7 @@ def run_command(process: ProcessSpec, streams: ChildStreams, *, program: bytes, 
     steps.reach("rlimits")
     _lower_rlimits(process["rlimits"])
     _reset_signals()
-    _drop_rights(process, account, program)
+    _drop_rights(process, account, programs)
     _execute(process, account)
 
 
@@ -126,7 +128,7 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def _drop_rights(process: ProcessSpec, account: Account, program: bytes) -> None:
+def _drop_rights(process: ProcessSpec, account: Account, programs: list[bytes]) -> None:
     """Without no_new_privs a filter can only be loaded while there is CAP_SYS_ADMIN, so it comes before the user."""
     steps.reach("capabilities")
     kept = numbers(process["capabilities"])
@@ -134,7 +136,7 @@ def _drop_rights(process: ProcessSpec, account: Account, program: bytes) -> None
     if process["no_new_privileges"]:
         prctl(PR_SET_NO_NEW_PRIVS, 1)
     steps.reach("seccomp")
-    if program:
+    for program in programs:
         load_filter(program)
     become(account.uid, account.gid, account.groups)
     set_capabilities(kept if account.uid == 0 else frozenset())

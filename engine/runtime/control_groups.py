@@ -11,13 +11,16 @@ import time
 from typing import NamedTuple
 
 from engine.core.launch import CgroupSpec, FileWrite
-from engine.linux.files import CGROUP2_SUPER_MAGIC, filesystem_magic
+from engine.linux.files import CGROUP2_SUPER_MAGIC, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, filesystem_magic, openat2
 from engine.runtime.descriptors import Descriptors
 
 MOUNT_POINT = "/sys/fs/cgroup"
 
 _CPUSET_V1_ONLY = "cpuset.memory_migrate"
 
+# What the kernel names in /sys/kernel/cgroup/delegate, but for what no container needs.
+_DELEGATED = ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control")
+_MOST_DESCENDANTS = 500  # cgroups below a delegated one: each costs the kernel memory
 _REMOVE_ATTEMPTS = 50
 _REMOVE_PAUSE_SECONDS = 0.002
 
@@ -58,6 +61,27 @@ def open_membership(directories: list[str], opened: Descriptors) -> Membership:
         else:
             tasks.append(opened.add(os.open("tasks", os.O_WRONLY | os.O_CLOEXEC, dir_fd=fd)))
     return Membership(into, tasks)
+
+
+def open_cgroup_of(pid: int, container_fd: int) -> int:
+    """The version 2 cgroup of a process that is in a container's or below it. Raises OSError when it has left that."""
+    with open(f"/proc/{pid}/cgroup") as file:
+        path = next(line.rstrip("\n")[3:] for line in file if line.startswith("0::"))
+    container = os.readlink(f"/proc/self/fd/{container_fd}")
+    _, _, below = path.partition(f"/{os.path.basename(container)}/")
+    resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
+    return openat2(container_fd, below or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=resolve)
+
+
+def delegate(cgroup_fd: int, owner: int) -> None:
+    """Let ``owner`` make cgroups below a version 2 one and move its own processes among them; its limits stay the host's."""
+    fd = os.open("cgroup.max.descendants", os.O_WRONLY | os.O_CLOEXEC, dir_fd=cgroup_fd)
+    try:
+        os.write(fd, str(_MOST_DESCENDANTS).encode())
+    finally:
+        os.close(fd)
+    for name in (*_DELEGATED, "."):
+        os.chown(name, owner, owner, dir_fd=cgroup_fd)
 
 
 def join(tasks: list[int]) -> None:
@@ -169,7 +193,7 @@ def _remove_busy(directory: str) -> None:
 
 
 def _remove(directory: str) -> bool:
-    """Remove one directory; False while processes are in it. Raises OSError."""
+    """Remove one directory, with those that a container has made below it; False while processes are in it. Raises OSError."""
     try:
         os.rmdir(directory)
     except FileNotFoundError:
@@ -177,5 +201,15 @@ def _remove(directory: str) -> bool:
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-        return False
+        return _remove_below(directory) and _remove(directory)
     return True
+
+
+def _remove_below(directory: str) -> bool:
+    """Whether there was anything to remove below, and all of it is gone."""
+    try:
+        with os.scandir(directory) as entries:
+            below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return True
+    return bool(below) and all(_remove(path) for path in below)

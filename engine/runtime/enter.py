@@ -20,7 +20,6 @@ from engine.linux.namespaces import (
     CLONE_NEWUTS,
     setns,
 )
-from engine.linux.oom import set_oom_score_adj
 from engine.linux.prctl import PR_SET_DUMPABLE, join_new_session_keyring, prctl
 from engine.runtime import control_groups, steps
 from engine.runtime.command import run_command
@@ -35,7 +34,7 @@ class EnterEnd(NamedTuple):
     container_pidfd: int
     tasks: list[int]
     streams: ChildStreams
-    program: bytes
+    programs: list[bytes]
     errors_fd: int
 
     def fds(self) -> list[int]:
@@ -60,9 +59,8 @@ def run(spec: ExecSpec, end: EnterEnd) -> NoReturn:
 def _run(spec: ExecSpec, end: EnterEnd) -> NoReturn:
     steps.reach("join")
     control_groups.join(end.tasks)
-    set_oom_score_adj(spec["process"]["oom_score_adj"])
     join_new_session_keyring()
     setns(end.container_pidfd, _NAMESPACES)
     prctl(PR_SET_DUMPABLE, 0)
     become(0, 0, [])
-    run_command(spec["process"], end.streams, program=end.program, errors_fd=end.errors_fd, make_directory=False)
+    run_command(spec["process"], end.streams, programs=end.programs, errors_fd=end.errors_fd, make_directory=False)

@@ -45,6 +45,7 @@ _DEVICE_LINKS = {
     "core": "/proc/kcore",
     "ptmx": "pts/ptmx",
 }
+_DEVICES_PATH = "/dev/.devices"
 _LOCKED = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
 
 
@@ -55,29 +56,46 @@ class Prepared(NamedTuple):
     devpts_fd: int
     binds: list[AttachedMount]
     cgroups: list[AttachedMount]
+    proc_fd: int = -1  # these four only where the container's own root could not make them
+    shared_memory_fd: int = -1
+    queues_fd: int = -1
+    devices_fd: int = -1
 
     def fds(self) -> list[int]:
-        return [self.rootfs_fd, self.devpts_fd, *(entry.mount_fd for entry in (*self.binds, *self.cgroups))]
+        single = (self.rootfs_fd, self.devpts_fd, self.proc_fd, self.shared_memory_fd, self.queues_fd, self.devices_fd)
+        return [*(fd for fd in single if fd >= 0), *(entry.mount_fd for entry in (*self.binds, *self.cgroups))]
 
 
 def build(spec: LaunchSpec, prepared: Prepared, *, terminal_fd: int) -> None:
     """Make the rootfs the root of the calling process and put in place what the specification asks for. ``finish`` follows."""
     steps.reach("filesystems")
-    kernel = [
-        AttachedMount(new_mount("proc", _LOCKED), "/proc"),
-        AttachedMount(new_mount("sysfs", _LOCKED | MOUNT_ATTR_RDONLY), "/sys"),
-        AttachedMount(new_mount("tmpfs", MOUNT_ATTR_NOSUID, mode="755", size="65536k"), "/dev"),
-        AttachedMount(prepared.devpts_fd, "/dev/pts"),
-        AttachedMount(new_mount("tmpfs", _LOCKED, mode="1777", size=str(spec["shm_bytes"])), "/dev/shm"),  # noqa: S108 - a mount point
-        AttachedMount(new_mount("mqueue", _LOCKED), "/dev/mqueue"),
-    ]
+    kernel = _kernel_mounts(spec, prepared)
     devices = [AttachedMount(open_tree(f"/dev/{name}"), f"/dev/{name}") for name in _DEVICES]
     steps.reach("pivot")
     _enter(prepared.rootfs_fd)
     steps.reach("attach")
     _attach_kernel(kernel, devices, terminal_fd)
     _attach_cgroups(prepared.cgroups)
+    if prepared.devices_fd >= 0:
+        _attach_devices(prepared.devices_fd, [device["target"] for device in spec.get("devices", [])])
     _attach_users(prepared.binds, spec["tmpfs"])
+
+
+def _kernel_mounts(spec: LaunchSpec, prepared: Prepared) -> list[AttachedMount]:
+    """In the order in which they are attached: what stands in another comes after it."""
+    sysfs = _LOCKED if spec.get("writable_kernel") else _LOCKED | MOUNT_ATTR_RDONLY
+    mounts = [
+        (prepared.proc_fd if prepared.proc_fd >= 0 else new_mount("proc", _LOCKED), "/proc"),
+        (new_mount("sysfs", sysfs), "/sys"),
+        (new_mount("tmpfs", MOUNT_ATTR_NOSUID, mode="755", size="65536k"), "/dev"),
+        (prepared.devpts_fd, "/dev/pts"),
+        (prepared.queues_fd if prepared.queues_fd >= 0 else new_mount("mqueue", _LOCKED), "/dev/mqueue"),
+    ]
+    if spec.get("shared_memory", True):
+        own_fd = prepared.shared_memory_fd
+        fd = own_fd if own_fd >= 0 else new_mount("tmpfs", _LOCKED, mode="1777", size=str(spec["shm_bytes"]))
+        mounts.append((fd, "/dev/shm"))  # noqa: S108 - a mount point
+    return [AttachedMount(*entry) for entry in mounts]
 
 
 def finish(spec: LaunchSpec) -> None:
@@ -125,20 +143,35 @@ def _attach_cgroups(cgroups: list[AttachedMount]) -> None:
         _set_readonly(MOUNT_POINT)
 
 
+def _attach_devices(devices_fd: int, targets: list[str]) -> None:
+    """Each node by itself at its place, which may open devices unlike all others; the file system they stand in goes again."""
+    _attach_in_own(AttachedMount(devices_fd, _DEVICES_PATH))
+    for index, target in enumerate(targets):
+        _refuse_place(resolve_inside(target, directory=False), target)
+        _attach(AttachedMount(open_tree(f"{_DEVICES_PATH}/{index}"), target))
+    umount2(_DEVICES_PATH, MNT_DETACH)
+    os.rmdir(_DEVICES_PATH)
+
+
+def _refuse_place(path: str, target: str) -> None:
+    """Nothing may be put over /proc: what the kernel says must be true."""
+    if path in ("/", "/proc") or path.startswith("/proc/"):
+        raise steps.LaunchError(f"attach: cannot mount over {path} (wanted at {target}), choose another place", step="attach")
+
+
 def _attach_users(binds: list[AttachedMount], tmpfs: list[TmpfsSpec]) -> None:
-    """Outer ones first, so that none covers another. Nothing may be put over /proc: what the kernel says must be true."""
-    flags = MS_NOSUID | MS_NODEV
-    wanted = [(entry.target, entry.mount_fd, "", 0) for entry in binds] + [
-        (entry["target"], -1, entry["options"], flags if entry["exec"] else flags | MS_NOEXEC) for entry in tmpfs
-    ]
-    for target, mount_fd, options, flags in sorted(wanted, key=lambda entry: entry[0].count("/")):
-        path = resolve_inside(target, directory=mount_fd < 0 or _is_directory(mount_fd))
-        if path in ("/", "/proc") or path.startswith("/proc/"):
-            raise steps.LaunchError(f"attach: cannot mount over {path} (wanted at {target}), choose another place", step="attach")
-        if mount_fd < 0:
-            mount("tmpfs", path, "tmpfs", flags, options)
-        else:
-            _attach(AttachedMount(mount_fd, path))
+    """Outer ones first, so that none covers another."""
+    wanted = [*binds, *(AttachedMount(_new_tmpfs(entry), entry["target"]) for entry in tmpfs)]
+    for entry in sorted(wanted, key=lambda entry: entry.target.count("/")):
+        path = resolve_inside(entry.target, directory=_is_directory(entry.mount_fd))
+        _refuse_place(path, entry.target)
+        _attach(AttachedMount(entry.mount_fd, path), asked=entry.target)
+
+
+def _new_tmpfs(spec: TmpfsSpec) -> int:
+    flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (0 if spec["exec"] else MOUNT_ATTR_NOEXEC)
+    flags |= MOUNT_ATTR_RDONLY if spec.get("readonly", False) else 0
+    return new_mount("tmpfs", flags, **dict(option.split("=", 1) for option in spec["options"].split(",") if option))
 
 
 def _attach_in_own(entry: AttachedMount) -> None:
@@ -152,11 +185,16 @@ def _attach_in_own(entry: AttachedMount) -> None:
     os.close(entry.mount_fd)
 
 
-def _attach(entry: AttachedMount) -> None:
-    """Attach at a path that is made when missing, without following any link."""
+def _attach(entry: AttachedMount, *, asked: str = "") -> None:
+    """Attach at a path that is made when missing, without following any link.
+
+    What a user ``asked`` for is looked at again when it is open: another container may change links in a volume they share.
+    """
     path = resolve_inside(entry.target, directory=_is_directory(entry.mount_fd))
     target_fd = openat2(AT_FDCWD, path, os.O_PATH, resolve=RESOLVE_NO_SYMLINKS)
     try:
+        if asked:
+            _refuse_place(os.readlink(f"/proc/self/fd/{target_fd}"), asked)
         move_mount(entry.mount_fd, target_fd)
     except OSError as error:
         raise OSError(error.errno, error.strerror, entry.target) from None

@@ -12,8 +12,7 @@ from engine.core.launch import LaunchSpec
 from engine.linux.files import close_all_but
 from engine.linux.identity import become
 from engine.linux.namespaces import CLONE_NEWCGROUP, unshare
-from engine.linux.oom import set_oom_score_adj
-from engine.linux.prctl import PR_SET_DUMPABLE, join_new_session_keyring, prctl
+from engine.linux.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, join_new_session_keyring, prctl
 from engine.linux.route_socket import loopback_up, send_messages
 from engine.linux.uts import set_names
 from engine.runtime import control_groups, filesystem, reaper, steps
@@ -32,7 +31,7 @@ class ChildEnd(NamedTuple):
     prepared: filesystem.Prepared
     tasks: list[int]
     streams: ChildStreams
-    program: bytes
+    programs: list[bytes]
     go_fd: int
     errors_fd: int
 
@@ -61,20 +60,22 @@ def run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
 def _run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
     steps.reach("join")
     control_groups.join(end.tasks)
-    set_oom_score_adj(spec["process"]["oom_score_adj"])
-    unshare(CLONE_NEWCGROUP)
+    of_host = spec["namespaces"]["host"] if "namespaces" in spec else []
+    if "cgroup" not in of_host:
+        unshare(CLONE_NEWCGROUP)
     join_new_session_keyring()  # before the ids change: keys count against the host's root, who has no narrow quota
     _read_exactly(end.go_fd, len(SETTLED))
     become(0, 0, [])
     filesystem.build(spec, end.prepared, terminal_fd=end.streams.stdout if end.streams.terminal else -1)
     messages = _wait_for_go(end.go_fd)
     steps.reach("network")
-    set_names(spec["hostname"], spec["domainname"])
+    if "uts" not in of_host:
+        set_names(spec["hostname"], spec["domainname"])
     send_messages([loopback_up(), *messages])
     filesystem.finish(spec)
     if spec["init"]:
-        _split_off_reaper(end.program)
-    run_command(spec["process"], end.streams, program=end.program, errors_fd=end.errors_fd, make_directory=True)
+        _split_off_reaper(end.programs)
+    run_command(spec["process"], end.streams, programs=end.programs, errors_fd=end.errors_fd, make_directory=True)
 
 
 def _wait_for_go(go_fd: int) -> list[bytes]:
@@ -105,8 +106,10 @@ def _split(data: bytes) -> list[bytes]:
     return messages
 
 
-def _split_off_reaper(program: bytes) -> None:
-    """PID 1 stays here as reaper; the user's command goes on as its child."""
+def _split_off_reaper(programs: list[bytes]) -> None:
+    """This process stays as reaper; the user's command goes on as its child."""
+    if os.getpid() != 1:  # in a shared process id namespace another process would get the orphans
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
     child = os.fork()
     if child:
-        reaper.supervise(child, program=program)
+        reaper.supervise(child, programs=programs)

@@ -17,11 +17,11 @@ from engine.linux.seccomp import load_filter
 _KEPT_CAPABILITIES = numbers(["CAP_KILL"])  # the child may run as any user
 
 
-def supervise(child: int, *, program: bytes) -> NoReturn:
+def supervise(child: int, *, programs: list[bytes]) -> NoReturn:
     """Serve until ``child`` ends, then exit as it did. Never returns."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     set_title("init")
-    _keep_little(program)
+    _keep_little(programs)
     while True:
         number = signal.sigwait(signal.valid_signals())
         if number == signal.SIGCHLD:
@@ -30,7 +30,7 @@ def supervise(child: int, *, program: bytes) -> NoReturn:
             _pass_on(child, number)
 
 
-def _keep_little(program: bytes) -> None:
+def _keep_little(programs: list[bytes]) -> None:
     """No stream, since the child's reader waits for the last one to close it; no right but to signal."""
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for number in (0, 1, 2):
@@ -38,7 +38,7 @@ def _keep_little(program: bytes) -> None:
     close_all_but([0, 1, 2])
     drop_bounding(_KEPT_CAPABILITIES)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    if program:
+    for program in programs[:1]:  # the engine's own; this is no process of the user's, whose filter may forbid what it does
         load_filter(program)
     set_capabilities(_KEPT_CAPABILITIES)
 

@@ -3,14 +3,18 @@
 Id maps, bind sources, devpts, the view of the cgroups; the overlay has its own file. Nothing here has a path on the host.
 """
 
+import errno
 import os
 import signal
+import stat
 from typing import NamedTuple
 
-from engine.core.launch import BindSpec, CgroupSpec, IdMapping
+from engine.core.launch import BindSpec, CgroupSpec, DeviceSpec, IdMapping
 from engine.linux.bpf import load_device_program
+from engine.linux.files import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV, openat2
 from engine.linux.fscontext import new_mount
 from engine.linux.mount import (
+    AT_FDCWD,
     MOUNT_ATTR_IDMAP,
     MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NOEXEC,
@@ -23,9 +27,11 @@ from engine.linux.namespaces import CLONE_NEWUSER, clone3, open_namespace, write
 from engine.runtime.control_groups import MOUNT_POINT
 from engine.runtime.descriptors import Descriptors
 from engine.runtime.device_rules import device_program
+from engine.runtime.waiting_room import waiting_room
 
 _TTY_GROUP = 5  # of every distribution; devpts gives new terminals to it
 _CACHED_MAPS = 128
+_MOST_TERMINALS = 256  # of one container; the host has 4096 by default, and keeps 1024 of them for itself
 
 
 class AttachedMount(NamedTuple):
@@ -42,6 +48,7 @@ class MountCache:
     """
 
     def __init__(self) -> None:
+        waiting_room()  # takes a moment, which no container should wait for
         self._device_program = -1
         self._userns: dict[tuple[tuple[int, int, int], ...], int] = {}
 
@@ -92,18 +99,48 @@ def open_mapped(path: str, *, userns_fd: int) -> int:
 def open_bind(spec: BindSpec, *, userns_fd: int) -> AttachedMount:
     """The source of a bind mount, detached from the host."""
     attributes = MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if spec["readonly"] else 0)
-    if spec["idmapped"]:
-        mount_fd = _open_detached(spec["source"], attributes | MOUNT_ATTR_IDMAP, userns_fd=userns_fd)
+    if not spec["idmapped"]:
+        return AttachedMount(_open_detached(spec["source"], attributes, recursive=True), spec["target"])
+    attributes |= MOUNT_ATTR_IDMAP
+    if subpath := spec.get("subpath", ""):
+        mount_fd = _open_beneath(spec["source"], subpath, attributes, userns_fd=userns_fd)
     else:
-        mount_fd = _open_detached(spec["source"], attributes, recursive=True)
+        mount_fd = _open_source(spec["source"], attributes, userns_fd=userns_fd, recursive=spec.get("recursive", False))
     return AttachedMount(mount_fd, spec["target"])
+
+
+def _open_source(path: str, attributes: int, *, userns_fd: int, recursive: bool) -> int:
+    """With the mounts below it where all of them can be id-mapped; such as /proc cannot, and then the source comes alone."""
+    if recursive:
+        try:
+            return _open_detached(path, attributes, userns_fd=userns_fd, recursive=True)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EPERM):
+                raise
+    return _open_detached(path, attributes, userns_fd=userns_fd)
+
+
+def _open_beneath(path: str, subpath: str, attributes: int, *, userns_fd: int) -> int:
+    """A part of a volume. Containers may change links on the way at any time: the kernel walks, and never out of the volume."""
+    volume_fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        part_fd = openat2(volume_fd, subpath, os.O_PATH, resolve=RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror} (subpath of a volume)", subpath) from None
+    finally:
+        os.close(volume_fd)
+    try:
+        return _open_detached("", attributes, userns_fd=userns_fd, directory_fd=part_fd)
+    finally:
+        os.close(part_fd)
 
 
 def mount_devpts(ids: list[IdMapping]) -> int:
     """A new devpts instance that belongs to the container's root; made here so that the first terminal can be opened at once."""
     group = host_id(ids, _TTY_GROUP)
     options = {"mode": "620", "ptmxmode": "666"} | ({"gid": str(group)} if group >= 0 else {})
-    mount_fd = new_mount("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, **options)
+    with waiting_room():  # an instance made where the host's own is made may take from what is kept for the host
+        mount_fd = new_mount("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, max=str(_MOST_TERMINALS), **options)
     root = host_id(ids, 0)
     with Descriptors() as opened:
         opened.add(mount_fd)
@@ -113,9 +150,28 @@ def mount_devpts(ids: list[IdMapping]) -> int:
     return mount_fd
 
 
-def open_cgroup_view(spec: CgroupSpec, opened: Descriptors) -> list[AttachedMount]:
-    """The container's own cgroups, read-only, under the names their hierarchies have on the host."""
-    attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+def mount_devices(devices: list[DeviceSpec], ids: list[IdMapping]) -> int:
+    """A small file system with the nodes, named by their place in the list, which belong to the container's root.
+
+    Nodes of the host's own tree could not be opened by it: their owner is the host's root, and devtmpfs takes no id map.
+    """
+    mount_fd = new_mount("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, mode="755", size="64k", nr_inodes=str(len(devices) + 1))
+    root = host_id(ids, 0)
+    with Descriptors() as opened:
+        opened.add(mount_fd)
+        for index, node in enumerate(devices):
+            path = f"/proc/self/fd/{mount_fd}/{index}"
+            kind = stat.S_IFBLK if node["kind"] == "b" else stat.S_IFCHR
+            os.mknod(path, kind | 0o600, os.makedev(node["major"], node["minor"]))
+            os.chmod(path, node["mode"])
+            os.chown(path, root, root)
+        opened.let_go()
+    return mount_fd
+
+
+def open_cgroup_view(spec: CgroupSpec, opened: Descriptors, *, writable: bool) -> list[AttachedMount]:
+    """The container's own cgroups under the names their hierarchies have on the host."""
+    attributes = (0 if writable else MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
     view = []
     for directory in spec["join"]:
         if directory.startswith(f"{MOUNT_POINT}/"):
@@ -125,8 +181,10 @@ def open_cgroup_view(spec: CgroupSpec, opened: Descriptors) -> list[AttachedMoun
     return view
 
 
-def _open_detached(path: str, attributes: int, *, userns_fd: int = 0, recursive: bool = False) -> int:
-    mount_fd = open_tree(path, recursive=recursive)
+def _open_detached(
+    path: str, attributes: int, *, userns_fd: int = 0, recursive: bool = False, directory_fd: int = AT_FDCWD
+) -> int:
+    mount_fd = open_tree(path, recursive=recursive, directory_fd=directory_fd)
     try:
         mount_setattr(mount_fd, attributes=attributes, private=True, userns_fd=userns_fd, recursive=recursive)
     except OSError as error:

@@ -9,11 +9,11 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from engine.errors import InvalidParameter
 from engine.runtime.seccomp_compiler import compile_profile
-from engine.runtime.seccomp_profile import default_profile, parse_profile
+from engine.runtime.seccomp_document import parse_document
+from engine.runtime.seccomp_profile import default_profile
 
-_FORMAT = 1  # raise it when the same profile compiles to something else
+_FORMAT = 2  # raise it when the same profile compiles to something else
 
 
 class SeccompCache:
@@ -27,7 +27,7 @@ class SeccompCache:
 
         Raises InvalidParameter for a bad document, Unavailable when the host has no libseccomp.
         """
-        profile = default_profile(capabilities) if document is None else parse_profile(_load(document), capabilities)
+        profile = default_profile(capabilities) if document is None else parse_document(document, capabilities)
         key = json.dumps([_FORMAT, platform.machine(), asdict(profile)], sort_keys=True)
         target = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.bpf"
         if not target.exists():
@@ -41,10 +41,3 @@ class SeccompCache:
             file.flush()
             os.fsync(file.fileno())
         Path(file.name).rename(target)
-
-
-def _load(document: str) -> object:
-    try:
-        return json.loads(document)
-    except ValueError as error:
-        raise InvalidParameter(f"invalid seccomp profile: {error}") from error

@@ -6,9 +6,9 @@ import struct
 import tempfile
 from typing import TYPE_CHECKING
 
-from engine.errors import Unavailable
+from engine.errors import InvalidParameter, Unavailable
 from engine.runtime.seccomp_calls import RECENT_NUMBERS
-from engine.runtime.seccomp_profile import Profile, Rule
+from engine.runtime.seccomp_profile import Action, Profile, Rule
 
 if TYPE_CHECKING:
     import pyseccomp
@@ -24,8 +24,16 @@ _JUMP_EQUAL = 0x15
 _JUMP_AT_LEAST = 0x35
 _RETURN = 0x06
 _NUMBER_OFFSET = 0  # in struct seccomp_data
-_RETURN_ALLOW = 0x7FFF0000
 _RETURN_ERRNO = 0x00050000
+_RETURNS = {
+    "ALLOW": 0x7FFF0000,
+    "ERRNO": _RETURN_ERRNO,
+    "KILL": 0x00000000,
+    "KILL_PROCESS": 0x80000000,
+    "TRAP": 0x00030000,
+    "LOG": 0x7FFC0000,
+}
+_MOST_INSTRUCTIONS = 4096  # BPF_MAXINSNS of the kernel
 
 
 def compile_profile(profile: Profile) -> bytes:
@@ -34,7 +42,7 @@ def compile_profile(profile: Profile) -> bytes:
         import pyseccomp
     except (ImportError, RuntimeError) as error:
         raise Unavailable("libseccomp is missing: install libseccomp2 or run the container with seccomp=unconfined") from error
-    seccomp_filter = pyseccomp.SyscallFilter(_action(pyseccomp, profile.default_errno))
+    seccomp_filter = pyseccomp.SyscallFilter(_action(pyseccomp, profile.default_effect))
     seccomp_filter.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, _BINARY_TREE)
     for architecture in {"x86_64": [pyseccomp.Arch.X86], "aarch64": [pyseccomp.Arch.ARM]}.get(platform.machine(), []):
         seccomp_filter.add_arch(architecture)
@@ -42,17 +50,24 @@ def compile_profile(profile: Profile) -> bytes:
     with tempfile.TemporaryFile() as file:
         seccomp_filter.export_bpf(file)
         file.seek(0)
-        return _prologue(unknown) + file.read()
+        program = _prologue(unknown, is_open=profile.default_effect[0] == "ALLOW") + file.read()
+    if len(program) > _MOST_INSTRUCTIONS * _INSTRUCTION.size:
+        count = len(program) // _INSTRUCTION.size
+        raise InvalidParameter(f"invalid seccomp profile: it takes {count} instructions, the kernel takes {_MOST_INSTRUCTIONS}")
+    return program
 
 
-def _action(library: "pyseccomp", number: int) -> int:
-    action: int = library.ERRNO(number) if number else library.ALLOW
+def _action(library: "pyseccomp", effect: tuple[Action, int]) -> int:
+    name, number = effect
+    action: int = library.ERRNO(number) if name == "ERRNO" else getattr(library, name)
     return action
 
 
-def _add_rule(library: "pyseccomp", seccomp_filter: "pyseccomp.SyscallFilter", rule: Rule, profile: Profile) -> list[str]:
-    """Add it for each call; answers the names that the library does not know and that are plainly allowed."""
-    if rule.errno == profile.default_errno:
+def _add_rule(
+    library: "pyseccomp", seccomp_filter: "pyseccomp.SyscallFilter", rule: Rule, profile: Profile
+) -> list[tuple[str, int]]:
+    """Add it for each call; answers names that the library does not know, with what the filter is to return for them."""
+    if rule.effect == profile.default_effect:
         return []
     unknown = []
     conditions = [
@@ -60,25 +75,30 @@ def _add_rule(library: "pyseccomp", seccomp_filter: "pyseccomp.SyscallFilter", r
     ]
     for name in rule.names:
         try:
-            seccomp_filter.add_rule(_action(library, rule.errno), name, *conditions)
+            seccomp_filter.add_rule(_action(library, rule.effect), name, *conditions)
         except (OSError, ValueError):
-            if rule.errno == 0 and not rule.conditions:
-                unknown.append(name)
+            if not rule.conditions:
+                unknown.append((name, _RETURNS[rule.effect[0]] | rule.effect[1]))
     return unknown
 
 
-def _prologue(names: list[str]) -> bytes:
-    """Instructions that come first: allow recent calls which the library had no name for, and answer ENOSYS to those after them.
+def _prologue(unknown: list[tuple[str, int]], *, is_open: bool) -> bytes:
+    """Instructions that come first: recent calls which the library had no name for, and ENOSYS to those after them.
 
-    A program that tries a new call falls back on ENOSYS, but takes EPERM for the last word.
+    A program that tries a new call falls back on ENOSYS, but takes EPERM for the last word. A profile that allows what it does
+    not name allows those too.
     """
-    allowed = sorted({RECENT_NUMBERS[name] for name in names if name in RECENT_NUMBERS})
+    answers = {RECENT_NUMBERS[name]: answer for name, answer in unknown if name in RECENT_NUMBERS}
     code = [_INSTRUCTION.pack(_LOAD, 0, 0, _NUMBER_OFFSET)]
-    for number in allowed:
-        code += [_INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, number), _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ALLOW)]
-    code += [
-        _INSTRUCTION.pack(_JUMP_AT_LEAST, 2, 0, _X32_BIT),
-        _INSTRUCTION.pack(_JUMP_AT_LEAST, 0, 1, _LAST_KNOWN + 1),
-        _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ERRNO | errno.ENOSYS),
-    ]
+    for number, answer in sorted(answers.items()):
+        code += [_INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, number), _INSTRUCTION.pack(_RETURN, 0, 0, answer)]
+    code += (
+        []
+        if is_open
+        else [
+            _INSTRUCTION.pack(_JUMP_AT_LEAST, 2, 0, _X32_BIT),
+            _INSTRUCTION.pack(_JUMP_AT_LEAST, 0, 1, _LAST_KNOWN + 1),
+            _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ERRNO | errno.ENOSYS),
+        ]
+    )
     return b"".join(code)

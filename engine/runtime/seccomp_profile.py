@@ -1,15 +1,15 @@
-"""System call filters as data: the engine's default for a set of capabilities, and profiles in Docker's JSON. Daemon only."""
+"""System call filters as data, and the engine's default for a set of capabilities. Daemon only."""
 
 import errno
 import platform
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from engine.errors import InvalidParameter
 from engine.runtime.seccomp_calls import ALLOWED, BY_ARCHITECTURE, BY_CAPABILITY
 
 Comparison = Literal["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"]
+Action = Literal["ALLOW", "ERRNO", "KILL", "KILL_PROCESS", "TRAP", "LOG"]
 
 # All namespace flags of clone(2): CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 _NEW_NAMESPACES = 0x7E020000
@@ -17,7 +17,6 @@ _AF_ALG = 38  # kernel crypto: a large attack surface
 _AF_VSOCK = 40  # reaches the hypervisor's side, past every network namespace
 # personality(2): Linux, Linux with 4 GB, and both with UNAME26; 0xffffffff asks what it is.
 _PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
-_DOCKER_ARCHITECTURES = {"x86_64": {"amd64", "x86", "x32"}, "aarch64": {"arm64", "arm"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +31,44 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What happens to these calls when all conditions hold: ``errno`` 0 allows them."""
+    """What happens to these calls when all conditions hold: ``errno`` 0 allows them, unless there is another ``action``."""
 
     names: tuple[str, ...]
     errno: int = 0
     conditions: tuple[Condition, ...] = ()
+    action: Action | None = None
+
+    @property
+    def effect(self) -> tuple[Action, int]:
+        """The action, and the number that goes with ERRNO."""
+        return _effect(self.action, self.errno)
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """``default_errno`` 0 allows what no rule names."""
+    """``default_errno`` 0 allows what no rule names, unless there is another ``default_action``."""
 
     default_errno: int
     rules: tuple[Rule, ...]
+    has_old_socket_gate: bool = True  # see default_profile
+    default_action: Action | None = None
+
+    @property
+    def default_effect(self) -> tuple[Action, int]:
+        """As that of a rule."""
+        return _effect(self.default_action, self.default_errno)
+
+
+def _effect(action: Action | None, number: int) -> tuple[Action, int]:
+    return action or ("ERRNO" if number else "ALLOW"), number
 
 
 def default_profile(capabilities: Collection[str], *, machine: str = platform.machine()) -> Profile:
-    """The engine's own filter for a container that has these capabilities."""
+    """The engine's own filter for a container that has these capabilities.
+
+    It has no socketcall(2) that makes a socket: there 32-bit programs give the family behind a pointer, where no filter can look.
+    Those who ask for it call socket(2) then, which has its own number since Linux 4.3.
+    """
     rules = [Rule((*ALLOWED, *BY_ARCHITECTURE.get(machine, ())))]
     rules += [Rule(("socket",), conditions=(Condition(0, "LT", _AF_ALG),))]
     rules += [Rule(("socket",), conditions=(Condition(0, "EQ", _AF_ALG + 1),))]
@@ -59,47 +79,4 @@ def default_profile(capabilities: Collection[str], *, machine: str = platform.ma
         rules.append(Rule(("clone",), conditions=(Condition(0, "MASKED_EQ", _NEW_NAMESPACES, 0),)))
         # Its flags are behind a pointer, where no filter can look; the C library takes clone instead on this answer.
         rules.append(Rule(("clone3",), errno=errno.ENOSYS))
-    return Profile(errno.EPERM, tuple(rules))
-
-
-def parse_profile(document: Any, capabilities: Collection[str], *, machine: str = platform.machine()) -> Profile:
-    """A profile in Docker's JSON form, as far as it applies to these capabilities. Raises InvalidParameter."""
-    try:
-        default = _parse_action(document["defaultAction"], document.get("defaultErrnoRet"))
-        entries = [entry for entry in document.get("syscalls") or () if _applies(entry, set(capabilities), machine)]
-        return Profile(default, tuple(_parse_rule(entry) for entry in entries))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InvalidParameter(f"invalid seccomp profile: {type(error).__name__} {error}") from error
-
-
-def _parse_rule(entry: Mapping[str, Any]) -> Rule:
-    names = tuple(entry.get("names") or (entry["name"],))
-    return Rule(
-        names, _parse_action(entry["action"], entry.get("errnoRet")), tuple(map(_parse_condition, entry.get("args") or ()))
-    )
-
-
-def _parse_action(action: str, errno_return: int | None) -> int:
-    if action == "SCMP_ACT_ALLOW":
-        return 0
-    if action == "SCMP_ACT_ERRNO":
-        return errno.EPERM if errno_return is None else int(errno_return)
-    raise InvalidParameter(f"invalid seccomp profile: action {action} is not supported, use SCMP_ACT_ALLOW or SCMP_ACT_ERRNO")
-
-
-def _parse_condition(argument: Mapping[str, Any]) -> Condition:
-    comparisons: dict[str, Comparison] = {f"SCMP_CMP_{name}": name for name in ("NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ")}
-    return Condition(
-        int(argument["index"]), comparisons[argument["op"]], int(argument["value"]), int(argument.get("valueTwo") or 0)
-    )
-
-
-def _applies(entry: Mapping[str, Any], capabilities: set[str], machine: str) -> bool:
-    """``includes`` must all hold, ``excludes`` must not; conditions on the kernel's version hold on every kernel we run on."""
-    includes, excludes = entry.get("includes") or {}, entry.get("excludes") or {}
-    ours = _DOCKER_ARCHITECTURES.get(machine, {machine})
-    if includes.get("arches") and not ours & set(includes["arches"]):
-        return False
-    if excludes.get("arches") and ours & set(excludes["arches"]):
-        return False
-    return set(includes.get("caps") or ()) <= capabilities and not set(excludes.get("caps") or ()) & capabilities
+    return Profile(errno.EPERM, tuple(rules), has_old_socket_gate=False)

@@ -36,6 +36,7 @@ _NLMSGERR_ATTR_MSG = 1
 _NLM_F_ACK_TLVS = 0x200
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _INDEX = struct.Struct("=i")
+_DESCRIPTOR = struct.Struct("=I")
 _INDEX_OFFSET = _HEADER.size + 4  # in struct ifinfomsg, behind family and device type
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
 
@@ -83,14 +84,13 @@ def veth_message(
     peer_name: str,
     peer_index: int,
     peer_mac: str,
-    netns_fd: int,
 ) -> bytes:
-    """Make a veth pair: this end up and on the bridge, the peer down and straight in ``netns_fd``.
+    """Make a veth pair: this end up and on the bridge, the peer down and straight in the namespace that ``into_namespace`` adds.
 
     The kernel takes an index for the peer only beside one for this end (veth_newlink). Moving a device later would cost an RCU
     grace period, and a peer that is to be up at once is refused with ENOTCONN.
     """
-    peer = [("IFLA_IFNAME", peer_name), ("IFLA_ADDRESS", peer_mac), ("IFLA_MTU", mtu), ("IFLA_NET_NS_FD", netns_fd)]
+    peer = [("IFLA_IFNAME", peer_name), ("IFLA_ADDRESS", peer_mac), ("IFLA_MTU", mtu), ("IFLA_NET_NS_FD", 0)]
     data = [("VETH_INFO_PEER", {"index": peer_index, "attrs": peer})]
     attributes = [
         ("IFLA_IFNAME", name),
@@ -100,6 +100,11 @@ def veth_message(
         ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": data})]}),
     ]
     return _encode(ifinfmsg, RTM_NEWLINK, _CREATE, {"index": index, "flags": _IFF_UP, "change": _IFF_UP}, attributes)
+
+
+def into_namespace(message: bytes, netns_fd: int) -> bytes:
+    """Name the network namespace of a veth message's peer, which is its last attribute's value."""
+    return message[: -_DESCRIPTOR.size] + _DESCRIPTOR.pack(netns_fd)
 
 
 def no_ipv6_address_message(index: int) -> bytes:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.core.tenants import Tenant
 from engine.errors import Unavailable
@@ -24,12 +25,19 @@ _IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _ATTEMPTS = 8
 
 
+class _Reservation(NamedTuple):
+    """An endpoint before its devices are there. ``veth``: what makes them; encoding it takes longer than the kernel does."""
+
+    endpoint: Endpoint
+    veth: bytes
+
+
 class Attachments:
     """Made where and when the engine starts; raises OSError when the host lacks what is needed."""
 
     def __init__(self, *, instance: str, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._reserved: dict[str, Endpoint] = {}
+        self._reserved: dict[str, _Reservation] = {}
         self._parting: set[IPv4Address] = set()  # given back, but the kernel may still be taking the veth down
         with ExitStack() as undo:
             self._devices = Devices(instance)
@@ -58,7 +66,8 @@ class Attachments:
             undo.callback(self._firewall.remove_lease, lease.address)
             # The guard's element first: the interface never speaks unguarded, nor is its first packet lost.
             self._firewall.add_lease(lease.address)
-            endpoint = self._reserved[container_id] = endpoint_of(network, lease, inner_messages(network, lease))
+            endpoint = endpoint_of(network, lease, inner_messages(network, lease))
+            self._reserved[container_id] = _Reservation(endpoint, self._devices.plan_veth(network, lease))
             undo.pop_all()
         return endpoint
 
@@ -68,7 +77,8 @@ class Attachments:
         Raises Unavailable when no subnet or address is free, and OSError.
         """
         reserve = partial(self.reserve, container_id=container_id, tenant=tenant, hostname=hostname, aliases=aliases)
-        endpoint = self._reserved.get(container_id) or reserve()
+        found = self._reserved.get(container_id)
+        endpoint = found.endpoint if found is not None else reserve()
         for _ in range(_ATTEMPTS):
             try:
                 self._plug(container_id, netns_fd)
@@ -90,10 +100,9 @@ class Attachments:
 
     def _plug(self, container_id: str, netns_fd: int) -> None:
         """Make the veth of what is reserved; that ends the reservation."""
-        del self._reserved[container_id]
-        lease = self.ledger.leases[container_id]
+        veth = self._reserved.pop(container_id).veth
         try:
-            self._devices.add_veth(self.ledger.networks[lease.network_id], lease, netns_fd)
+            self._devices.add_veth(veth, self.ledger.leases[container_id], netns_fd)
         except OSError:
             self.detach(container_id)
             raise

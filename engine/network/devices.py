@@ -61,22 +61,23 @@ class Devices:
         self._configured.discard(name)
         self._delete(name)
 
-    def add_veth(self, network: Network, lease: Lease, netns_fd: int) -> None:
+    def plan_veth(self, network: Network, lease: Lease) -> bytes:
+        """Return what makes the container's veth pair, once its network namespace is there."""
+        return netlink.veth_message(
+            veth_name(self._instance, lease.address),
+            index=device_index(lease.address),
+            bridge_index=device_index(network.subnet.network_address),
+            mtu=self._mtu,
+            group=self._group,
+            peer_name=CONTAINER_INTERFACE,
+            peer_index=CONTAINER_INTERFACE_INDEX,
+            peer_mac=lease.mac,
+        )
+
+    def add_veth(self, planned: bytes, lease: Lease, netns_fd: int) -> None:
         """Make the container's veth pair. Raises FileExistsError when the name or the number is taken, and OSError."""
         index = device_index(lease.address)
-        self._netlink.request(
-            netlink.veth_message(
-                veth_name(self._instance, lease.address),
-                index=index,
-                bridge_index=device_index(network.subnet.network_address),
-                mtu=self._mtu,
-                group=self._group,
-                peer_name=CONTAINER_INTERFACE,
-                peer_index=CONTAINER_INTERFACE_INDEX,
-                peer_mac=lease.mac,
-                netns_fd=netns_fd,
-            )
-        )
+        self._netlink.request(netlink.into_namespace(planned, netns_fd))
         # Apart from the first: the kernel goes on after a refusal, and the number would then be another program's device.
         self._netlink.request(*_ipv6_off(index))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from engine.runtime import log_format
-from engine.runtime.log_format import CONTINUES_LINE, HEADER, OVERHEAD_BYTES, TRAILER
+from engine.runtime.log_format import CONTINUES_LINE, HEADER, MAX_PAYLOAD_BYTES, OVERHEAD_BYTES, TRAILER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class LogWriter:
         self._keep_segments = spec["keep_segments"]
         self._fd = -1
         self._size = 0
+        self._kept: list[int] | None = None  # positions of the segments, once they had to be looked up
         self._within_line = {log_format.STDOUT: False, log_format.STDERR: False}
         if state is None:
             self._open_last()
@@ -52,18 +53,28 @@ class LogWriter:
         self.dropped_bytes = state["dropped_bytes"]
         self._within_line.update(dict.fromkeys(state["within_line"], True))
 
+    @property
+    def frame_bytes(self) -> int:
+        """The longest payload that one segment holds."""
+        if self._segment_bytes <= 0:
+            return MAX_PAYLOAD_BYTES
+        return max(1, min(MAX_PAYLOAD_BYTES, self._segment_bytes - OVERHEAD_BYTES))
+
     def write(self, stream: int, data: memoryview, time_ns: int) -> None:
-        """Append one frame of at most MAX_PAYLOAD_BYTES."""
+        """Append one frame of at most ``frame_bytes``, to a new segment where the present one would grow too long."""
         flags = CONTINUES_LINE if self._within_line[stream] else 0
         self._within_line[stream] = data[-1] != _LINE_FEED
         try:
-            if self._fd < 0 or 0 < self._segment_bytes <= self._size:
+            if self._fd < 0 or self._is_too_long(OVERHEAD_BYTES + len(data)):
                 self._open_next()
             self._append(
                 [HEADER.pack(time_ns, len(data), stream | flags), data, TRAILER.pack(len(data))], OVERHEAD_BYTES + len(data)
             )
         except OSError:
             self.dropped_bytes += len(data)
+
+    def _is_too_long(self, length: int) -> bool:
+        return 0 < self._segment_bytes < self._size + length and self._size > 0
 
     def resume_line(self) -> None:
         """Go on within the line at which the former writer stopped, rather than at a new one."""
@@ -111,5 +122,17 @@ class LogWriter:
         self.close()
         self._fd, self._size = fd, 0
         if self._keep_segments > 0:
-            for position in log_format.segment_positions(self._directory)[: -self._keep_segments]:
-                os.unlink(log_format.segment_path(self._directory, position))
+            self._prune()
+
+    def _prune(self) -> None:
+        """Delete the oldest segments, after the new one is there: followers of a log without any think that it was removed."""
+        if self._kept is None:
+            self._kept = log_format.segment_positions(self._directory)
+        else:
+            self._kept.append(self.position)
+        while len(self._kept) > self._keep_segments:
+            path = log_format.segment_path(self._directory, self._kept.pop(0))
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                continue

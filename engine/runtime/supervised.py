@@ -177,8 +177,9 @@ class Supervised:
         return {name: fd for name, fd in self.fds.items() if name not in closed}
 
     def _may_read(self) -> int:
-        position = self.log.position if self.log is not None else 0
-        return allowance(self.facts["flow_bytes"], self.facts["acknowledged"], position)
+        if self.log is None:
+            return allowance(self.facts["flow_bytes"], self.facts["acknowledged"], 0)
+        return min(self.log.frame_bytes, allowance(self.facts["flow_bytes"], self.facts["acknowledged"], self.log.position))
 
 
 def identify(pid: int, pidfd: int) -> str:

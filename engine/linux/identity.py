@@ -21,3 +21,8 @@ def set_file_ids(uid: int, gid: int) -> None:
     libc.setfsuid(uid)
     if libc.setfsgid(gid) & _ID_BITS != gid or libc.setfsuid(uid) & _ID_BITS != uid:
         raise PermissionError(errno.EPERM, f"cannot take the file access ids {uid}:{gid}")
+
+
+def set_effective_user(uid: int) -> None:
+    """The user id that rights are checked with and that owns what is made; the real and the saved one stay. Raises OSError."""
+    os.setresuid(-1, uid, -1)

@@ -1,9 +1,12 @@
-"""How eagerly the kernel picks the calling process when memory runs out (proc_pid_oom_score_adj(5))."""
+"""How eagerly the kernel picks a process when memory runs out (proc_pid_oom_score_adj(5))."""
 
 import contextlib
 
 
-def set_oom_score_adj(value: int) -> None:
-    """Set the adjustment, -1000 to 1000. Without CAP_SYS_RESOURCE a value below the present one stays as it is."""
-    with contextlib.suppress(PermissionError), open("/proc/self/oom_score_adj", "w") as file:
+def set_oom_score_adj(value: int, *, pid: int = 0) -> None:
+    """Set the adjustment, -1000 to 1000, of a process, by default the caller. Without CAP_SYS_RESOURCE none below the present one.
+
+    A caller with that right also sets how low the process may go by itself later, which its children inherit.
+    """
+    with contextlib.suppress(PermissionError), open(f"/proc/{pid or 'self'}/oom_score_adj", "w") as file:
         file.write(str(value))

@@ -16,10 +16,13 @@ def tee(source: int, target: int, length: int) -> int:
     return call("tee", source, target, length, _SPLICE_F_NONBLOCK, subject="tee")
 
 
-def move(source: int, target: int, length: int) -> None:
-    """Move ``length`` bytes, which are there, out of a pipe without copying them."""
-    while length > 0:
-        length -= os.splice(source, target, length)
+def move(source: int, target: int, length: int) -> int:
+    """Move up to ``length`` bytes out of a pipe without copying them; answers how many were there, which may be fewer."""
+    moved = 0
+    with contextlib.suppress(BlockingIOError):
+        while moved < length and (count := os.splice(source, target, length - moved, flags=_SPLICE_F_NONBLOCK)):
+            moved += count
+    return moved
 
 
 def grow(fd: int, size_bytes: int) -> None:

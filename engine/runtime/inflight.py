@@ -45,10 +45,10 @@ class Inflight:
         self._memory[0] = 1
 
     def take(self, fd: int, length: int) -> None:
-        """The frame is written: take its bytes out of the pipe."""
-        pipe.move(fd, self._sink, length)
+        """The frame is written: take its bytes out of the pipe. A container can have read some of them back out of it."""
+        moved = pipe.move(fd, self._sink, length)
         self._memory[0] = 0
-        pipe.move(self._drain, self._null, length)
+        pipe.move(self._drain, self._null, moved)
 
 
 def _open() -> dict[str, int]:

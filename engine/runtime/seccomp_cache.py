@@ -13,7 +13,7 @@ from engine.runtime.seccomp_compiler import compile_profile
 from engine.runtime.seccomp_document import parse_document
 from engine.runtime.seccomp_profile import default_profile
 
-_FORMAT = 2  # raise it when the same profile compiles to something else
+_FORMAT = 3  # raise it when the same profile compiles to something else
 
 
 class SeccompCache:

@@ -24,6 +24,11 @@ _JUMP_EQUAL = 0x15
 _JUMP_AT_LEAST = 0x35
 _RETURN = 0x06
 _NUMBER_OFFSET = 0  # in struct seccomp_data
+_ARCHITECTURE_OFFSET = 4
+_ARGUMENT_OFFSET = 16  # the first one's lower half, all that a 32-bit program has
+_ARCHITECTURE_I386 = 0x40000003  # AUDIT_ARCH_I386
+_SOCKETCALL_I386 = 102
+_SYS_SOCKET = 1  # of socketcall(2)
 _RETURN_ERRNO = 0x00050000
 _RETURNS = {
     "ALLOW": 0x7FFF0000,
@@ -50,7 +55,8 @@ def compile_profile(profile: Profile) -> bytes:
     with tempfile.TemporaryFile() as file:
         seccomp_filter.export_bpf(file)
         file.seek(0)
-        program = _prologue(unknown, is_open=profile.default_effect[0] == "ALLOW") + file.read()
+        gate = b"" if profile.has_old_socket_gate else _no_old_socket_gate()
+        program = _prologue(unknown, is_open=profile.default_effect[0] == "ALLOW") + gate + file.read()
     if len(program) > _MOST_INSTRUCTIONS * _INSTRUCTION.size:
         count = len(program) // _INSTRUCTION.size
         raise InvalidParameter(f"invalid seccomp profile: it takes {count} instructions, the kernel takes {_MOST_INSTRUCTIONS}")
@@ -101,4 +107,21 @@ def _prologue(unknown: list[tuple[str, int]], *, is_open: bool) -> bytes:
             _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ERRNO | errno.ENOSYS),
         ]
     )
+    return b"".join(code)
+
+
+def _no_old_socket_gate() -> bytes:
+    """Instructions that answer ENOSYS to an i386 program's socketcall that would make a socket.
+
+    By hand, as libseccomp takes a rule for socket(2) to mean this gate as well, and drops the conditions there.
+    """
+    code = [
+        _INSTRUCTION.pack(_LOAD, 0, 0, _ARCHITECTURE_OFFSET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 5, _ARCHITECTURE_I386),
+        _INSTRUCTION.pack(_LOAD, 0, 0, _NUMBER_OFFSET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 3, _SOCKETCALL_I386),
+        _INSTRUCTION.pack(_LOAD, 0, 0, _ARGUMENT_OFFSET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, _SYS_SOCKET),
+        _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ERRNO | errno.ENOSYS),
+    ]
     return b"".join(code)

@@ -50,8 +50,8 @@ class Profile:
 
     default_errno: int
     rules: tuple[Rule, ...]
-    has_old_socket_gate: bool = True  # see default_profile
     default_action: Action | None = None
+    has_old_socket_gate: bool = True  # see default_profile
 
     @property
     def default_effect(self) -> tuple[Action, int]:

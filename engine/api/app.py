@@ -5,7 +5,7 @@ Owns the table of routes. A route that the engine leaves out says so with 501; a
 
 from aiohttp import web
 
-from engine.api import container_streams, containers, execs, images, networks, stats, system, top
+from engine.api import container_streams, containers, dial, execs, images, networks, stats, system, top
 from engine.api.context import ENGINE
 from engine.api.decode import MAX_BODY_BYTES
 from engine.api.finishing import to_the_end
@@ -49,6 +49,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{_CONTAINER}/resize", containers.resize),
     ("POST", f"{_CONTAINER}/wait", container_streams.wait),
     ("POST", f"{_CONTAINER}/attach", container_streams.attach),
+    ("POST", f"{_CONTAINER}/dial", dial.dial),
     ("GET", f"{_CONTAINER}/logs", container_streams.logs),
     ("GET", f"{_CONTAINER}/stats", stats.stats),
     ("GET", f"{_CONTAINER}/top", top.top),

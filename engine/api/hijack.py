@@ -48,6 +48,11 @@ class ClientStream:
         self._writer.write(data)
         await self._writer.drain()
 
+    def half_close(self) -> None:
+        """Tell the client that nothing more comes, while it may still send."""
+        if self._writer.can_write_eof() and not self._writer.transport.is_closing():
+            self._writer.write_eof()
+
     async def gone(self) -> None:
         """Wait until the client has hung up in both directions."""
         if not self._writer.transport.is_closing():

@@ -14,7 +14,7 @@ from aiohttp.web_server import Server
 
 # The request line of a route that takes over its connection.
 _HIJACK = re.compile(
-    rb"POST (?:/v\d+\.\d+)?/(?:containers/[^/ ?]+/attach|exec/[^/ ?]+/(?:start|attach))(?:\?[^ ]*)? HTTP/1\.[01]\r\n"
+    rb"POST (?:/v\d+\.\d+)?/(?:containers/[^/ ?]+/(?:attach|dial)|exec/[^/ ?]+/(?:start|attach))(?:\?[^ ]*)? HTTP/1\.[01]\r\n"
 )
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)

@@ -17,7 +17,7 @@ class Streams(set["asyncio.Task[object]"]):
 
 
 STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
-_PATH = re.compile(r"(?:/v[^/]*)?/(?:events|containers/[^/]+/(?:attach|attach/ws|logs|stats|wait)|exec/[^/]+/(?:start|attach))")
+_PATH = re.compile(r"(?:/v[^/]*)?/(?:events|containers/[^/]+/(?:attach|attach/ws|dial|logs|stats|wait)|exec/[^/]+/(?:start|attach))")
 _FAREWELL_SECONDS = 0.2
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engine.core.files import FilesSpec
 from engine.core.launch import CgroupSpec, ExecSpec, LaunchSpec, LogSpec
 from engine.errors import Conflict, EngineError, NotFound, Unavailable
 from engine.linux import prctl, rlimit
@@ -110,6 +111,14 @@ class Supervisor:
         """Run a further process in a container. Raises NotFound, CommandNotRunnable or Fault, with nothing left behind."""
         return await self._launch("exec", spec["exec_id"], {"spec": spec})
 
+    async def files(self, spec: FilesSpec, *, data_fd: int, report_fd: int) -> int:
+        """Start a worker on a container's files, which gets its ends of two pipes; answers its pidfd, the caller's to close.
+
+        Raises NotFound when the container does not run any more, Fault, Unavailable.
+        """
+        _, fds = await self._lifeline.request("files", {"spec": spec}, {"data": data_fd, "report": report_fd})
+        return fds["pidfd"]
+
     async def forget(self, process_id: str) -> None:
         """Give up an ended process, after its exit is recorded. Its log stays. Raises Conflict while it runs."""
         process = self.processes.get(process_id)
@@ -126,6 +135,11 @@ class Supervisor:
         if process is not None and process.exit is None:
             process.facts["acknowledged"] = position
             await self._tell("flow", {"id": exec_id, "position": position})
+
+    async def open_socket(self, container_id: str, family: str) -> int:
+        """Return a TCP socket ("ipv4", "ipv6") of a container's network namespace, not connected. Raises NotFound, Conflict, Fault."""
+        _, fds = await self._lifeline.request("socket", {"id": container_id, "family": family})
+        return fds["socket"]
 
     async def adopt_orphan(
         self,

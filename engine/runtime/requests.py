@@ -3,7 +3,7 @@
 Owns decoding and answers; the processes themselves are in ``custody``. Part of the supervisor: standard library and no typing
 at run time.
 
-Requests: hello recover adopt orphan sweep create start abort exec reaped forget flow close_stdin quit; upgrade is the
+Requests: hello recover adopt orphan sweep create start abort exec files socket reaped forget flow close_stdin quit; upgrade is the
 supervisor's own.
 Events: process started exit reap replaced.
 """
@@ -17,6 +17,7 @@ from engine.linux import pidfd as pidfds
 from engine.runtime import custody as custodies
 from engine.runtime import departure, launch
 from engine.runtime.code_version import code_version
+from engine.runtime.dialling import open_socket
 from engine.runtime.inflight import read_inflight
 from engine.runtime.steps import LaunchError, describe
 from engine.runtime.supervised import Supervised, identify
@@ -25,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.core.launch import CgroupSpec, LogSpec, ProcessSpec
     from engine.runtime.custody import Custody
+    from engine.runtime.files_workers import FilesWorkers
     from engine.runtime.inflight import Inflight, Written
     from engine.runtime.launch import Launched
     from engine.runtime.protocol import Body
@@ -46,11 +48,13 @@ class Refusal(Exception):
 class Requests:
     """``handle`` answers at once, or with None when the answer comes later or is not wanted."""
 
-    def __init__(self, custody: Custody, inflight: Inflight) -> None:
+    def __init__(self, custody: Custody, inflight: Inflight, files: FilesWorkers) -> None:
         self._custody = custody
+        self._files = files
         self._inflight = inflight
         self._mounts = launch.MountCache()
         self._written: Written | None = None
+        self._handed = -1
 
     def handle(self, body: Body, fds: dict[str, int]) -> Answer | None:
         """Raises Refusal; anything else it raises is a bug."""
@@ -147,6 +151,18 @@ class Requests:
         process.request, process.is_starting = body["n"], True
         self._custody.take(process)
 
+    def _op_files(self, body: Body, fds: dict[str, int]) -> Answer:
+        spec = body["spec"]
+        try:
+            pidfd = self._get(spec["container_id"]).pidfd if spec["view"] == "running" else -1
+            found = self._files.start(spec, container_pidfd=pidfd, cache=self._mounts, data=fds["data"], report=fds["report"])
+        except (LaunchError, OSError) as error:
+            raise _refusal(error) from error
+        finally:
+            for fd in fds.values():
+                os.close(fd)
+        return {}, {"pidfd": found}
+
     def _op_reaped(self, body: Body, _fds: dict[str, int]) -> None:
         process = self._custody.table.get(body["id"])
         if process is not None:
@@ -161,6 +177,22 @@ class Requests:
         process = self._custody.table.get(body["id"])
         if process is not None:
             process.acknowledge(body["position"])
+
+    def _op_socket(self, body: Body, _fds: dict[str, int]) -> Answer:
+        process = self._get(body["id"])
+        if process.has_ended or not process.has_started:
+            raise Refusal("Conflict", f"container {process.id} is not running")
+        try:
+            self._handed = open_socket(process.pidfd, body["family"])
+        except OSError as error:
+            raise _refusal(error) from error
+        return {}, {"socket": self._handed}
+
+    def on_answered(self) -> None:
+        """The daemon has its own duplicate of what was made for it alone; ours would keep a container's network alive."""
+        if self._handed >= 0:
+            os.close(self._handed)
+            self._handed = -1
 
     def _op_close_stdin(self, body: Body, _fds: dict[str, int]) -> None:
         process = self._custody.table.get(body["id"])

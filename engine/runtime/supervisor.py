@@ -16,6 +16,7 @@ from engine.linux.oom import set_oom_score_adj
 from engine.runtime import reactor as events
 from engine.runtime import steps, upgrade
 from engine.runtime.custody import Custody
+from engine.runtime.files_workers import FilesWorkers
 from engine.runtime.inflight import Inflight
 from engine.runtime.output import Copier
 from engine.runtime.peer import Peer
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _OPEN_FILES = 65536  # a container takes about six
 _UPGRADE_PAUSE_SECONDS = 0.01
+_FILES_PATIENCE_MS = 1000
 _OOM_SCORE = -900  # all containers hang on this process; each of them gets a score of its own
 
 
@@ -39,7 +41,8 @@ class Supervisor:
         self._inflight = Inflight(state["inflight"] if state else None)
         copier = Copier(self._inflight)
         self._custody = Custody(reactor=self._reactor, copier=copier, send=self._send)
-        self._requests = Requests(self._custody, self._inflight)
+        self._files = FilesWorkers(self._reactor)
+        self._requests = Requests(self._custody, self._inflight, self._files)
         self._peer: Peer | None = None
         self._listener = listener
         listener.setblocking(False)
@@ -69,6 +72,7 @@ class Supervisor:
     def _on_daemon_gone(self) -> None:
         """Containers go on. What only that daemon could have finished is undone, and no reader holds anything up."""
         self._peer = None
+        self._files.end_all()
         self._custody.on_daemon_gone()
 
     def _send(self, body: Body, fds: dict[str, int]) -> None:
@@ -90,6 +94,7 @@ class Supervisor:
             raise
         if number is not None and answer is not None:
             self._send({"re": number, **answer[0]}, answer[1])
+            self._requests.on_answered()
             if answer[0].get("quits"):
                 self._reactor.stop()
 
@@ -100,6 +105,7 @@ class Supervisor:
         if peer.is_behind:
             self._reactor.later(_UPGRADE_PAUSE_SECONDS, lambda: self._upgrade(peer, body))
             return
+        self._files.end_all(patience_ms=_FILES_PATIENCE_MS)  # whoever waits for one is told, and may ask again
         state, fds = self._custody.state()
         inflight = self._inflight.all_fds()
         state |= {"number": body["n"], "peer": peer.fd, "inflight": inflight}

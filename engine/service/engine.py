@@ -19,6 +19,7 @@ from engine.runtime.log_reader import LogReader
 from engine.runtime.process import Process
 from engine.runtime.seccomp_cache import SeccompCache
 from engine.service.containers import ContainerStore
+from engine.service.dials import Dials
 from engine.service.events import EventBus
 from engine.service.execs import ExecStore
 from engine.service.health_monitors import HealthMonitors
@@ -71,6 +72,7 @@ class Engine:
     events: EventBus = field(default_factory=EventBus)
     milestones: Milestones = field(default_factory=Milestones)
     readers: Readers = field(default_factory=Readers)
+    dials: Dials = field(default_factory=Dials)
     health: HealthMonitors = field(default_factory=HealthMonitors)
     restarts: RestartTimers = field(default_factory=RestartTimers)
     watches: Watches = field(default_factory=Watches)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.requires_root
 LINES = 60
 COUNT = f"i=0; while [ $i -lt {LINES} ]; do echo line $i; i=$((i+1)); sleep 0.03; done; exit 9"
 COUNTED = b"".join(b"line %d\n" % number for number in range(LINES))
-ROUNDS = 4
+ROUNDS = 3
 LONGEST_DELAY_SECONDS = 0.02
 LOST = 255  # shown where nobody could learn a code
 
@@ -143,7 +143,7 @@ def test_the_first_process_of_a_container_is_killed_while_both_are_away(engine: 
 
 
 def _start(engine: EngineDaemon) -> tuple[str, str, str]:
-    return engine.create("sh", "-c", "sleep 1; exit 5"), "POST", "start"
+    return engine.create("sh", "-c", "sleep 0.3; exit 5"), "POST", "start"
 
 
 def _remove(engine: EngineDaemon) -> tuple[str, str, str]:

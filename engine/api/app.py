@@ -5,7 +5,7 @@ Owns the table of routes. A route that the engine leaves out says so with 501; a
 
 from aiohttp import web
 
-from engine.api import container_streams, containers, dial, execs, images, networks, stats, system, top
+from engine.api import container_streams, containers, dial, execs, images, networks, stats, system, top, volumes
 from engine.api.context import ENGINE
 from engine.api.decode import MAX_BODY_BYTES
 from engine.api.finishing import to_the_end
@@ -61,8 +61,11 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/exec/{name}/json", execs.inspect),
     ("GET", "/networks", networks.listing),
     ("GET", "/networks/{name}", networks.inspect),
-    ("GET", "/volumes", networks.volumes),
-    ("GET", "/volumes/{name}", networks.inspect_volume),
+    ("GET", "/volumes", volumes.listing),
+    ("POST", "/volumes/create", volumes.create),
+    ("POST", "/volumes/prune", volumes.prune),
+    ("GET", "/volumes/{name}", volumes.inspect),
+    ("DELETE", "/volumes/{name}", volumes.remove),
     ("GET", "/plugins/{name}/json", system.inspect_plugin),
 ]
 
@@ -81,11 +84,11 @@ LEFT_OUT: list[tuple[str, str]] = [
         ("POST", path)
         for path in ("/networks/create", "/networks/prune", "/networks/{name}/connect", "/networks/{name}/disconnect")
     ),
-    *(("POST", path) for path in ("/volumes/create", "/volumes/prune", f"{_IMAGE}/push")),
+    ("POST", f"{_IMAGE}/push"),
     *(("POST", f"{_CONTAINER}/{verb}") for verb in ("update",)),
     *(("GET", f"{_CONTAINER}/{verb}") for verb in ("changes", "export", "archive", "attach/ws")),
     *(("GET", path) for path in ("/images/search", "/images/get", f"{_IMAGE}/get")),
-    *(("DELETE", path) for path in ("/networks/{name}", "/volumes/{name}")),
+    ("DELETE", "/networks/{name}"),
     ("HEAD", f"{_CONTAINER}/archive"),
     ("PUT", f"{_CONTAINER}/archive"),
 ]
@@ -105,6 +108,9 @@ _CHANGES: frozenset[Handler] = frozenset(
         images.load,
         images.tag,
         images.remove,
+        volumes.create,
+        volumes.remove,
+        volumes.prune,
     }
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.api.health_json import health_config_json, health_state_json, health_suffix
 from engine.api.host_config_json import host_config_json
+from engine.api.mounts_json import mounts_json
 from engine.core.containers import ContainerRecord
 from engine.core.health import Health
 from engine.core.humantime import format_span
@@ -50,7 +51,7 @@ def inspect_json(found: Inspection) -> dict[str, Any]:
             if found.size_rw_bytes is None
             else {"SizeRw": found.size_rw_bytes, "SizeRootFs": found.size_rw_bytes + found.image_bytes}
         ),
-        "Mounts": _mounts(record),
+        "Mounts": mounts_json(record),
         "Config": _config(record),
         "NetworkSettings": {**_network_settings(found.endpoint), "Networks": _networks(record, found.endpoint)},
         "Atelier": {"Tenant": record.tenant.name},
@@ -78,7 +79,7 @@ def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
         "Status": status_text(record, now_ns=now_ns, health=found.health),
         "HostConfig": {"NetworkMode": record.host.network_mode},
         "NetworkSettings": {"Networks": _networks(record, found.endpoint)},
-        "Mounts": _mounts(record),
+        "Mounts": mounts_json(record),
         "Atelier": {"Tenant": record.tenant.name},
     }
 
@@ -135,7 +136,7 @@ def _config(record: ContainerRecord) -> dict[str, Any]:
         "Env": list(config.env),
         "Cmd": None if config.cmd is None else list(config.cmd),
         "Image": config.image,
-        "Volumes": None,
+        "Volumes": {path: {} for path in config.volumes} or None,
         "WorkingDir": config.working_dir,
         "Entrypoint": None if config.entrypoint is None else list(config.entrypoint),
         **({"NetworkDisabled": True} if config.network_disabled else {}),
@@ -145,20 +146,6 @@ def _config(record: ContainerRecord) -> dict[str, Any]:
         **({} if config.stop_timeout_seconds is None else {"StopTimeout": config.stop_timeout_seconds}),
         **health_config_json(config),
     }
-
-
-def _mounts(record: ContainerRecord) -> list[dict[str, Any]]:
-    return [
-        {
-            "Type": "bind",
-            "Source": bind.source,
-            "Destination": bind.target,
-            "Mode": "ro" if bind.readonly else "",
-            "RW": not bind.readonly,
-            "Propagation": "rprivate",
-        }
-        for bind in record.host.binds
-    ]
 
 
 def _network_settings(endpoint: Endpoint | None) -> dict[str, Any]:

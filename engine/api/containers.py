@@ -101,7 +101,8 @@ async def rename(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     if query_bool(request, "link"):
         raise InvalidParameter("links are not supported: leave out link")
-    await remove_container(engine_of(request), tenant_of(request), name_of(request), force=query_bool(request, "force"))
+    force, with_volumes = query_bool(request, "force"), query_bool(request, "v")
+    await remove_container(engine_of(request), tenant_of(request), name_of(request), force=force, with_volumes=with_volumes)
     return no_content()
 
 

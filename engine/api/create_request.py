@@ -6,7 +6,7 @@ Owns which of Docker's fields are honoured, which are refused and which draw a w
 import re
 
 from engine.api.create_health import decode_healthcheck, decode_restart_policy
-from engine.api.create_mounts import absolute, decode_binds, decode_tmpfs
+from engine.api.create_mounts import absolute, decode_mounts, decode_tmpfs
 from engine.api.decode import Document, console_size
 from engine.core.containers import DEFAULT_SHM_BYTES, ContainerConfig, HostConfig, Ulimit
 from engine.core.limits import Limits
@@ -23,8 +23,6 @@ _ENV = re.compile(r"[^=\0]+(?:=[^\0]*)?", re.DOTALL)
 _REFUSED = {
     "Privileged": "privileged containers are not supported: grant single capabilities with CapAdd",
     "Links": "links are not supported: containers of a tenant reach each other by address",
-    "VolumesFrom": "volumes are not supported",
-    "VolumeDriver": "volume drivers are not supported",
     "Devices": "devices are not supported",
     "DeviceRequests": "device requests are not supported",
     "DeviceCgroupRules": "device rules are not supported",
@@ -81,8 +79,6 @@ def _warnings(body: Document, host: Document) -> list[str]:
     if host.is_set("PortBindings") or host.boolean("PublishAllPorts"):
         warnings.append("ports are not published: reach the container at its own address from the host")
 
-    if body.is_set("Volumes"):
-        warnings.append("volumes are not made: the paths are kept in the container's own layer and go with it")
     if _log_config(host)[1].get("compress", "").lower() in ("1", "t", "true"):
         warnings.append("log opt compress has no effect: what is kept of a log is kept as it is")
     if host.is_set("MemorySwappiness") and _within(host.integer("MemorySwappiness"), -1, 100, "MemorySwappiness") >= 0:
@@ -113,6 +109,7 @@ def _config(body: Document) -> ContainerConfig:
         working_dir=absolute(body.text("WorkingDir"), "working directory"),
         labels=body.mapping("Labels"),
         exposed_ports=body.keys("ExposedPorts"),
+        volumes=body.keys("Volumes"),
         tty=body.boolean("Tty"),
         open_stdin=body.boolean("OpenStdin"),
         stdin_once=body.boolean("StdinOnce"),
@@ -141,7 +138,10 @@ def _host_config(host: Document) -> HostConfig:
         cap_drop=host.texts("CapDrop"),
         no_new_privileges="no-new-privileges" in security,
         seccomp=security.get("seccomp", ""),
-        binds=decode_binds(host),
+        bind_texts=host.texts("Binds"),
+        mounts=decode_mounts(host),
+        volumes_from=host.texts("VolumesFrom"),
+        volume_driver=host.text("VolumeDriver"),
         tmpfs=decode_tmpfs(host),
         shm_bytes=_within(host.integer("ShmSize"), 0, _SHM_MOST_BYTES, "ShmSize") or DEFAULT_SHM_BYTES,
         sysctls=_sysctls(host.mapping("Sysctls")),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from engine.api.mounts_json import mounts_config_json
 from engine.core.containers import HostConfig
 
 
@@ -9,15 +10,13 @@ def host_config_json(host: HostConfig) -> dict[str, Any]:
     """Return the object as inspect shows it."""
     return {
         **_limits(host),
-        "Binds": [f"{bind.source}:{bind.target}{':ro' if bind.readonly else ''}" for bind in host.binds] or None,
+        **mounts_config_json(host),
         "ContainerIDFile": "",
         "LogConfig": {"Type": host.log_driver, "Config": dict(host.log_options)},
         "NetworkMode": host.network_mode,
         "PortBindings": {},
         "RestartPolicy": {"Name": host.restart.name, "MaximumRetryCount": host.restart.maximum_retry_count},
         "AutoRemove": host.auto_remove,
-        "VolumeDriver": "",
-        "VolumesFrom": None,
         "ConsoleSize": [host.console_rows, host.console_columns],
         "CapAdd": list(host.cap_add) or None,
         "CapDrop": list(host.cap_drop) or None,

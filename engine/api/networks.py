@@ -1,4 +1,4 @@
-"""Routes of networks and volumes, which can be looked at only for now."""
+"""Routes of networks, which can be looked at only for now."""
 
 from typing import Any
 
@@ -14,7 +14,6 @@ from engine.network.model import Network
 from engine.service.engine import Engine
 
 _FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
-_VOLUME_FILTERS = frozenset({"dangling", "driver", "label", "name"})
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -36,15 +35,6 @@ async def inspect(request: web.Request) -> web.Response:
     if len(found) > 1:
         raise InvalidParameter(f"network {name} is ambiguous: give its id")
     return json_response(_network_json(engine, found[0], is_long=True))
-
-
-async def volumes(request: web.Request) -> web.Response:
-    parse_filters(query_text(request, "filters"), known=_VOLUME_FILTERS)
-    return json_response({"Volumes": [], "Warnings": None})
-
-
-async def inspect_volume(request: web.Request) -> web.Response:
-    raise NotFound(f"get {name_of(request)}: no such volume")
 
 
 def _matches(network: Network, filters: Filters) -> bool:

@@ -10,6 +10,7 @@ from engine.api.decode import query_text
 from engine.api.image_json import summary_json as image_summary_json
 from engine.api.responses import dumps, json_response
 from engine.api.version import API_VERSION, ENGINE_VERSION, LEAST_API_VERSION, version_text
+from engine.api.volumes import usage_json
 from engine.core.events import FILTERS, EngineEvent
 from engine.core.filters import parse_filters
 from engine.core.lifecycle import State
@@ -94,7 +95,7 @@ def _abilities(engine: Engine) -> dict[str, object]:
     return {
         "Driver": "overlay2",
         "DriverStatus": [["Backing layers", "id-mapped"]],
-        "Plugins": {"Volume": [], "Network": ["bridge", "null"], "Authorization": None, "Log": ["json-file"]},
+        "Plugins": {"Volume": ["local"], "Network": ["bridge", "null"], "Authorization": None, "Log": ["json-file"]},
         "MemoryLimit": True,
         "SwapLimit": True,
         "CpuCfsPeriod": True,
@@ -173,7 +174,7 @@ async def usage(request: web.Request) -> web.Response:
             "LayersSize": found.layers_bytes,
             "Images": [image_summary_json(image) for image in found.images],
             "Containers": [summary_json(container, now_ns=now_ns) for container in found.containers],
-            "Volumes": [],
+            "Volumes": usage_json(request, found.volumes),
             "BuildCache": [],
         }
     )

@@ -21,6 +21,12 @@ def version_text(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
+def asked_version(request: web.Request) -> tuple[int, ...]:
+    """Return the version that the path names, without one the newest."""
+    text = request.match_info.get("version", "")
+    return tuple(int(part) for part in text.split(".")) if text else API_VERSION
+
+
 @web.middleware
 async def version_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse versions that are not served."""

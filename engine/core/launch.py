@@ -27,7 +27,7 @@ class RootfsSpec(TypedDict):
 class BindSpec(TypedDict):
     """A file or directory of the host shown in the container; ``idmapped``: root on disk is the container's root.
 
-    ``recursive``: with the mounts below it, where they can be id-mapped. ``subpath``: a part of the source that no link leads out to.
+    ``recursive``: with the mounts below it, where they can be id-mapped. ``subpath``: a part of it that no link leads out of.
     """
 
     source: str

@@ -25,6 +25,7 @@ def merge_config(wanted: ContainerConfig, image: ImageConfig) -> ContainerConfig
         env=tuple(merge_env([DEFAULT_PATH], image.env, wanted.env)),
         labels={**image.labels, **wanted.labels},
         exposed_ports=tuple(sorted({*image.exposed_ports, *wanted.exposed_ports})),
+        volumes=tuple(sorted({*image.volumes, *wanted.volumes})),
         user=wanted.user or image.user,
         working_dir=wanted.working_dir or image.workdir,
         stop_signal=wanted.stop_signal or image.stop_signal,

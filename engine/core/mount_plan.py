@@ -18,7 +18,7 @@ from engine.core.mounts import (
     parse_bind,
     parse_target,
 )
-from engine.core.volumes import check_volume_name
+from engine.core.volumes import check_driver, check_volume_name
 from engine.errors import InvalidParameter
 
 
@@ -62,15 +62,19 @@ def mount_point(request: MountRequest) -> MountPoint:
                 return _volume(request)
             case "tmpfs":
                 return _tmpfs(request)
-            case _:
-                raise InvalidParameter("mount type unknown: use bind, volume or tmpfs")
     except InvalidParameter as error:
-        raise InvalidParameter(f"invalid mount config for type {request.kind[:40]!r}: {error.message}") from None
+        raise InvalidParameter(f"invalid mount config for type {request.kind!r}: {error.message}") from None
+    raise InvalidParameter(f"mount type {request.kind[:40]!r} unknown: use bind, volume or tmpfs")
 
 
 def inherit(points: Iterable[MountPoint], *, readonly: bool) -> list[MountPoint]:
     """Return the mounts of another container as ``volumes-from`` hands them on; memory is not shared."""
     return [replace(point, mode="", copies=False, readonly=point.readonly or readonly) for point in points if point.kind != TMPFS]
+
+
+def wants_host_paths(binds: Iterable[str], mounts: Iterable[MountRequest]) -> bool:
+    """Whether a request reaches for the host's files. Raises InvalidParameter."""
+    return any(parse_bind(text).kind == BIND for text in binds) or any(request.kind == BIND for request in mounts)
 
 
 def _claim(asked: set[str], target: str, covered: set[str]) -> None:
@@ -106,6 +110,7 @@ def _volume(request: MountRequest) -> MountPoint:
         check_volume_name(request.source)
     if request.propagation or request.non_recursive or request.makes_source:
         raise InvalidParameter("field BindOptions must not be specified")
+    check_driver(request.driver, request.driver_options)
     check_subpath(request.subpath)
     if request.subpath and not request.source:
         raise InvalidParameter("must not set Subpath when using anonymous volumes")
@@ -118,6 +123,7 @@ def _volume(request: MountRequest) -> MountPoint:
         is_anonymous=not request.source,
         copies=not request.no_copy,
         subpath=request.subpath.strip("/"),
+        labels=request.labels,
     )
 
 

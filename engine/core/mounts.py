@@ -55,6 +55,7 @@ class MountPoint:
     is_recursive: bool = True
     makes_source: bool = False
     options: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)  # for a volume that is still to be made
 
 
 def parse_bind(text: str) -> MountPoint:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.core.containers import Bind
+from engine.core.mounts import BIND, MountPoint
 from engine.errors import InvalidParameter
 
 
-def prepare_bind_sources(binds: Iterable[Bind]) -> None:
+def prepare_bind_sources(points: Iterable[MountPoint]) -> None:
     """Check or make each source. Blocking. Raises InvalidParameter."""
-    for bind in binds:
+    for bind in (point for point in points if point.kind == BIND):
         source = Path(bind.source)
         if source.exists():
             continue

@@ -10,15 +10,16 @@ from engine.core.containers import ContainerConfig, ContainerRecord, HostConfig
 from engine.core.cpusets import check_processors
 from engine.core.hosts import hosts_file
 from engine.core.ids import ID_BYTES, format_id, is_acceptable_id, short_id
-from engine.core.image_config import ImageConfig
 from engine.core.limits import cgroup_path, check_limits, plan_cgroup
 from engine.core.merge import merge_config
+from engine.core.mount_plan import wants_host_paths
 from engine.core.names import made_up_name, parse_name
 from engine.core.tenants import Tenant
 from engine.core.ulimits import check_ulimits
 from engine.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from engine.image.store import Image
 from engine.service.bind_sources import prepare_bind_sources
+from engine.service.container_mounts import keep_volumes, make_mounts, plan_container_mounts, release_volumes
 from engine.service.engine import Engine
 from engine.storage.rootfs import create_rootfs
 
@@ -49,17 +50,21 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
     image = await asyncio.to_thread(engine.images.get, tenant, request.config.image)
     _check_platform(image, request)
     record = _record(engine, tenant, request, image)
-    await asyncio.to_thread(prepare_bind_sources, request.host.binds)
+    points = plan_container_mounts(engine, record)
+    await asyncio.to_thread(prepare_bind_sources, points)
     engine.containers.reserve(record)
     try:
         await asyncio.to_thread(_make_folders, engine, record, image)
+        record = await make_mounts(engine, record, points, engine.images.lowers(image))
         await engine.containers.save(record)
     except BaseException:
         engine.containers.drop(record.container_id)
         await asyncio.to_thread(engine.trash.discard, engine.containers.path(record.container_id))
+        await release_volumes(engine, record.container_id, is_told=False)
         raise
+    await keep_volumes(engine, record)
     engine.publish(record, "create")
-    return Created(record.container_id, _warnings(image.config))
+    return Created(record.container_id, [])
 
 
 def _check_values(engine: Engine, request: CreateRequest) -> None:
@@ -86,7 +91,7 @@ def _check_platform(image: Image, request: CreateRequest) -> None:
 def _check_allowed(host: HostConfig) -> None:
     """What would reach the host, or take a guard between a tenant and the kernel away. Raises Forbidden."""
     asked = {
-        "binds of the host's paths": bool(host.binds),
+        "binds of the host's paths": wants_host_paths(host.bind_texts, host.mounts),
         "a CapAdd beyond Docker's default set": not set(effective_capabilities(add=host.cap_add, drop=[])) <= set(DEFAULT),
         "seccomp=unconfined": bool(host.seccomp),
         "MaskedPaths and ReadonlyPaths": host.masked_paths is not None or host.readonly_paths is not None,
@@ -135,10 +140,3 @@ def _new_name(engine: Engine, tenant: Tenant) -> str:
             continue
         return name
     return f"container_{secrets.token_hex(8)}"
-
-
-def _warnings(config: ImageConfig) -> list[str]:
-    if not config.volumes:
-        return []
-    paths = ", ".join(config.volumes)
-    return [f"the image declares volumes ({paths}): they are kept in the container's own layer and go with it"]

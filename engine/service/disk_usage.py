@@ -1,4 +1,4 @@
-"""Disk usage: what images and containers of a tenant take."""
+"""Disk usage: what images, containers and volumes of a tenant take."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from engine.core.tenants import Tenant
 from engine.service.engine import Engine
 from engine.service.images import ImageView, list_images
 from engine.service.inspect_container import Inspection, list_containers
+from engine.service.volumes import VolumeUse, volume_usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +17,15 @@ class DiskUsage:
     layers_bytes: int
     images: list[ImageView]
     containers: list[Inspection]
+    volumes: list[VolumeUse]
 
 
 async def disk_usage(engine: Engine, tenant: Tenant) -> DiskUsage:
     """Add up. Sizes of writable layers are counted file by file, so this may take a while."""
     images = await list_images(engine, tenant, filters={})
     containers = await list_containers(engine, tenant, filters={}, is_all=True, with_size=True)
-    return DiskUsage(await asyncio.to_thread(_layers_bytes, engine, images), images, containers)
+    volumes = await volume_usage(engine, tenant)
+    return DiskUsage(await asyncio.to_thread(_layers_bytes, engine, images), images, containers, volumes)
 
 
 def _layers_bytes(engine: Engine, images: list[ImageView]) -> int:

@@ -11,6 +11,7 @@ from engine.core.containers import ContainerRecord
 from engine.core.lifecycle import ALIVE, Event, next_state
 from engine.errors import EngineError
 from engine.runtime.process import ProcessExit
+from engine.service.container_mounts import publish_mounts
 from engine.service.engine import Engine
 from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
@@ -56,7 +57,7 @@ async def remove_if_wanted(engine: Engine, container_id: str) -> None:
     async with engine.containers.lock(container_id):
         record = engine.containers.get(container_id)
         if record is not None and record.run.state not in ALIVE:
-            await remove_locked(engine, record)
+            await remove_locked(engine, record, with_volumes=True)
 
 
 async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int | None, oom: bool, finished_ns: int) -> None:
@@ -77,6 +78,7 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
     await asyncio.gather(_detach(engine, record), engine.containers.note(finished))
     if oom:
         engine.publish(finished, "oom")
+    publish_mounts(engine, finished, "unmount")
     engine.publish(finished, "die", exitCode=exit_text(status))
     engine.milestones.reach(Milestone.EXITED, finished)
     if is_restarting:

@@ -129,7 +129,9 @@ def _part_test(name: str, values: tuple[str, ...]) -> Test:
             ports = {value if "/" in value else f"{value}/tcp" for value in values}
             return lambda record: not ports.isdisjoint(record.config.exposed_ports)
         case "volume":
-            return lambda record: any(value in (bind.source, bind.target) for bind in record.host.binds for value in values)
+            return lambda record: any(
+                value in (point.name or point.source, point.target) for point in record.mount_points for value in values
+            )
         case _:  # publish, isolation: no container has them
             return lambda _: False
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from engine.core.capabilities import effective_capabilities
 from engine.core.containers import ContainerRecord
 from engine.core.execs import ExecRecord
-from engine.core.launch import BindSpec, CgroupSpec, ExecSpec, IdMapping, LaunchSpec, LogSpec, ProcessSpec, Rlimit, TmpfsSpec
+from engine.core.launch import BindSpec, CgroupSpec, ExecSpec, IdMapping, LaunchSpec, LogSpec, ProcessSpec, Rlimit
+from engine.core.log_options import log_limits
 from engine.core.merge import merge_env
+from engine.service.mount_specs import VolumePath, bind_specs, tmpfs_specs
 from engine.storage.rootfs import rootfs_of
 
-LOG_SEGMENT_BYTES = 16 * 2**20
 EXEC_LOG_SEGMENT_BYTES = 2**20
 EXEC_LOG_SEGMENTS = 2
 EXEC_FLOW_BYTES = 2**20
@@ -44,6 +45,7 @@ def launch_spec(
     ids: list[IdMapping],
     cgroup: CgroupSpec,
     seccomp: str,
+    volume_path: VolumePath,
 ) -> LaunchSpec:
     """Return the whole specification; ``path`` is the container's folder, ``seccomp`` the compiled filter's path."""
     host, rootfs = record.host, rootfs_of(path)
@@ -58,8 +60,8 @@ def launch_spec(
             "work": str(rootfs.work),
             "readonly": host.readonly_rootfs,
         },
-        "binds": _binds(record, path),
-        "tmpfs": [_tmpfs(target, options) for target, options in host.tmpfs.items()],
+        "binds": [*_network_files(path), *bind_specs(record, volume_path)],
+        "tmpfs": tmpfs_specs(record),
         "shm_bytes": host.shm_bytes,
         "masked_paths": list(MASKED_PATHS if host.masked_paths is None else host.masked_paths),
         "readonly_paths": list(READONLY_PATHS if host.readonly_paths is None else host.readonly_paths),
@@ -67,13 +69,14 @@ def launch_spec(
         "cgroup": cgroup,
         "process": _process(record, seccomp),
         "init": host.init,
-        "log": container_log(path),
+        "log": container_log(record, path),
     }
 
 
-def container_log(path: Path) -> LogSpec:
-    """Return where the output of the container in folder ``path`` goes."""
-    return {"directory": str(path / "logs"), "segment_bytes": LOG_SEGMENT_BYTES, "keep_segments": 0}
+def container_log(record: ContainerRecord, path: Path) -> LogSpec:
+    """Return where the output of the container in folder ``path`` goes, and how much of it is kept."""
+    limits = log_limits(record.host.log_driver, record.host.log_options)
+    return {"directory": str(path / "logs"), "segment_bytes": limits.segment_bytes, "keep_segments": limits.keep_segments}
 
 
 def exec_spec(
@@ -108,22 +111,9 @@ def exec_spec(
     }
 
 
-def _binds(record: ContainerRecord, path: Path) -> list[BindSpec]:
-    """The network's files first: a bind of the user's may then cover them, as with dockerd."""
-    own: list[BindSpec] = [
-        {"source": str(path / name), "target": f"/etc/{name}", "readonly": False, "idmapped": True} for name in NETWORK_FILES
-    ]
-    # Id-mapped, so that root in an administrator's container is root on the files, as with dockerd.
-    users: list[BindSpec] = [
-        {"source": bind.source, "target": bind.target, "readonly": bind.readonly, "idmapped": True} for bind in record.host.binds
-    ]
-    return own + users
-
-
-def _tmpfs(target: str, text: str) -> TmpfsSpec:
-    """Of the mount flags only ``exec`` says anything: a tmpfs is always nosuid and nodev."""
-    options = text.split(",")
-    return TmpfsSpec(target=target, options=",".join(option for option in options if "=" in option), exec="exec" in options)
+def _network_files(path: Path) -> list[BindSpec]:
+    """They come first: a bind of the user's may then cover them, as with dockerd."""
+    return [{"source": str(path / name), "target": f"/etc/{name}", "readonly": False, "idmapped": True} for name in NETWORK_FILES]
 
 
 def _process(record: ContainerRecord, seccomp: str) -> ProcessSpec:

@@ -7,12 +7,13 @@ from engine.core.containers import ContainerRecord
 from engine.core.lifecycle import ALIVE, Event, next_state
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, NotFound
+from engine.service.container_mounts import expect_removal, release_volumes
 from engine.service.engine import Engine
 from engine.service.kill_container import kill_and_wait
 from engine.service.milestones import Milestone
 
 
-async def remove_container(engine: Engine, tenant: Tenant, name: str, *, force: bool) -> None:
+async def remove_container(engine: Engine, tenant: Tenant, name: str, *, force: bool, with_volumes: bool = False) -> None:
     """Remove a container, with ``force`` also a running one. Raises NotFound, Conflict."""
     record = engine.containers.find(tenant, name)
     if force and record.run.state in ALIVE:
@@ -28,12 +29,17 @@ async def remove_container(engine: Engine, tenant: Tenant, name: str, *, force: 
                 f'cannot remove container "/{present.name}": container is {present.run.state}:'
                 " stop the container before removing or force remove"
             )
-        await remove_locked(engine, present)
+        await remove_locked(engine, present, with_volumes=with_volumes)
 
 
-async def remove_locked(engine: Engine, record: ContainerRecord) -> None:
-    """Remove a container whose lock is held. The folder goes in one rename, so there is no half of it."""
+async def remove_locked(engine: Engine, record: ContainerRecord, *, with_volumes: bool = False) -> None:
+    """Remove a container whose lock is held, and its anonymous volumes where asked for.
+
+    The folder goes in one rename, so there is no half of it.
+    """
     next_state(record.run.state, Event.REMOVE)
+    if with_volumes:
+        await expect_removal(engine, record)
     with contextlib.suppress(FileNotFoundError):
         await asyncio.to_thread(engine.trash.discard, engine.containers.path(record.container_id))
     engine.restarts.forget(record.container_id)
@@ -41,5 +47,6 @@ async def remove_locked(engine: Engine, record: ContainerRecord) -> None:
     engine.execs.drop_container(record.container_id)
     engine.containers.drop(record.container_id)
     engine.publish(record, "destroy")
+    await release_volumes(engine, record.container_id, is_told=True)
     engine.collect_image(record.image_id)
     engine.milestones.reach(Milestone.REMOVED, record)

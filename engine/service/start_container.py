@@ -23,6 +23,7 @@ from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotM
 from engine.network.model import Endpoint
 from engine.network.resolver import host_resolv_conf
 from engine.runtime.process import Process
+from engine.service.container_mounts import publish_mounts
 from engine.service.engine import Engine
 from engine.service.health_monitor import begin_health
 from engine.service.launch_spec import NETWORK_FILES, launch_spec
@@ -64,6 +65,7 @@ async def start_locked(engine: Engine, record: ContainerRecord) -> None:
     except EngineError as error:
         await _note_failure(engine, record, error)
         raise
+    publish_mounts(engine, started, "mount")
     engine.publish(started, "start")
     begin_health(engine, started)
     engine.milestones.reach(Milestone.STARTED, started)
@@ -189,4 +191,4 @@ async def _note_failure(engine: Engine, record: ContainerRecord, error: EngineEr
     failed = replace(record, run=replace(record.run, exit_code=code, error=error.message, finished_ns=time.time_ns()))
     await engine.containers.note(failed)
     if failed.host.auto_remove:
-        await remove_locked(engine, failed)
+        await remove_locked(engine, failed, with_volumes=True)

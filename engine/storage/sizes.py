@@ -13,7 +13,7 @@ _BLOCK_BYTES = 512  # the unit of st_blocks, whatever the filesystem's is
 def bytes_below(folder_fd: int) -> int:
     """Return the bytes of all files, each inode once, holes not counted.
 
-    Safe while containers write: no symbolic link is followed. What vanishes meanwhile, or is nested absurdly deep, is not counted.
+    Safe while containers write: no symbolic link is followed. What vanishes meanwhile or is nested absurdly deep is not counted.
     """
     sizes: dict[int, int] = {}
     for status in _files_below(Tree(folder_fd)):

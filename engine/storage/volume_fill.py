@@ -72,10 +72,7 @@ def open_beneath(data_path: Path, subpath: str) -> Iterator[int]:
 @contextlib.contextmanager
 def _image(layers: Sequence[Path]) -> Iterator[int]:
     """The layers as one folder. An overlay needs two of them."""
-    if len(layers) == 1:
-        descriptor = os.open(layers[0], OPEN_FOLDER)
-    else:
-        descriptor = _mount_layers(layers)
+    descriptor = os.open(layers[0], OPEN_FOLDER) if len(layers) == 1 else _mount_layers(layers)
     try:
         yield descriptor
     finally:
@@ -176,7 +173,7 @@ def _dress_pipe(target: int, name: str, status: os.stat_result) -> None:
     try:
         if stat.S_ISFIFO(os.fstat(node).st_mode):
             os.chown(f"/proc/self/fd/{node}", status.st_uid, status.st_gid)
-            os.chmod(f"/proc/self/fd/{node}", stat.S_IMODE(status.st_mode))
+            Path(f"/proc/self/fd/{node}").chmod(stat.S_IMODE(status.st_mode))
     finally:
         os.close(node)
 

@@ -49,7 +49,11 @@ class VolumeStore:
 
     def data_path(self, volume_id: str) -> Path:
         """Return the folder that containers see. Raises NotFound."""
-        return self._root / self.get(volume_id).volume_id / DATA
+        return self.path(self.get(volume_id).volume_id)
+
+    def path(self, volume_id: str) -> Path:
+        """Say where a volume's files are, there or not."""
+        return self._root / volume_id / DATA
 
     def get(self, volume_id: str) -> VolumeRecord:
         """Raises NotFound."""
@@ -123,18 +127,19 @@ class VolumeStore:
     def settle(self, holder: str, *, exists: bool) -> list[VolumeRecord]:
         """End what ``ensure`` and ``expect`` began, now that the container exists, or is gone and holds nothing any more.
 
-        Return the volumes that went with it.
+        Return the volumes that were new with it, or went with it.
         """
         with self._lock:
-            pending = [volume_id for volume_id in self.held_by(holder) if self._pending(volume_id) == holder]
+            pending = [self._records[volume_id] for volume_id in self.held_by(holder) if self._pending(volume_id) == holder]
             if not exists:
                 self._release(holder)
-            gone = [self._records[volume_id] for volume_id in pending if not exists and not self._holders.get(volume_id)]
-            for volume_id in set(pending) - {record.volume_id for record in gone}:
-                (self._root / volume_id / PENDING).unlink(missing_ok=True)
-            for record in gone:
-                self._discard(record)
-            return gone
+            gone = [record for record in pending if not self._holders[record.volume_id]]
+            for record in pending:
+                if record in gone:
+                    self._discard(record)
+                else:
+                    (self._root / record.volume_id / PENDING).unlink(missing_ok=True)
+            return pending if exists else gone
 
     def remove(self, volume_id: str) -> None:
         """Remove a volume with its data. Raises NotFound, Conflict while a container has it."""
@@ -220,10 +225,15 @@ class VolumeStore:
             if folder.name == STAGING:
                 continue
             try:
-                record = parse_record(VolumeRecord, (folder / RECORD).read_bytes())
-                (folder / DATA).stat()
-                if record.volume_id != folder.name:
-                    raise ValueError(f"it speaks of volume {record.volume_id}")
-                self._records[record.volume_id] = record
+                self._records[folder.name] = _read(folder)
             except (OSError, ValueError) as error:
-                _log.error("volume %s is left out: %s", folder.name, error)  # noqa: TRY400 - the reason is the message
+                _log.warning("volume %s is left out: %s", folder.name, error)
+
+
+def _read(folder: Path) -> VolumeRecord:
+    """Raises OSError, ValueError."""
+    record = parse_record(VolumeRecord, (folder / RECORD).read_bytes())
+    (folder / DATA).stat()
+    if record.volume_id != folder.name:
+        raise ValueError(f"it speaks of volume {record.volume_id}")
+    return record

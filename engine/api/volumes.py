@@ -1,0 +1,65 @@
+"""Routes of volumes: decode, one service call, encode."""
+
+from pathlib import Path
+
+from aiohttp import web
+
+from engine.api.context import engine_of, name_of, tenant_of
+from engine.api.decode import query_bool, query_text, read_document
+from engine.api.mounts_json import volume_json, volume_use_json
+from engine.api.responses import json_response, no_content
+from engine.api.version import asked_version
+from engine.core.filters import parse_filters
+from engine.core.volumes import VolumeRecord
+from engine.service import prune_volumes
+from engine.service.remove_volume import remove_volume
+from engine.service.volumes import FILTERS, VolumeUse, create_volume, find_volume, list_volumes
+
+_ANONYMOUS_ONLY_SINCE = (1, 42)
+
+
+async def create(request: web.Request) -> web.Response:
+    body = await read_document(request)
+    volume = await create_volume(
+        engine_of(request),
+        tenant_of(request),
+        name=body.text("Name"),
+        driver=body.text("Driver"),
+        options=body.mapping("DriverOpts"),
+        labels=body.mapping("Labels"),
+    )
+    return json_response(volume_json(volume, data_path=_shown_path(request, volume)), status=201)
+
+
+async def listing(request: web.Request) -> web.Response:
+    filters = parse_filters(query_text(request, "filters"), known=FILTERS)
+    found = list_volumes(engine_of(request), tenant_of(request), filters=filters)
+    volumes = [volume_json(volume, data_path=_shown_path(request, volume)) for volume in found]
+    return json_response({"Volumes": volumes, "Warnings": None})
+
+
+async def inspect(request: web.Request) -> web.Response:
+    volume = find_volume(engine_of(request), tenant_of(request), name_of(request))
+    return json_response(volume_json(volume, data_path=_shown_path(request, volume)))
+
+
+async def remove(request: web.Request) -> web.Response:
+    await remove_volume(engine_of(request), tenant_of(request), name_of(request), force=query_bool(request, "force"))
+    return no_content()
+
+
+async def prune(request: web.Request) -> web.Response:
+    """Older clients mean all unused volumes; the newer ones say so."""
+    filters = parse_filters(query_text(request, "filters"), known=prune_volumes.FILTERS)
+    takes_named = asked_version(request) < _ANONYMOUS_ONLY_SINCE
+    pruned = await prune_volumes.prune_volumes(engine_of(request), tenant_of(request), filters=filters, takes_named=takes_named)
+    return json_response({"VolumesDeleted": pruned.names or None, "SpaceReclaimed": pruned.bytes_freed})
+
+
+def usage_json(request: web.Request, uses: list[VolumeUse]) -> list[dict[str, object]]:
+    """Return the volumes of the disk usage."""
+    return [volume_use_json(use, data_path=_shown_path(request, use.volume)) for use in uses]
+
+
+def _shown_path(request: web.Request, volume: VolumeRecord) -> Path | None:
+    return engine_of(request).volumes.path(volume.volume_id) if tenant_of(request).is_administrator else None

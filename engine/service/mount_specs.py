@@ -1,0 +1,45 @@
+"""From a container's mount points to what the supervisor mounts. Owns the translation only."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.core.containers import ContainerRecord
+from engine.core.launch import BindSpec, TmpfsSpec
+from engine.core.mounts import BIND, TMPFS, VOLUME, MountPoint
+
+VolumePath = Callable[[str], Path]
+
+
+def bind_specs(record: ContainerRecord, volume_path: VolumePath) -> list[BindSpec]:
+    """Return binds and volumes. Raises NotFound for a volume that is no longer there."""
+    return [_bind_spec(point, volume_path) for point in record.mount_points if point.kind != TMPFS]
+
+
+def tmpfs_specs(record: ContainerRecord) -> list[TmpfsSpec]:
+    """Return both forms of tmpfs: options by target, and mounts of that type."""
+    short = [_tmpfs_spec(target, options, is_readonly=False) for target, options in record.host.tmpfs.items()]
+    points = (point for point in record.mount_points if point.kind == TMPFS)
+    return [*short, *(_tmpfs_spec(point.target, point.options, is_readonly=point.readonly) for point in points)]
+
+
+def _bind_spec(point: MountPoint, volume_path: VolumePath) -> BindSpec:
+    """Id-mapped, so that root in the container is root on the files, as with dockerd."""
+    return {
+        "source": str(volume_path(point.volume_id)) if point.kind == VOLUME else point.source,
+        "target": point.target,
+        "readonly": point.readonly,
+        "idmapped": True,
+        "recursive": point.kind == BIND and point.is_recursive,
+        "subpath": point.subpath,
+    }
+
+
+def _tmpfs_spec(target: str, text: str, *, is_readonly: bool) -> TmpfsSpec:
+    """Of the mount flags only ``exec`` and ``ro`` say anything: a tmpfs is always nosuid and nodev."""
+    options = text.split(",")
+    return TmpfsSpec(
+        target=target,
+        options=",".join(option for option in options if "=" in option),
+        exec="exec" in options,
+        readonly=is_readonly or "ro" in options,
+    )

@@ -1,0 +1,52 @@
+"""Prune: remove the volumes that no container has. Raises no error for one that is taken into use meanwhile: it stays."""
+
+import asyncio
+from dataclasses import dataclass
+
+from engine.core.filters import Filters, matches_labels, parse_bool
+from engine.core.tenants import Tenant
+from engine.core.volumes import VolumeRecord
+from engine.errors import Conflict, NotFound
+from engine.service.engine import Engine
+from engine.service.volumes import publish_volume
+
+FILTERS = frozenset({"all", "label", "label!"})
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedVolumes:
+    """Names, and the bytes of their files."""
+
+    names: list[str]
+    bytes_freed: int
+
+
+async def prune_volumes(engine: Engine, tenant: Tenant, *, filters: Filters, takes_named: bool) -> PrunedVolumes:
+    """Remove unused volumes that the tenant sees: anonymous ones, named ones too where ``takes_named`` or the filter says so."""
+    takes_named = parse_bool(filters["all"], name="all") if "all" in filters else takes_named
+    chosen = [one for one in engine.volumes.visible(tenant) if (takes_named or one.is_anonymous) and _matches(one, filters)]
+    pruned, freed = [], 0
+    for volume in chosen:
+        if engine.volumes.holders(volume.volume_id):
+            continue
+        try:
+            freed += await asyncio.to_thread(_remove, engine, volume)
+        except (Conflict, NotFound):
+            continue
+        pruned.append(volume.name)
+        publish_volume(engine, volume, "destroy")
+    engine.events.publish("volume", "prune", "", {"reclaimed": str(freed)}, tenant=tenant)
+    return PrunedVolumes(pruned, freed)
+
+
+def _matches(volume: VolumeRecord, filters: Filters) -> bool:
+    unwanted = filters.get("label!", ())
+    return matches_labels(filters.get("label", ()), volume.labels) and not any(
+        matches_labels([entry], volume.labels) for entry in unwanted
+    )
+
+
+def _remove(engine: Engine, volume: VolumeRecord) -> int:
+    size = engine.volumes.size_bytes(volume.volume_id)
+    engine.volumes.remove(volume.volume_id)
+    return size

@@ -52,6 +52,12 @@ def sound_length(fd: int) -> int:
     return offset
 
 
+def first_time(fd: int) -> int:
+    """When the first frame of a segment was written; 0 for a segment without any."""
+    header = os.pread(fd, HEADER.size, 0)
+    return int(HEADER.unpack(header)[0]) if len(header) == HEADER.size else 0
+
+
 def _ends_whole(fd: int, size: int) -> bool:
     if size < OVERHEAD_BYTES:
         return False

@@ -6,6 +6,7 @@ memory of its chunk and nobody waits for it.
 
 import asyncio
 import os
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ ALL_STREAMS = frozenset({log_format.STDOUT, log_format.STDERR})
 class LogStart:
     """Where to begin: ``offset`` bytes into the payload of the frame at ``position``.
 
-    ``whole_lines`` leaves out the rest of lines that began before.
+    ``whole_lines`` leaves out the rest of lines that began before, here and behind what was pruned before it could be read.
     """
 
     position: int = 0
@@ -67,10 +68,12 @@ class LogReader:
         """Where the first frame not older than ``time_ns`` (since 1970) begins."""
         with Cursor(str(self.path), self._segment_before(time_ns)) as cursor:
             while frames := cursor.read():
+                if frames[-1].time_ns < time_ns:
+                    continue
                 for frame in frames:
                     if frame.time_ns >= time_ns:
                         return LogStart(frame.start, whole_lines=True)
-            return LogStart(cursor.position)
+            return LogStart(cursor.position, whole_lines=True)
 
     def follow(self, *, position: int = 0, start: LogStart | None = None, ended: asyncio.Event | None = None) -> "LogFollower":
         """Read from ``start`` or ``position`` on. With ``ended``, wait for more until that is set; without, stop at the end."""
@@ -78,14 +81,20 @@ class LogReader:
 
     def _segment_before(self, time_ns: int) -> int:
         """The last segment that begins before the time."""
-        position = 0
-        for candidate in log_format.segment_positions(str(self.path)):
-            with Cursor(str(self.path), candidate) as cursor:
-                frames = cursor.read()
-            if frames and frames[0].time_ns >= time_ns:
-                break
-            position = candidate
-        return position
+        positions = log_format.segment_positions(str(self.path))
+        after = bisect_left(positions, time_ns, key=self._first_time)
+        return positions[after - 1] if after else 0
+
+    def _first_time(self, segment: int) -> int:
+        """When a segment begins; 0 when it is empty, or has been pruned just now."""
+        try:
+            fd = os.open(log_format.segment_path(str(self.path), segment), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0
+        try:
+            return log_format.first_time(fd)
+        finally:
+            os.close(fd)
 
     def _backward(self) -> Iterator[Frame]:
         with BackwardCursor(str(self.path)) as cursor:
@@ -100,6 +109,7 @@ class LogFollower:
         self._path = path
         self._start = start
         self._begun: set[int] = set()  # streams of which a whole line has been seen
+        self._skipped_bytes = 0
         self._ended = ended
         self._watcher = watcher
         self._waker: asyncio.Event | None = None
@@ -169,6 +179,9 @@ class LogFollower:
     def _trimmed(self, frames: list[Frame]) -> list[Frame]:
         if not self._start.whole_lines and not self._start.offset:
             return frames
+        if self._cursor.skipped_bytes > self._skipped_bytes:
+            self._skipped_bytes = self._cursor.skipped_bytes
+            self._begun.clear()
         return [trimmed for frame in frames if (trimmed := self._trim(frame)).data]
 
     def _trim(self, frame: Frame) -> Frame:

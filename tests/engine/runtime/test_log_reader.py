@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.runtime.log_format import STDERR, STDOUT
-from engine.runtime.log_lines import LineJoiner, join_lines, lines
+from engine.runtime.log_lines import LineJoiner, join_lines
 from engine.runtime.log_reader import LogReader, LogStart
 from engine.runtime.log_watch import LogWatcher
 from engine.runtime.log_writer import LogWriter
@@ -208,8 +208,9 @@ async def test_lines_are_joined_over_frames_stream_by_stream(tmp_path: Path) -> 
 
 async def test_lines_come_as_soon_as_they_are_whole(tmp_path: Path) -> None:
     write_log(tmp_path, (STDOUT, b"a\nb\nc"))
-    found = [[line.data for line in batch] async for batch in lines(LogReader(tmp_path).follow().batches())]
-    assert found == [[b"a\n", b"b\n"], [b"c"]]
+    joiner = LineJoiner()
+    found = [[line.data for line in joiner.feed(frame)] async for frame in LogReader(tmp_path).follow()]
+    assert [*found, [line.data for line in joiner.rest()]] == [[b"a\n", b"b\n"], [b"c"]]
 
 
 async def test_an_endless_line_is_not_held_back_whole(tmp_path: Path) -> None:

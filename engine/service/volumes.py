@@ -1,0 +1,86 @@
+"""Volumes: create, look at, list, and what of them containers hold.
+
+Owns the use cases that change no container.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from engine.core.containers import ContainerRecord
+from engine.core.filters import Filters, matches_labels, parse_bool
+from engine.core.tenants import Tenant
+from engine.core.volumes import DRIVER, VolumeRecord, check_driver, check_volume_name
+from engine.errors import InvalidParameter
+from engine.service.engine import Engine
+
+FILTERS = frozenset({"dangling", "driver", "label", "name"})
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeUse:
+    """What a volume takes, and by how many containers it is held."""
+
+    volume: VolumeRecord
+    size_bytes: int
+    holders: int
+
+
+async def create_volume(
+    engine: Engine, tenant: Tenant, *, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
+) -> VolumeRecord:
+    """Make a volume, or answer the tenant's one of that name as it is. Raises InvalidParameter, Fault."""
+    if name:
+        check_volume_name(name)
+    check_driver(driver, options)
+    record, _ = await asyncio.to_thread(engine.volumes.ensure, tenant, name, labels=labels, options=options)
+    publish_volume(engine, record, "create")
+    return record
+
+
+def find_volume(engine: Engine, tenant: Tenant, name: str) -> VolumeRecord:
+    """Look at one volume. Raises NotFound, Conflict."""
+    return engine.volumes.find(tenant, name)
+
+
+def list_volumes(engine: Engine, tenant: Tenant, *, filters: Filters) -> list[VolumeRecord]:
+    """List what the tenant sees. Raises InvalidParameter."""
+    dangling = _dangling(filters)
+    return [
+        record
+        for record in engine.volumes.visible(tenant)
+        if (dangling is None or dangling != bool(engine.volumes.holders(record.volume_id)))
+        and ("driver" not in filters or DRIVER in filters["driver"])
+        and matches_labels(filters.get("label", ()), record.labels)
+        and ("name" not in filters or any(part in record.name for part in filters["name"]))
+    ]
+
+
+async def volume_usage(engine: Engine, tenant: Tenant) -> list[VolumeUse]:
+    """Add up each volume of the tenant, file by file: this may take a while."""
+    volumes = engine.volumes.visible(tenant)
+    sizes = await asyncio.to_thread(lambda: [engine.volumes.size_bytes(volume.volume_id) for volume in volumes])
+    return [
+        VolumeUse(volume, size, len(engine.volumes.holders(volume.volume_id)))
+        for volume, size in zip(volumes, sizes, strict=True)
+    ]
+
+
+def volumes_held(records: Iterable[ContainerRecord]) -> dict[str, list[str]]:
+    """Return the volumes of each container that has any, by ids."""
+    held = {record.container_id: [point.volume_id for point in record.mounts if point.volume_id] for record in records}
+    return {container_id: volume_ids for container_id, volume_ids in held.items() if volume_ids}
+
+
+def publish_volume(engine: Engine, volume: VolumeRecord, action: str, **attributes: str) -> None:
+    """Tell what happened to a volume."""
+    engine.events.publish("volume", action, volume.name, {"driver": DRIVER, **attributes}, tenant=volume.tenant)
+
+
+def _dangling(filters: Filters) -> bool | None:
+    if "dangling" not in filters:
+        return None
+    values = {parse_bool([value], name="dangling") for value in filters["dangling"]}
+    if len(values) > 1:
+        raise InvalidParameter("invalid filter 'dangling': use true or false")
+    return values.pop()

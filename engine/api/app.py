@@ -5,7 +5,7 @@ Owns the table of routes. A route that the engine leaves out says so with 501; a
 
 from aiohttp import web
 
-from engine.api import container_streams, containers, dial, execs, images, networks, stats, system, top, volumes
+from engine.api import archive, container_streams, containers, dial, execs, images, networks, stats, system, top, volumes
 from engine.api.context import ENGINE
 from engine.api.decode import MAX_BODY_BYTES
 from engine.api.finishing import to_the_end
@@ -51,6 +51,11 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{_CONTAINER}/attach", container_streams.attach),
     ("POST", f"{_CONTAINER}/dial", dial.dial),
     ("GET", f"{_CONTAINER}/logs", container_streams.logs),
+    ("HEAD", f"{_CONTAINER}/archive", archive.head),
+    ("GET", f"{_CONTAINER}/archive", archive.get),
+    ("PUT", f"{_CONTAINER}/archive", archive.put),
+    ("GET", f"{_CONTAINER}/export", archive.export),
+    ("GET", f"{_CONTAINER}/changes", archive.changes),
     ("GET", f"{_CONTAINER}/stats", stats.stats),
     ("GET", f"{_CONTAINER}/top", top.top),
     ("DELETE", _CONTAINER, containers.remove),
@@ -86,11 +91,9 @@ LEFT_OUT: list[tuple[str, str]] = [
     ),
     ("POST", f"{_IMAGE}/push"),
     *(("POST", f"{_CONTAINER}/{verb}") for verb in ("update",)),
-    *(("GET", f"{_CONTAINER}/{verb}") for verb in ("changes", "export", "archive", "attach/ws")),
+    *(("GET", f"{_CONTAINER}/{verb}") for verb in ("attach/ws",)),
     *(("GET", path) for path in ("/images/search", "/images/get", f"{_IMAGE}/get")),
     ("DELETE", "/networks/{name}"),
-    ("HEAD", f"{_CONTAINER}/archive"),
-    ("PUT", f"{_CONTAINER}/archive"),
 ]
 
 _CHANGES: frozenset[Handler] = frozenset(

@@ -17,7 +17,8 @@ class Streams(set["asyncio.Task[object]"]):
 
 
 STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
-_PATH = re.compile(r"(?:/v[^/]*)?/(?:events|containers/[^/]+/(?:attach|attach/ws|dial|logs|stats|wait)|exec/[^/]+/(?:start|attach))")
+_OF_CONTAINER = "attach|attach/ws|archive|changes|dial|export|logs|stats|wait"
+_PATH = re.compile(rf"(?:/v[^/]*)?/(?:events|containers/[^/]+/(?:{_OF_CONTAINER})|exec/[^/]+/(?:start|attach))")
 _FAREWELL_SECONDS = 0.2
 
 

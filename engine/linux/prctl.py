@@ -2,6 +2,7 @@
 
 from engine.linux.libc import KEYCTL, call, syscall
 
+PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24

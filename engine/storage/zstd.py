@@ -35,6 +35,11 @@ def _library() -> ctypes.CDLL | None:
     return library
 
 
+def is_available() -> bool:
+    """Whether the host has the library; it is loaded then, for whoever is about to change its root."""
+    return _library() is not None
+
+
 class ZstdDecompressor:
     """Reads one frame; same interface as ``bz2.BZ2Decompressor``. Raises OSError for damaged input."""
 

@@ -10,7 +10,6 @@ from engine.api.finishing import to_the_end
 from engine.api.hijack import Hijacked, hijack
 from engine.api.responses import json_response
 from engine.core.execs import ExecConfig, ExecRecord
-from engine.errors import InvalidParameter
 from engine.service.attach_exec import attach_exec, start_attached
 from engine.service.exec_container import create_exec, resize_exec, start_exec
 from engine.service.exits import shown_exit_code
@@ -23,8 +22,6 @@ async def create(request: web.Request) -> web.Response:
 
 
 def _config(body: Document) -> ExecConfig:
-    if body.boolean("Privileged"):
-        raise InvalidParameter("privileged execs are not supported: leave out Privileged")
     rows, columns = console_size(body)
     return ExecConfig(
         cmd=body.texts("Cmd"),
@@ -38,6 +35,7 @@ def _config(body: Document) -> ExecConfig:
         detach_keys=body.text("DetachKeys"),
         rows=rows,
         columns=columns,
+        privileged=body.boolean("Privileged"),
     )
 
 
@@ -95,7 +93,7 @@ def _inspect_json(execution: ExecRecord) -> dict[str, object]:
             "tty": config.tty,
             "entrypoint": config.cmd[0],
             "arguments": list(config.cmd[1:]),
-            "privileged": False,
+            "privileged": config.privileged,
             **({"user": config.user} if config.user else {}),
         },
         "OpenStdin": config.attach_stdin,

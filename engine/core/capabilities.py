@@ -5,6 +5,7 @@ Owns names and set arithmetic. Pure; the numbers of the kernel are linux/capabil
 
 from collections.abc import Sequence
 
+from engine.core.containers import HostConfig
 from engine.errors import InvalidParameter
 
 _DEFAULT_NAMES = """
@@ -27,6 +28,11 @@ def effective_capabilities(*, add: Sequence[str], drop: Sequence[str]) -> list[s
         return [name for name in ALL if name not in dropped]
     base = set() if "ALL" in dropped else set(DEFAULT) - dropped
     return [name for name in ALL if name in base | added]
+
+
+def container_capabilities(host: HostConfig) -> list[str]:
+    """Return those of a container's processes; all of them are of its own user namespace only."""
+    return list(ALL) if host.privileged else effective_capabilities(add=host.cap_add, drop=host.cap_drop)
 
 
 def _parse(name: str) -> str:

@@ -19,6 +19,7 @@ class ExecConfig:
     is_detached: bool = False
     rows: int = 0
     columns: int = 0
+    privileged: bool = False
     is_probe: bool = False  # the engine's own, for a health check
 
 

@@ -161,7 +161,7 @@ class LaunchSpec(TypedDict):
     devices: NotRequired[list[DeviceSpec]]
     device_rules: NotRequired[list[DeviceRule]]
     shared_memory: NotRequired[bool]  # False: no /dev/shm
-    writable_kernel: NotRequired[bool]  # /sys and the view of the cgroups can be written, as far as its user namespace may
+    writable_kernel: NotRequired[bool]  # /sys and all cgroups can be written, as far as its user namespace may
 
 
 class ExecSpec(TypedDict):

@@ -63,6 +63,11 @@ def open_membership(directories: list[str], opened: Descriptors) -> Membership:
     return Membership(into, tasks)
 
 
+def is_version_2(directory: str) -> bool:
+    """Whether a directory lies in the version 2 tree."""
+    return os.path.exists(f"{directory}/cgroup.procs") and not os.path.exists(f"{directory}/tasks")
+
+
 def open_cgroup_of(pid: int, container_fd: int) -> int:
     """The version 2 cgroup of a process that is in a container's or below it. Raises OSError when it has left that."""
     with open(f"/proc/{pid}/cgroup") as file:

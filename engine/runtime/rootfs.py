@@ -24,7 +24,7 @@ from engine.linux.mount import (
     open_tree,
 )
 from engine.linux.namespaces import CLONE_NEWUSER, clone3, open_namespace, write_id_maps
-from engine.runtime.control_groups import MOUNT_POINT
+from engine.runtime.control_groups import MOUNT_POINT, is_version_2
 from engine.runtime.descriptors import Descriptors
 from engine.runtime.device_rules import device_program
 from engine.runtime.waiting_room import waiting_room
@@ -171,12 +171,13 @@ def mount_devices(devices: list[DeviceSpec], ids: list[IdMapping]) -> int:
 
 def open_cgroup_view(spec: CgroupSpec, opened: Descriptors, *, writable: bool) -> list[AttachedMount]:
     """The container's own cgroups under the names their hierarchies have on the host."""
-    attributes = (0 if writable else MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+    locked = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
     view = []
     for directory in spec["join"]:
         if directory.startswith(f"{MOUNT_POINT}/"):
             hierarchy = directory[len(MOUNT_POINT) + 1 :].partition("/")[0]
-            mount_fd = opened.add(_open_detached(directory, attributes))
+            is_open = writable or (spec.get("delegated", False) and is_version_2(directory))
+            mount_fd = opened.add(_open_detached(directory, locked if is_open else locked | MOUNT_ATTR_RDONLY))
             view.append(AttachedMount(mount_fd, MOUNT_POINT if spec["version"] == 2 else f"{MOUNT_POINT}/{hierarchy}"))
     return view
 

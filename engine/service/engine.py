@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.core.capabilities import effective_capabilities
+from engine.core.capabilities import container_capabilities
 from engine.core.containers import ContainerRecord
 from engine.core.limits import CgroupLayout
 from engine.core.tenants import ADMINISTRATOR, Tenant
@@ -95,11 +95,18 @@ class Engine:
         """Tell what happened to an image; a name stands in the event only where it is given, else the id, as with dockerd."""
         self.events.publish("image", action, image.id, {**image.config.labels, "name": name or image.id}, tenant=tenant)
 
-    def seccomp_path(self, record: ContainerRecord) -> str:
-        """Return the compiled system call filter of a container; empty for none. Blocking."""
-        if record.host.seccomp == "unconfined":
-            return ""
-        return self.seccomp.path(effective_capabilities(add=record.host.cap_add, drop=record.host.cap_drop))
+    def seccomp_paths(self, record: ContainerRecord) -> tuple[str, str]:
+        """Return the compiled system call filters of a container; empty for none. Blocking.
+
+        A profile of an administrator's stands in place of the engine's filter, that of a tenant's holds as well as it.
+        """
+        capabilities, wanted = container_capabilities(record.host), record.host.seccomp
+        if wanted == "unconfined" or (record.host.privileged and not wanted):
+            return "", ""
+        if not wanted:
+            return self.seccomp.path(capabilities), ""
+        own = self.seccomp.path(capabilities, document=wanted)
+        return (own, "") if record.tenant.is_administrator else (self.seccomp.path(capabilities), own)
 
     def collect_image(self, image_id: str) -> None:
         """After a container has gone: delete its image when that was kept for it alone."""

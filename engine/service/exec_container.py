@@ -12,7 +12,7 @@ from engine.core.launch import ExecSpec
 from engine.core.lifecycle import State
 from engine.core.limits import cgroup_path, plan_cgroup
 from engine.core.tenants import Tenant
-from engine.errors import CommandNotRunnable, Conflict, InvalidParameter
+from engine.errors import CommandNotRunnable, Conflict, Forbidden, InvalidParameter
 from engine.runtime.process import Process
 from engine.service.engine import Engine
 from engine.service.launch_spec import exec_spec
@@ -25,6 +25,8 @@ def create_exec(engine: Engine, tenant: Tenant, name: str, config: ExecConfig) -
     record = engine.containers.find(tenant, name)
     if record.run.state is not State.RUNNING:
         raise Conflict(f"container {short_id(record.container_id)} is not running")
+    if config.privileged and not tenant.is_administrator:
+        raise Forbidden("only administrators may use privileged execs: leave it out")
     if not config.cmd or not config.cmd[0]:
         raise InvalidParameter("no exec command specified: give Cmd")
     parse_detach_keys(config.detach_keys)
@@ -88,7 +90,7 @@ def _prepare(engine: Engine, container: ContainerRecord, execution: ExecRecord) 
         execution,
         log_path=log_path,
         cgroup_join=cgroup["join"],
-        seccomp=engine.seccomp_path(container),
+        seccomp=engine.seccomp_paths(container),
     )
 
 

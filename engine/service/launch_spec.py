@@ -6,12 +6,14 @@ Owns the translation and the defaults that stand for isolation; does nothing to 
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.core.capabilities import effective_capabilities
-from engine.core.containers import ContainerRecord
+from engine.core import sysctls
+from engine.core.capabilities import ALL, container_capabilities
+from engine.core.containers import ContainerRecord, HostConfig
 from engine.core.execs import ExecRecord
 from engine.core.launch import BindSpec, CgroupSpec, ExecSpec, IdMapping, LaunchSpec, LogSpec, ProcessSpec, Rlimit
 from engine.core.log_options import log_limits
 from engine.core.merge import merge_env
+from engine.core.namespace_modes import HOST
 from engine.service.mount_specs import VolumePath, bind_specs, tmpfs_specs
 from engine.storage.rootfs import rootfs_of
 
@@ -44,10 +46,10 @@ def launch_spec(
     lowers: Sequence[Path],
     ids: list[IdMapping],
     cgroup: CgroupSpec,
-    seccomp: str,
+    seccomp: tuple[str, str],
     volume_path: VolumePath,
 ) -> LaunchSpec:
-    """Return the whole specification; ``path`` is the container's folder, ``seccomp`` the compiled filter's path."""
+    """Return the whole specification; ``path`` is the container's folder, ``seccomp`` the compiled filters' paths."""
     host, rootfs = record.host, rootfs_of(path)
     return {
         "container_id": record.container_id,
@@ -63,12 +65,12 @@ def launch_spec(
         "binds": [*_network_files(path), *bind_specs(record, volume_path)],
         "tmpfs": tmpfs_specs(record),
         "shm_bytes": host.shm_bytes,
-        "masked_paths": list(MASKED_PATHS if host.masked_paths is None else host.masked_paths),
-        "readonly_paths": list(READONLY_PATHS if host.readonly_paths is None else host.readonly_paths),
-        "sysctls": dict(host.sysctls),
+        "masked_paths": _protected(host, host.masked_paths, MASKED_PATHS),
+        "readonly_paths": _protected(host, host.readonly_paths, READONLY_PATHS),
+        "sysctls": {**sysctls.DEFAULTS, **host.sysctls},
         "cgroup": cgroup,
         "process": _process(record, seccomp),
-        "init": host.init,
+        "init": host.init or host.pid_mode == HOST,  # else its orphans would go to the host's processes
         "log": container_log(record, path),
     }
 
@@ -80,11 +82,11 @@ def container_log(record: ContainerRecord, path: Path) -> LogSpec:
 
 
 def exec_spec(
-    record: ContainerRecord, execution: ExecRecord, *, log_path: Path, cgroup_join: list[str], seccomp: str
+    record: ContainerRecord, execution: ExecRecord, *, log_path: Path, cgroup_join: list[str], seccomp: tuple[str, str]
 ) -> ExecSpec:
     """Return the specification of a further process in a container."""
     config = execution.config
-    own = _process(record, seccomp)
+    own = _process(record, ("", "") if config.privileged else seccomp)
     process: ProcessSpec = {
         **own,
         "args": list(config.cmd),
@@ -95,6 +97,7 @@ def exec_spec(
         "stdin": config.attach_stdin,
         "rows": config.rows,
         "columns": config.columns,
+        "capabilities": list(ALL) if config.privileged else own["capabilities"],
     }
     log: LogSpec = {
         "directory": str(log_path),
@@ -111,12 +114,18 @@ def exec_spec(
     }
 
 
+def _protected(host: HostConfig, paths: Sequence[str] | None, default: Sequence[str]) -> list[str]:
+    if host.privileged:
+        return []
+    return list(default if paths is None else paths)
+
+
 def _network_files(path: Path) -> list[BindSpec]:
     """They come first: a bind of the user's may then cover them, as with dockerd."""
     return [{"source": str(path / name), "target": f"/etc/{name}", "readonly": False, "idmapped": True} for name in NETWORK_FILES]
 
 
-def _process(record: ContainerRecord, seccomp: str) -> ProcessSpec:
+def _process(record: ContainerRecord, seccomp: tuple[str, str]) -> ProcessSpec:
     config, host = record.config, record.host
     terminal = ["TERM=xterm"] if config.tty else []
     return {
@@ -129,9 +138,10 @@ def _process(record: ContainerRecord, seccomp: str) -> ProcessSpec:
         "stdin": config.open_stdin,
         "rows": host.console_rows,
         "columns": host.console_columns,
-        "capabilities": effective_capabilities(add=host.cap_add, drop=host.cap_drop),
+        "capabilities": container_capabilities(host),
         "no_new_privileges": host.no_new_privileges,
-        "seccomp": seccomp,
+        "seccomp": seccomp[0],
+        "further_seccomp": seccomp[1],
         "rlimits": [Rlimit(name=limit.name, soft=limit.soft, hard=limit.hard) for limit in host.ulimits],
         "oom_score_adj": host.oom_score_adj,
     }

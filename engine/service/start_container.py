@@ -16,7 +16,6 @@ from engine.core.containers import ContainerRecord, Run
 from engine.core.hosts import hosts_file
 from engine.core.launch import LaunchSpec
 from engine.core.lifecycle import Event, State, next_state
-from engine.core.limits import cgroup_path, plan_cgroup
 from engine.core.resolv import resolv_conf
 from engine.core.tenants import Tenant
 from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotModified, reason_of
@@ -26,6 +25,7 @@ from engine.runtime.process import Process
 from engine.service.container_mounts import publish_mounts
 from engine.service.engine import Engine
 from engine.service.health_monitor import begin_health
+from engine.service.isolation import container_cgroup, isolate
 from engine.service.launch_spec import NETWORK_FILES, launch_spec
 from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
@@ -122,16 +122,16 @@ def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
     image = engine.images.by_id(record.image_id)
     for name in NETWORK_FILES:  # bound by descriptor when the container is made, and filled when its address is known
         (engine.containers.path(record.container_id) / name).touch(mode=0o644)
-    path = cgroup_path(engine.instance, record.tenant, record.container_id)
-    return launch_spec(
+    spec = launch_spec(
         record,
         path=engine.containers.path(record.container_id),
         lowers=engine.images.lowers(image),
         ids=engine.tenants.id_mappings(record.tenant),
-        cgroup=plan_cgroup(engine.host.cgroups, path, record.host.limits),
-        seccomp=engine.seccomp_path(record),
+        cgroup=container_cgroup(engine, record),
+        seccomp=engine.seccomp_paths(record),
         volume_path=engine.volumes.data_path,
     )
+    return isolate(engine, record, spec)
 
 
 async def _abort(engine: Engine, container_id: str) -> None:

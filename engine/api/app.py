@@ -5,7 +5,20 @@ Owns the table of routes. A route that the engine leaves out says so with 501; a
 
 from aiohttp import web
 
-from engine.api import archive, container_streams, containers, dial, execs, images, networks, stats, system, top, volumes
+from engine.api import (
+    attach_ws,
+    archive,
+    container_streams,
+    containers,
+    dial,
+    execs,
+    images,
+    networks,
+    stats,
+    system,
+    top,
+    volumes,
+)
 from engine.api.context import ENGINE
 from engine.api.decode import MAX_BODY_BYTES
 from engine.api.finishing import to_the_end
@@ -50,6 +63,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{_CONTAINER}/wait", container_streams.wait),
     ("POST", f"{_CONTAINER}/attach", container_streams.attach),
     ("POST", f"{_CONTAINER}/dial", dial.dial),
+    ("GET", f"{_CONTAINER}/attach/ws", attach_ws.attach_ws),
     ("GET", f"{_CONTAINER}/logs", container_streams.logs),
     ("HEAD", f"{_CONTAINER}/archive", archive.head),
     ("GET", f"{_CONTAINER}/archive", archive.get),
@@ -91,7 +105,6 @@ LEFT_OUT: list[tuple[str, str]] = [
     ),
     ("POST", f"{_IMAGE}/push"),
     *(("POST", f"{_CONTAINER}/{verb}") for verb in ("update",)),
-    *(("GET", f"{_CONTAINER}/{verb}") for verb in ("attach/ws",)),
     *(("GET", path) for path in ("/images/search", "/images/get", f"{_IMAGE}/get")),
     ("DELETE", "/networks/{name}"),
 ]

@@ -18,14 +18,7 @@ from engine.service.wait_container import wait_container
 
 
 async def attach(request: web.Request) -> web.StreamResponse:
-    wish = AttachWish(
-        stdin=query_bool(request, "stdin"),
-        stdout=query_bool(request, "stdout"),
-        stderr=query_bool(request, "stderr"),
-        logs=query_bool(request, "logs"),
-        stream=query_bool(request, "stream"),
-        detach_keys=query_text(request, "detachKeys"),
-    )
+    wish = attach_wish(request, is_multiplexed=True)
     attachment = attach_container(engine_of(request), tenant_of(request), name_of(request), wish)
     try:
         client = await hijack(request, content_type=stream_type(is_tty=attachment.is_tty))
@@ -37,6 +30,19 @@ async def attach(request: web.Request) -> web.StreamResponse:
     finally:
         await client.close()
     return Hijacked()
+
+
+def attach_wish(request: web.Request, *, is_multiplexed: bool) -> AttachWish:
+    """Return what the query of an attach asks for."""
+    return AttachWish(
+        stdin=query_bool(request, "stdin"),
+        stdout=query_bool(request, "stdout"),
+        stderr=query_bool(request, "stderr"),
+        logs=query_bool(request, "logs"),
+        stream=query_bool(request, "stream"),
+        detach_keys=query_text(request, "detachKeys"),
+        is_multiplexed=is_multiplexed,
+    )
 
 
 async def logs(request: web.Request) -> web.StreamResponse:

@@ -6,15 +6,21 @@ from dataclasses import dataclass
 
 from engine.core.containers import ContainerRecord
 from engine.core.detachkeys import parse_detach_keys
-from engine.core.lifecycle import ALIVE
+from engine.core.lifecycle import ALIVE, State
 from engine.core.stdcopy import STDERR, STDOUT
 from engine.core.tenants import Tenant
-from engine.errors import InvalidParameter
+from engine.errors import Conflict, InvalidParameter
 from engine.runtime.log_reader import LogFollower
 from engine.runtime.process import Process
 from engine.service.engine import Engine
 from engine.service.milestones import Milestone
+from engine.service.read_logs import check_readable
 from engine.service.streams import Client, Exchange, Outcome, exchange
+
+_NOT_NOW = {
+    State.PAUSED: "unpause the container before attach",
+    State.RESTARTING: "wait until the container is running",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,7 @@ class AttachWish:
     logs: bool
     stream: bool
     detach_keys: str
+    is_multiplexed: bool = True
 
 
 class Attachment:
@@ -58,12 +65,19 @@ class Attachment:
                 outcome = await exchange(client, self._process, self._follower, self._exchange)
                 if outcome is Outcome.DETACHED:
                     self._engine.publish(self._record, "detach")
+                elif outcome is Outcome.GONE and self._exchange.stdin and self._exchange.close_stdin_at_end:
+                    self._close_stdin()
         finally:
             self.close()
 
     def close(self) -> None:
         """Stop waiting and reading."""
         self._cleanup.close()
+
+    def _close_stdin(self) -> None:
+        """Its only source of input has gone, perhaps before the end of it was read."""
+        if self._process is not None:
+            self._process.close_stdin()
 
     def _wait_for_process(self) -> None:
         if self._record.run.state in ALIVE:
@@ -96,10 +110,17 @@ class Attachment:
 
 
 def attach_container(engine: Engine, tenant: Tenant, name: str, wish: AttachWish) -> Attachment:
-    """Check an attach. Output counts from this call on. Run or close what is returned. Raises NotFound, InvalidParameter."""
+    """Check an attach. Output counts from this call on. Run or close what is returned.
+
+    Raises NotFound, Conflict, InvalidParameter, Unimplemented.
+    """
     record = engine.containers.find(tenant, name)
     if not (wish.stream or wish.logs):
         raise InvalidParameter("choose what to attach to: stream, logs or both")
+    if record.run.state in _NOT_NOW:
+        raise Conflict(f"container {record.name} is {record.run.state}, {_NOT_NOW[record.run.state]}")
+    if wish.logs:
+        check_readable(record)
     attachment = Attachment(engine, record, wish)
     if wish.stream:
         engine.publish(record, "attach")
@@ -111,7 +132,7 @@ def _exchange(record: ContainerRecord, wish: AttachWish) -> Exchange:
     keys = parse_detach_keys(wish.detach_keys)
     return Exchange(
         streams=frozenset(stream for stream, wanted in ((STDOUT, wish.stdout), (STDERR, wish.stderr)) if wanted),
-        multiplexed=not config.tty,
+        multiplexed=wish.is_multiplexed and not config.tty,
         stdin=wish.stdin and config.open_stdin,
         close_stdin_at_end=config.stdin_once,
         detach_keys=keys if config.tty else b"",

@@ -6,8 +6,8 @@ Owns the table of routes. A route that the engine leaves out says so with 501; a
 from aiohttp import web
 
 from engine.api import (
-    attach_ws,
     archive,
+    attach_ws,
     container_streams,
     containers,
     dial,

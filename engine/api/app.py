@@ -58,6 +58,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{_CONTAINER}/kill", containers.kill),
     ("POST", f"{_CONTAINER}/pause", containers.pause),
     ("POST", f"{_CONTAINER}/unpause", containers.unpause),
+    ("POST", f"{_CONTAINER}/update", containers.update),
     ("POST", f"{_CONTAINER}/rename", containers.rename),
     ("POST", f"{_CONTAINER}/resize", containers.resize),
     ("POST", f"{_CONTAINER}/wait", container_streams.wait),
@@ -104,7 +105,7 @@ LEFT_OUT: list[tuple[str, str]] = [
         for path in ("/networks/create", "/networks/prune", "/networks/{name}/connect", "/networks/{name}/disconnect")
     ),
     ("POST", f"{_IMAGE}/push"),
-    *(("POST", f"{_CONTAINER}/{verb}") for verb in ("update",)),
+
     *(("GET", path) for path in ("/images/search", "/images/get", f"{_IMAGE}/get")),
     ("DELETE", "/networks/{name}"),
 ]
@@ -118,6 +119,7 @@ _CHANGES: frozenset[Handler] = frozenset(
         containers.kill,
         containers.pause,
         containers.unpause,
+        containers.update,
         containers.rename,
         containers.remove,
         images.create,

@@ -9,6 +9,7 @@ from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.create_request import decode_create
 from engine.api.decode import query_bool, query_int, query_text, read_document
 from engine.api.responses import json_response, no_content
+from engine.api.update_request import decode_update
 from engine.core.filters import parse_filters
 from engine.errors import InvalidParameter
 from engine.service.create_container import create_container
@@ -21,6 +22,7 @@ from engine.service.resize_container import resize_container
 from engine.service.restart_container import restart_container
 from engine.service.start_container import start_container
 from engine.service.stop_container import stop_container
+from engine.service.update_container import update_container
 
 
 async def create(request: web.Request) -> web.Response:
@@ -91,6 +93,12 @@ async def pause(request: web.Request) -> web.Response:
 async def unpause(request: web.Request) -> web.Response:
     await unpause_container(engine_of(request), tenant_of(request), name_of(request))
     return no_content()
+
+
+async def update(request: web.Request) -> web.Response:
+    wanted = decode_update(await read_document(request))
+    await update_container(engine_of(request), tenant_of(request), name_of(request), wanted)
+    return json_response({"Warnings": []})
 
 
 async def rename(request: web.Request) -> web.Response:

@@ -136,6 +136,11 @@ class Supervisor:
             process.facts["acknowledged"] = position
             await self._tell("flow", {"id": exec_id, "position": position})
 
+    async def join_groups(self, container_id: str, groups: CgroupSpec) -> None:
+        """Tell of cgroups that a running container has joined on top, so that they are removed at its end. Raises NotFound."""
+        answer, _ = await self._lifeline.request("groups", {"id": container_id, "groups": groups})
+        self._get(container_id).facts["cgroup"] = answer["cgroup"]
+
     async def open_socket(self, container_id: str, family: str) -> int:
         """Return a TCP socket ("ipv4", "ipv6") of a container's network namespace, not connected. Raises NotFound, Conflict, Fault."""
         _, fds = await self._lifeline.request("socket", {"id": container_id, "family": family})

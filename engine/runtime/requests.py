@@ -3,7 +3,7 @@
 Owns decoding and answers; the processes themselves are in ``custody``. Part of the supervisor: standard library and no typing
 at run time.
 
-Requests: hello recover adopt orphan sweep create start abort exec files socket reaped forget flow close_stdin quit; upgrade is
+Requests: hello recover adopt orphan sweep create start abort exec groups files socket reaped forget flow close_stdin quit; upgrade is
 the supervisor's own.
 Events: process started exit reap replaced.
 """
@@ -177,6 +177,13 @@ class Requests:
         process = self._custody.table.get(body["id"])
         if process is not None:
             process.acknowledge(body["position"])
+
+    def _op_groups(self, body: Body, _fds: dict[str, int]) -> Answer:
+        process, groups = self._get(body["id"]), body["groups"]
+        cgroup = process.facts["cgroup"]
+        for name in ("directories", "join"):
+            cgroup[name] += [directory for directory in groups[name] if directory not in cgroup[name]]
+        return {"cgroup": cgroup}, {}
 
     def _op_socket(self, body: Body, _fds: dict[str, int]) -> Answer:
         process = self._get(body["id"])

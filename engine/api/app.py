@@ -50,6 +50,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{_IMAGE}/tag", images.tag),
     ("DELETE", _IMAGE, images.remove),
     ("POST", "/containers/create", containers.create),
+    ("POST", "/containers/prune", containers.prune),
     ("GET", "/containers/json", containers.listing),
     ("GET", f"{_CONTAINER}/json", containers.inspect),
     ("POST", f"{_CONTAINER}/start", containers.start),
@@ -98,14 +99,13 @@ LEFT_OUT: list[tuple[str, str]] = [
     ),
     *(
         ("POST", path)
-        for path in ("/session", "/grpc", "/auth", "/build", "/build/prune", "/commit", "/images/prune", "/containers/prune")
+        for path in ("/session", "/grpc", "/auth", "/build", "/build/prune", "/commit", "/images/prune")
     ),
     *(
         ("POST", path)
         for path in ("/networks/create", "/networks/prune", "/networks/{name}/connect", "/networks/{name}/disconnect")
     ),
     ("POST", f"{_IMAGE}/push"),
-
     *(("GET", path) for path in ("/images/search", "/images/get", f"{_IMAGE}/get")),
     ("DELETE", "/networks/{name}"),
 ]
@@ -120,6 +120,7 @@ _CHANGES: frozenset[Handler] = frozenset(
         containers.pause,
         containers.unpause,
         containers.update,
+        containers.prune,
         containers.rename,
         containers.remove,
         images.create,

@@ -16,6 +16,8 @@ from engine.service.create_container import create_container
 from engine.service.inspect_container import FILTERS, inspect_container, list_containers
 from engine.service.kill_container import kill_container
 from engine.service.pause_container import pause_container, unpause_container
+from engine.service.prune_containers import FILTERS as PRUNE_FILTERS
+from engine.service.prune_containers import prune_containers
 from engine.service.remove_container import remove_container
 from engine.service.rename_container import rename_container
 from engine.service.resize_container import resize_container
@@ -99,6 +101,12 @@ async def update(request: web.Request) -> web.Response:
     wanted = decode_update(await read_document(request))
     await update_container(engine_of(request), tenant_of(request), name_of(request), wanted)
     return json_response({"Warnings": []})
+
+
+async def prune(request: web.Request) -> web.Response:
+    filters = parse_filters(query_text(request, "filters"), known=PRUNE_FILTERS)
+    pruned = await prune_containers(engine_of(request), tenant_of(request), filters, now_ns=time.time_ns())
+    return json_response({"ContainersDeleted": pruned.container_ids or None, "SpaceReclaimed": pruned.freed_bytes})
 
 
 async def rename(request: web.Request) -> web.Response:

@@ -10,12 +10,21 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from engine.core.durations import parse_duration
+from engine.core.health import Healthcheck, check_healthcheck
 from engine.core.image_config import ImageConfig
 from engine.core.signals import parse_signal
 from engine.errors import InvalidParameter
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
 
+_OPTION = re.compile(r"--([a-z-]+)=(\S*)")
+_SPANS = {
+    "interval": "interval_ns",
+    "timeout": "timeout_ns",
+    "start-period": "start_period_ns",
+    "start-interval": "start_interval_ns",
+}
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 
 
@@ -140,11 +149,48 @@ def _stopsignal(config: ImageConfig, text: str) -> ImageConfig:
     return replace(config, stop_signal=text.upper())
 
 
+def _healthcheck(config: ImageConfig, text: str) -> ImageConfig:
+    """``[--interval=… --timeout=… --start-period=… --start-interval=… --retries=…] CMD …`` or ``NONE``."""
+    options, rest = _options(text)
+    word, _, command = rest.partition(" ")
+    if word.upper() == "NONE" and not command.strip() and not options:
+        return replace(config, healthcheck=Healthcheck(test=("NONE",)))
+    if word.upper() != "CMD" or not command.strip():
+        raise InvalidParameter(f"HEALTHCHECK {text!r} is not understood: write CMD with a command, or NONE")
+    items = _json_list(command.strip())
+    test = ("CMD-SHELL", command.strip()) if items is None else ("CMD", *items)
+    check = Healthcheck(test=test, retries=_retries(options.pop("retries", "0")), **_spans(options))
+    check_healthcheck(check)
+    return replace(config, healthcheck=check)
+
+
+def _options(text: str) -> tuple[dict[str, str], str]:
+    options = {}
+    while match := _OPTION.match(text):
+        options[match[1]] = match[2]
+        text = text[match.end() :].lstrip()
+    return options, text
+
+
+def _retries(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise InvalidParameter(f"HEALTHCHECK --retries={text} is not a number")
+    return int(text)
+
+
+def _spans(options: dict[str, str]) -> dict[str, int]:
+    for name in options:
+        if name not in _SPANS:
+            raise InvalidParameter(f"HEALTHCHECK --{name} is unknown: use --retries, --{', --'.join(_SPANS)}")
+    return {_SPANS[name]: parse_duration(value) for name, value in options.items()}
+
+
 _INSTRUCTIONS: dict[str, Callable[[ImageConfig, str], ImageConfig]] = {
     "CMD": _cmd,
     "ENTRYPOINT": _entrypoint,
     "ENV": _env,
     "EXPOSE": _expose,
+    "HEALTHCHECK": _healthcheck,
     "LABEL": _label,
     "STOPSIGNAL": _stopsignal,
     "USER": _user,

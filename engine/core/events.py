@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from engine.core.filters import Filters, matches_labels
 from engine.core.tenants import Tenant
 
-FILTERS = frozenset({"container", "event", "image", "label", "network", "type", "volume", "scope", "daemon"})
+_KINDS = frozenset({"config", "container", "daemon", "image", "network", "node", "plugin", "secret", "service", "volume"})
+FILTERS = _KINDS | {"event", "label", "scope", "type"}
+# Their actions end with what was run or found, so these are matched by their beginning.
+_WITH_DETAILS = frozenset({"exec_create", "exec_start", "health_status"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,28 @@ def _matches(event: EngineEvent, name: str, wanted: tuple[str, ...]) -> bool:
         case "type":
             return event.kind in wanted
         case "event":
-            return event.action in wanted or event.action.partition(":")[0] in wanted
+            verb = event.action.partition(":")[0]
+            return event.action in wanted or (verb in _WITH_DETAILS and verb in wanted)
         case "label":
             return matches_labels(wanted, event.attributes)
         case "scope":
             return "local" in wanted
         case "image" if event.kind == "container":
-            return event.attributes.get("image") in wanted
+            image = event.attributes.get("image", "")
+            return image in wanted or _without_tag(image) in wanted
+        case "image" if event.kind == "image":
+            names = (event.actor_id, event.attributes.get("name", ""))
+            return any(name in wanted or _without_tag(name) in wanted for name in names)
         case _:
             return event.kind == name and any(_is_actor(event, value) for value in wanted)
 
 
 def _is_actor(event: EngineEvent, value: str) -> bool:
-    return bool(value) and (event.actor_id.startswith(value) or event.attributes.get("name") == value)
+    """As dockerd: an id or name, or its beginning."""
+    return bool(value) and (event.actor_id.startswith(value) or event.attributes.get("name", "").startswith(value))
+
+
+def _without_tag(name: str) -> str:
+    """A colon before the last slash is that of a registry's port."""
+    repository, colon, tag = name.rpartition(":")
+    return repository if colon and "/" not in tag else name

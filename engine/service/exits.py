@@ -79,7 +79,7 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
     if oom:
         engine.publish(finished, "oom")
     publish_mounts(engine, finished, "unmount")
-    engine.publish(finished, "die", exitCode=exit_text(status))
+    engine.publish(finished, "die", exitCode=exit_text(status), execDuration=run_seconds(finished))
     engine.milestones.reach(Milestone.EXITED, finished)
     if is_restarting:
         schedule_restart(engine, finished)
@@ -90,6 +90,11 @@ async def _detach(engine: Engine, record: ContainerRecord) -> None:
         await engine.network.detach(record.container_id)
     except EngineError as error:
         log.warning("%s", error.message)  # its lease is given back by the next reconcile
+
+
+def run_seconds(record: ContainerRecord) -> str:
+    """Return how long an ended container ran, in whole seconds, for an event's attribute."""
+    return str(max(0, record.run.finished_ns - record.run.started_ns) // 10**9)
 
 
 def exit_text(status: int | None) -> str:

@@ -40,14 +40,17 @@ def _matches(event: EngineEvent, name: str, wanted: tuple[str, ...]) -> bool:
             return matches_labels(wanted, event.attributes)
         case "scope":
             return "local" in wanted
-        case "image" if event.kind == "container":
-            image = event.attributes.get("image", "")
-            return image in wanted or _without_tag(image) in wanted
-        case "image" if event.kind == "image":
-            names = (event.actor_id, event.attributes.get("name", ""))
-            return any(name in wanted or _without_tag(name) in wanted for name in names)
+        case "image":
+            return _tells_of_image(event, wanted)
         case _:
             return event.kind == name and any(_is_actor(event, value) for value in wanted)
+
+
+def _tells_of_image(event: EngineEvent, wanted: tuple[str, ...]) -> bool:
+    """The image itself, or a container made of it; with or without its tag."""
+    name = event.attributes.get("name" if event.kind == "image" else "image", "")
+    actor_id = event.actor_id if event.kind == "image" else ""
+    return any(text and (text in wanted or _without_tag(text) in wanted) for text in (actor_id, name))
 
 
 def _is_actor(event: EngineEvent, value: str) -> bool:

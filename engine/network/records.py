@@ -16,7 +16,7 @@ from engine.core.records import dump_record, parse_record
 from engine.core.tenants import parse_tenant
 from engine.errors import InvalidParameter
 from engine.network.model import Lease, Network
-from engine.storage.files import sync_folder, write_atomically
+from engine.storage.files import set_aside, sync_folder, write_atomically
 
 _log = logging.getLogger(__name__)
 _NETWORK_FILE = "network.json"
@@ -125,8 +125,6 @@ def _load_lease(path: Path) -> Lease:
 def _load(path: Path, read: Callable[[Path], T]) -> T | None:
     try:
         return read(path)
-    except (ValueError, InvalidParameter) as error:
-        aside = path.with_name(f"{path.name}.unreadable")
-        path.rename(aside)
-        _log.warning("network record %s cannot be read and was set aside as %s: %s", path, aside.name, error)
+    except (OSError, ValueError, InvalidParameter) as error:
+        _log.warning("network record %s cannot be read: %s; %s", path, error, set_aside(path))
         return None

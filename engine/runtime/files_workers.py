@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 
 from engine.linux import pidfd as pidfds
 from engine.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, mount_setattr, open_tree
@@ -45,21 +44,27 @@ class FilesWorkers:
             pid, pidfd = clone3(0, cgroup_fd=membership.into)
             if pid == 0:
                 files_worker.run(spec, end._replace(tasks=tuple(membership.tasks)))
-        self._pidfds.add(pidfd)
-        self._reactor.add(pidfd, events.IN, lambda _: self._on_end(pidfd))
+        self._watch(pidfd)
         return pidfd
 
-    def end_all(self, *, patience_ms: int = 0) -> None:
-        """Kill all: nobody would read what they write. With patience those that end so soon are reaped as well."""
-        poll = select.poll()
+    def fds(self) -> list[int]:
+        """What another version of this supervisor gets, for ``resume``."""
+        return list(self._pidfds)
+
+    def resume(self, fds: list[int]) -> None:
+        """Look after the workers of a former version."""
+        for pidfd in fds:
+            self._watch(pidfd)
+
+    def _watch(self, pidfd: int) -> None:
+        self._pidfds.add(pidfd)
+        self._reactor.add(pidfd, events.IN, lambda _: self._on_end(pidfd))
+
+    def end_all(self) -> None:
+        """Kill all: nobody would read what they write."""
         for pidfd in self._pidfds:
-            poll.register(pidfd, select.POLLIN)
             with contextlib.suppress(ProcessLookupError):
                 pidfds.send_signal(pidfd, _SIGKILL)
-        while patience_ms and self._pidfds and (ended := poll.poll(patience_ms)):
-            for pidfd, _ in ended:
-                poll.unregister(pidfd)
-                self._on_end(pidfd)
 
     def _on_end(self, pidfd: int) -> None:
         with contextlib.suppress(ChildProcessError):

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _OPEN_FILES = 65536  # a container takes about six
 _UPGRADE_PAUSE_SECONDS = 0.01
-_FILES_PATIENCE_MS = 1000
 _OOM_SCORE = -900  # all containers hang on this process; each of them gets a score of its own
 
 
@@ -105,20 +104,20 @@ class Supervisor:
         if peer.is_behind:
             self._reactor.later(_UPGRADE_PAUSE_SECONDS, lambda: self._upgrade(peer, body))
             return
-        self._files.end_all(patience_ms=_FILES_PATIENCE_MS)  # whoever waits for one is told, and may ask again
         state, fds = self._custody.state()
-        inflight = self._inflight.all_fds()
-        state |= {"number": body["n"], "peer": peer.fd, "inflight": inflight}
+        inflight, files = self._inflight.all_fds(), self._files.fds()
+        state |= {"number": body["n"], "peer": peer.fd, "inflight": inflight, "files": files}
         try:
-            upgrade.become(body["command"], state, [*fds, *inflight.values(), peer.fd, self._listener.fileno()])
+            upgrade.become(body["command"], state, [*fds, *inflight.values(), *files, peer.fd, self._listener.fileno()])
         except OSError as error:
             self._send({"re": body["n"], **Refusal("Fault", f"supervisor: upgrade: {error!r}").answer}, {})
 
     def _resume(self, state: Body) -> None:
         """Go on where the former version stopped; answer the request that it had no time for."""
         inflight = list(self._inflight.all_fds().values())
-        for fd in [*inflight, state["peer"], *state["fds"]]:
+        for fd in [*inflight, *state["files"], state["peer"], *state["fds"]]:
             os.set_inheritable(fd, False)
+        self._files.resume(state["files"])
         peer = self._open_peer(socket.socket(fileno=state["peer"]))
         self._custody.resume(state)
         peer.send({"re": state["number"], "pid": os.getpid(), "code": CODE})

@@ -4,6 +4,8 @@ Owns look-up scoped by tenant, saving, and one lock for each container. It chang
 """
 
 import asyncio
+import contextlib
+import itertools
 import logging
 from collections.abc import Awaitable, Iterable
 from pathlib import Path
@@ -13,10 +15,11 @@ from engine.core.ids import is_id_prefix, short_id
 from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, InvalidParameter, NotFound
-from engine.storage.files import write_aside, write_atomically
+from engine.storage.files import ASIDE, set_aside, write_aside, write_atomically
 
 log = logging.getLogger(__name__)
 RECORD = "container.json"
+_WRITE_PAUSES_SECONDS = (1.0, 2.0, 5.0, 15.0)
 
 
 class ContainerStore:
@@ -26,6 +29,7 @@ class ContainerStore:
         self._root = root
         self._records: dict[str, ContainerRecord] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._writing: set[asyncio.Task[None]] = set()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, container_id: str) -> Path:
@@ -37,16 +41,20 @@ class ContainerStore:
         return self._locks.setdefault(container_id, asyncio.Lock())
 
     def load(self) -> list[Path]:
-        """Read all records; return the folders that hold none (a create that was cut off) or a damaged one."""
+        """Read all records; return the folders that hold none (a create that was cut off).
+
+        A folder whose record cannot be read is set aside whole, with a message; what runs of that container is ended later.
+        """
         strays = []
         for folder in sorted(self._root.iterdir()):
+            if folder.name.endswith(ASIDE):
+                continue
             try:
-                record = parse_record(ContainerRecord, (folder / RECORD).read_bytes())
-                self._records[record.container_id] = record
+                self._records[folder.name] = _read(folder)
             except FileNotFoundError:
                 strays.append(folder)
-            except ValueError as error:
-                log.error("container %s is left out: %s", folder.name, error)  # noqa: TRY400 - the reason is the message
+            except (OSError, ValueError) as error:
+                log.error("container %s is left out: %s; %s", folder.name, error, set_aside(folder))  # noqa: TRY400 - the reason is the message
         return strays
 
     def all(self) -> Iterable[ContainerRecord]:
@@ -135,8 +143,35 @@ class ContainerStore:
         except OSError as error:
             log.error("the record of container %s cannot be written: %s", record.name, error)  # noqa: TRY400 - the reason is the message
             self._records[record.container_id] = record
+            self._write_later(record.container_id)
+
+    def _write_later(self, container_id: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._write_when_possible(container_id))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def _write_when_possible(self, container_id: str) -> None:
+        """Try again in pauses until the record on disk says what the one in memory does, or the container has gone."""
+        for pause_seconds in itertools.chain(_WRITE_PAUSES_SECONDS, itertools.repeat(_WRITE_PAUSES_SECONDS[-1])):
+            await asyncio.sleep(pause_seconds)
+            async with self.lock(container_id):
+                record = self._records.get(container_id)
+                if record is None:
+                    self._locks.pop(container_id, None)
+                    return
+                with contextlib.suppress(OSError):
+                    await self.save(record)
+                    return
 
     def drop(self, container_id: str) -> None:
         """Forget a container whose folder is gone."""
         self._records.pop(container_id, None)
         self._locks.pop(container_id, None)
+
+
+def _read(folder: Path) -> ContainerRecord:
+    """Raises OSError, ValueError."""
+    record = parse_record(ContainerRecord, (folder / RECORD).read_bytes())
+    if record.container_id != folder.name:
+        raise ValueError(f"it speaks of container {record.container_id}")
+    return record

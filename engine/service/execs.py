@@ -17,6 +17,7 @@ from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, NotFound
 from engine.service.containers import ContainerStore
+from engine.storage.files import set_aside
 
 log = logging.getLogger(__name__)
 RECORD = "exec.json"
@@ -44,8 +45,8 @@ class ExecStore:
             for file in (self._containers.path(container.container_id) / "execs").glob(f"*/{RECORD}"):
                 try:
                     self.put(parse_record(ExecRecord, file.read_bytes()))
-                except ValueError as error:
-                    log.warning("exec %s is left out: %s", file.parent.name, error)
+                except (OSError, ValueError) as error:
+                    log.warning("exec %s is left out: %s; %s", file.parent.name, error, set_aside(file))
 
     def of_container(self, container_id: str) -> list[ExecRecord]:
         """Return a container's execs, oldest first."""

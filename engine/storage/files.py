@@ -4,6 +4,7 @@ import ctypes
 import os
 from pathlib import Path
 
+ASIDE = ".unreadable"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -42,6 +43,23 @@ def _write_synced(path: Path, content: bytes, flag: int) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def set_aside(path: Path) -> str:
+    """Take what cannot be read out of the way, deleting nothing; return in words where it is now.
+
+    Where it cannot even be renamed it stays, and is as little read.
+    """
+    aside = path.with_name(f"{path.name}{ASIDE}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.{number}{ASIDE}")
+    try:
+        path.rename(aside)
+    except OSError as error:
+        return f"it cannot be set aside ({error})"
+    return f"it is set aside as {aside}"
 
 
 def sync_folder(path: Path) -> None:

@@ -75,11 +75,14 @@ class EngineDaemon:
 
     def start(self) -> Self:
         """Start the daemon and wait until it answers."""
-        command = [sys.executable, "-m", "engine", "serve", "--data", str(self.data_path), "--run", str(self.run_path)]
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
+            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, env={**os.environ, **self.environment})
         wait_until(self._answers, "the engine to answer", hint=self.log_path.read_text)
         return self
+
+    def command(self) -> list[str]:
+        """The command line."""
+        return [sys.executable, "-m", "engine", "serve", "--data", str(self.data_path), "--run", str(self.run_path)]
 
     def _answers(self) -> bool:
         assert self._process is not None

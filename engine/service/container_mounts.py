@@ -4,7 +4,7 @@ Owns the order in which a volume is made, held, filled and told of, so that a da
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,28 +42,29 @@ async def make_mounts(
 
     ``layers`` are the image's, base first. Raises InvalidParameter, Conflict, Fault.
     """
-    decided = await asyncio.to_thread(lambda: [_make_mount(engine, record, point, layers) for point in points])
-    return replace(record, mounts=tuple(decided))
+    return replace(record, mounts=tuple([await _make_mount(engine, record, point, layers) for point in points]))
 
 
 async def keep_volumes(engine: Engine, record: ContainerRecord) -> None:
     """The container is there now: its new volumes no longer depend on that, and are told of."""
-    for volume in await asyncio.to_thread(engine.volumes.settle, record.container_id, exists=True):
-        publish_volume(engine, volume, "create")
+    if engine.volumes.held_by(record.container_id):
+        for volume in await asyncio.to_thread(engine.volumes.settle, record.container_id, exists=True):
+            publish_volume(engine, volume, "create")
 
 
 async def expect_removal(engine: Engine, record: ContainerRecord) -> None:
-    """Before a container is removed with its anonymous volumes. Raises OSError."""
+    """Before a container is removed with its anonymous volumes."""
     anonymous = {point.volume_id for point in record.mounts if point.kind == VOLUME and point.is_anonymous}
-    held = anonymous.intersection(engine.volumes.held_by(record.container_id))
-    await asyncio.to_thread(engine.volumes.expect, held, record.container_id)
+    if held := anonymous & engine.volumes.held_by(record.container_id):
+        await asyncio.to_thread(engine.volumes.expect, held, record.container_id)
 
 
 async def release_volumes(engine: Engine, container_id: str, *, is_told: bool) -> None:
     """A container is gone, or did not come to be: so are the volumes that were to share its fate, unless another has them."""
-    gone = await asyncio.to_thread(engine.volumes.settle, container_id, exists=False)
-    for volume in gone if is_told else ():
-        publish_volume(engine, volume, "destroy")
+    if engine.volumes.held_by(container_id):
+        gone = await asyncio.to_thread(engine.volumes.settle, container_id, exists=False)
+        for volume in gone if is_told else ():
+            publish_volume(engine, volume, "destroy")
 
 
 def publish_mounts(engine: Engine, record: ContainerRecord, action: str) -> None:
@@ -91,13 +92,13 @@ def _mounts_of(engine: Engine, tenant: Tenant, text: str) -> list[MountPoint]:
     return inherit(other.mount_points, readonly=readonly)
 
 
-def _make_mount(engine: Engine, record: ContainerRecord, point: MountPoint, layers: Sequence[Path]) -> MountPoint:
+async def _make_mount(engine: Engine, record: ContainerRecord, point: MountPoint, layers: Sequence[Path]) -> MountPoint:
     if point.kind != VOLUME:
         return point
+    volume = await asyncio.to_thread(_volume, engine, record, point)
+    decided = replace(point, volume_id=volume.volume_id, name=volume.name, driver=DRIVER, labels={})
     try:
-        volume = _volume(engine, record, point)
-        decided = replace(point, volume_id=volume.volume_id, name=volume.name, driver=DRIVER, labels={})
-        _fill(engine, decided, layers)
+        await engine.fillers.fill(volume.volume_id, _filling(engine, decided, layers))
     except OSError as error:
         raise Fault(f"cannot fill the volume for {point.target}: {reason_of(error)}") from error
     return decided
@@ -113,13 +114,16 @@ def _volume(engine: Engine, record: ContainerRecord, point: MountPoint) -> Volum
         raise Conflict(f"volume {point.name} was removed meanwhile, with the container that had it") from None
 
 
-def _fill(engine: Engine, point: MountPoint, layers: Sequence[Path]) -> None:
+def _filling(engine: Engine, point: MountPoint, layers: Sequence[Path]) -> Callable[[], None]:
     path = engine.volumes.data_path(point.volume_id)
-    if point.copies:
-        with engine.volumes.filling(point.volume_id):
+
+    def fill() -> None:
+        if point.copies:
             fill_volume(layers, point.target, path, point.subpath)
-        return
-    check_mount_point(layers, point.target)
-    if point.subpath:
-        with open_beneath(path, point.subpath):
-            pass
+            return
+        check_mount_point(layers, point.target)
+        if point.subpath:
+            with open_beneath(path, point.subpath):
+                pass
+
+    return fill

@@ -22,6 +22,7 @@ from engine.service.containers import ContainerStore
 from engine.service.dials import Dials
 from engine.service.events import EventBus
 from engine.service.execs import ExecStore
+from engine.service.fillers import Fillers
 from engine.service.health_monitors import HealthMonitors
 from engine.service.milestones import Milestones
 from engine.service.readers import Readers
@@ -71,6 +72,7 @@ class Engine:
     seccomp: SeccompCache
     events: EventBus = field(default_factory=EventBus)
     milestones: Milestones = field(default_factory=Milestones)
+    fillers: Fillers = field(default_factory=Fillers)
     readers: Readers = field(default_factory=Readers)
     dials: Dials = field(default_factory=Dials)
     health: HealthMonitors = field(default_factory=HealthMonitors)

@@ -6,12 +6,13 @@ from pathlib import Path
 from engine.core.containers import ContainerRecord
 from engine.core.launch import BindSpec, TmpfsSpec
 from engine.core.mounts import BIND, TMPFS, VOLUME, MountPoint
+from engine.errors import Conflict, NotFound
 
 VolumePath = Callable[[str], Path]
 
 
 def bind_specs(record: ContainerRecord, volume_path: VolumePath) -> list[BindSpec]:
-    """Return binds and volumes. Raises NotFound for a volume that is no longer there."""
+    """Return binds and volumes. Raises Conflict for a volume whose record is damaged."""
     return [_bind_spec(point, volume_path) for point in record.mount_points if point.kind != TMPFS]
 
 
@@ -25,13 +26,22 @@ def tmpfs_specs(record: ContainerRecord) -> list[TmpfsSpec]:
 def _bind_spec(point: MountPoint, volume_path: VolumePath) -> BindSpec:
     """Id-mapped, so that root in the container is root on the files, as with dockerd."""
     return {
-        "source": str(volume_path(point.volume_id)) if point.kind == VOLUME else point.source,
+        "source": _source(point, volume_path),
         "target": point.target,
         "readonly": point.readonly,
         "idmapped": True,
         "recursive": point.kind == BIND and point.is_recursive,
         "subpath": point.subpath,
     }
+
+
+def _source(point: MountPoint, volume_path: VolumePath) -> str:
+    if point.kind != VOLUME:
+        return point.source
+    try:
+        return str(volume_path(point.volume_id))
+    except NotFound:
+        raise Conflict(f"volume {point.name} of the container cannot be read: the engine's log told why at its start") from None
 
 
 def _tmpfs_spec(target: str, text: str, *, is_readonly: bool) -> TmpfsSpec:

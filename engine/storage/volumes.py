@@ -39,8 +39,9 @@ class VolumeStore:
         self._trash = trash
         self._lock = threading.Lock()
         self._records: dict[str, VolumeRecord] = {}
-        self._holders: dict[str, set[str]] = {}
-        self._filling: dict[str, threading.Lock] = {}
+        self._holders: dict[str, set[str]] = {}  # containers by volume
+        self._held: dict[str, set[str]] = {}  # volumes by container
+        self._pending: dict[str, str] = {}  # volumes whose fate is still their container's
         (root / STAGING).mkdir(parents=True, exist_ok=True, mode=0o700)
         root.chmod(0o700)
         for left in (root / STAGING).iterdir():
@@ -101,28 +102,36 @@ class VolumeStore:
             found = self.own(tenant, name) if name else None
             record = found or self._make(tenant, name, labels or {}, options or {}, holder)
             if holder:
-                self._holders.setdefault(record.volume_id, set()).add(holder)
+                self._hold(record.volume_id, holder)
             return record, found is None
 
     def hold(self, volume_id: str, holder: str) -> VolumeRecord:
         """Keep a volume from removal. Raises NotFound."""
         with self._lock:
             record = self.get(volume_id)
-            self._holders.setdefault(volume_id, set()).add(holder)
+            self._hold(volume_id, holder)
             return record
 
     def holders(self, volume_id: str) -> list[str]:
         """Return the ids of the containers that have a volume."""
         return sorted(self._holders.get(volume_id, ()))
 
-    def held_by(self, holder: str) -> list[str]:
+    def held_by(self, holder: str) -> frozenset[str]:
         """Return the ids of a container's volumes."""
-        return [volume_id for volume_id, holders in list(self._holders.items()) if holder in holders]
+        return frozenset(self._held.get(holder, ()))
 
     def expect(self, volume_ids: Collection[str], holder: str) -> None:
-        """Note that volumes are to go with a container that is being removed, whatever becomes of the daemon meanwhile."""
-        for volume_id in volume_ids:
-            write_atomically(self._root / volume_id / PENDING, holder.encode())
+        """Note that volumes are to go with a container that is being removed, whatever becomes of the daemon meanwhile.
+
+        On a disk that takes no more they go all the same, but not if the daemon ends in between.
+        """
+        with self._lock:
+            for volume_id in volume_ids:
+                self._pending[volume_id] = holder
+                try:
+                    write_atomically(self._root / volume_id / PENDING, holder.encode())
+                except OSError as error:
+                    _log.warning("volume %s cannot be marked: %s", volume_id, error)
 
     def settle(self, holder: str, *, exists: bool) -> list[VolumeRecord]:
         """End what ``ensure`` and ``expect`` began, now that the container exists, or is gone and holds nothing any more.
@@ -130,15 +139,15 @@ class VolumeStore:
         Return the volumes that were new with it, or went with it.
         """
         with self._lock:
-            pending = [self._records[volume_id] for volume_id in self.held_by(holder) if self._pending(volume_id) == holder]
+            pending = [self._records[one] for one in self.held_by(holder) if self._pending.get(one) == holder]
             if not exists:
                 self._release(holder)
-            gone = [record for record in pending if not self._holders[record.volume_id]]
+            gone = [record for record in pending if not self._holders.get(record.volume_id)]
             for record in pending:
                 if record in gone:
                     self._discard(record)
                 else:
-                    (self._root / record.volume_id / PENDING).unlink(missing_ok=True)
+                    self._keep(record.volume_id)
             return pending if exists else gone
 
     def remove(self, volume_id: str) -> None:
@@ -148,10 +157,6 @@ class VolumeStore:
             if holders := self.holders(volume_id):
                 raise Conflict(f"remove {record.name}: volume is in use - [{', '.join(holders)}]")
             self._discard(record)
-
-    def filling(self, volume_id: str) -> threading.Lock:
-        """Return the lock that whoever fills a volume from an image holds."""
-        return self._filling.setdefault(volume_id, threading.Lock())
 
     def size_bytes(self, volume_id: str) -> int:
         """Add up the files; 0 for a volume that has gone meanwhile."""
@@ -168,13 +173,13 @@ class VolumeStore:
         """After a start: who holds what, by container; what was being made or removed when the last daemon ended is finished."""
         for holder, volume_ids in held.items():
             for volume_id in set(volume_ids) & set(self._records):
-                self._holders.setdefault(volume_id, set()).add(holder)
-        for volume_id in list(self._records):
-            holder = self._pending(volume_id)
-            if holder and not self._holders.get(volume_id):
-                self._discard(self._records[volume_id])
-            elif holder:
-                (self._root / volume_id / PENDING).unlink(missing_ok=True)
+                self._hold(volume_id, holder)
+        for volume_id, record in list(self._records.items()):
+            if (self._root / volume_id / PENDING).exists():
+                if self._holders.get(volume_id):
+                    self._keep(volume_id)
+                else:
+                    self._discard(record)
 
     def _make(
         self, tenant: Tenant, name: str, labels: Mapping[str, str], options: Mapping[str, str], holder: str
@@ -189,6 +194,8 @@ class VolumeStore:
             self._trash.discard(staging)
             raise Fault(f"cannot make volume {record.name}: {reason_of(error)}") from error
         self._records[volume_id] = record
+        if holder:
+            self._pending[volume_id] = holder
         return record
 
     def _write(self, staging: Path, record: VolumeRecord, holder: str) -> None:
@@ -206,19 +213,24 @@ class VolumeStore:
             self._trash.discard(self._root / record.volume_id)
         except OSError as error:
             raise Fault(f"cannot remove volume {record.name}: {reason_of(error)}") from error
-        self._records.pop(record.volume_id, None)
-        self._holders.pop(record.volume_id, None)
-        self._filling.pop(record.volume_id, None)
+        for known in (self._records, self._holders, self._pending):
+            known.pop(record.volume_id, None)
+
+    def _hold(self, volume_id: str, holder: str) -> None:
+        self._holders.setdefault(volume_id, set()).add(holder)
+        self._held.setdefault(holder, set()).add(volume_id)
 
     def _release(self, holder: str) -> None:
-        for volume_id in self.held_by(holder):
+        for volume_id in self._held.pop(holder, ()):
             self._holders[volume_id].discard(holder)
 
-    def _pending(self, volume_id: str) -> str:
+    def _keep(self, volume_id: str) -> None:
+        """Its fate is no longer a container's. A mark that stays by mistake says nothing while a container has the volume."""
+        self._pending.pop(volume_id, None)
         try:
-            return (self._root / volume_id / PENDING).read_text()
-        except FileNotFoundError:
-            return ""
+            (self._root / volume_id / PENDING).unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("volume %s keeps its mark: %s", volume_id, error)
 
     def _load(self) -> None:
         for folder in sorted(self._root.iterdir()):

@@ -21,8 +21,8 @@ OPENAT2 = 437
 MOUNT_SETATTR = 442
 
 _BY_MACHINE = {
-    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "keyctl": 250, "seccomp": 317, "bpf": 321},
-    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "keyctl": 219, "seccomp": 277, "bpf": 280},
+    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "keyctl": 250, "seccomp": 317, "bpf": 321, "rt_sigaction": 13},
+    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "keyctl": 219, "seccomp": 277, "bpf": 280, "rt_sigaction": 134},
 }
 _NUMBERS = _BY_MACHINE.get(os.uname().machine, _BY_MACHINE["x86_64"])
 PIVOT_ROOT = _NUMBERS["pivot_root"]
@@ -31,6 +31,7 @@ CAPSET = _NUMBERS["capset"]
 KEYCTL = _NUMBERS["keyctl"]
 SECCOMP = _NUMBERS["seccomp"]
 BPF = _NUMBERS["bpf"]
+RT_SIGACTION = _NUMBERS["rt_sigaction"]
 
 _syscall = libc.syscall
 _syscall.restype = ctypes.c_long

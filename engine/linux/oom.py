@@ -4,7 +4,7 @@ import contextlib
 
 
 def set_oom_score_adj(value: int, *, pid: int = 0) -> None:
-    """Set the adjustment, -1000 to 1000, of a process, by default the caller. Without CAP_SYS_RESOURCE none below the present one.
+    """Set the adjustment, -1000 to 1000, of a process, by default the caller; without CAP_SYS_RESOURCE none below the present.
 
     A caller with that right also sets how low the process may go by itself later, which its children inherit.
     """

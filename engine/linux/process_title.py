@@ -17,6 +17,12 @@ def command_line_range() -> tuple[int, int]:
     return int(fields[_ARG_START]), int(fields[_ARG_END]) - int(fields[_ARG_START])
 
 
+def clear_command_line() -> None:
+    """Leave nothing of the command line for others to read. Raises OSError."""
+    start, length = command_line_range()
+    ctypes.memset(start, 0, length)
+
+
 def set_title(title: str) -> None:
     """Overwrite the command line that the process was started with, and its short name. Raises OSError."""
     start, length = command_line_range()

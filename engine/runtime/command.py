@@ -19,6 +19,7 @@ from engine.linux.mount import AT_FDCWD
 from engine.linux.prctl import PR_SET_NO_NEW_PRIVS, prctl
 from engine.linux.pty import make_controlling
 from engine.linux.seccomp import load_filter
+from engine.linux.sigaction import reset_library_signals
 from engine.runtime import steps
 from engine.runtime.paths import resolve_inside
 from engine.runtime.search import find_program
@@ -125,6 +126,7 @@ def _reset_signals() -> None:
     for number in range(1, signal.NSIG):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+    reset_library_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 

@@ -28,6 +28,7 @@ from engine.linux.namespaces import (
 )
 from engine.linux.pidfd import pidfd_open
 from engine.linux.prctl import PR_SET_DUMPABLE, prctl
+from engine.linux.process_title import clear_command_line
 from engine.runtime.descriptors import Descriptors
 from engine.runtime.steps import LaunchError, describe
 from engine.runtime.supervised import identify
@@ -80,6 +81,7 @@ def clone_joined(namespaces: NamespacesSpec, flags: int, *, cgroup_fd: int) -> t
             nonlocal is_child
             if ipc >= 0:
                 setns(ipc, CLONE_NEWIPC)
+            clear_command_line()  # which whoever shares the process id namespace could read
             setns(pid if pid >= 0 else ipc, CLONE_NEWUSER)
             if pid >= 0:
                 setns(pid, CLONE_NEWPID)

@@ -29,7 +29,7 @@ _STAGE = "/dev"  # a directory of every host; covered in the new namespace only
 
 
 class WaitingRoom:
-    """A context manager: inside, the caller is in the room, and so are the children it makes. A child does not leave by the end."""
+    """A context manager: inside, the caller is in the room, and so are the children it makes, who do not leave at its end."""
 
     def __init__(self) -> None:
         self._own_mounts = open_namespace(os.getpid(), "mnt")

@@ -8,6 +8,7 @@ from aiohttp import web
 from engine.api import (
     archive,
     attach_ws,
+    commit,
     container_streams,
     containers,
     dial,
@@ -44,6 +45,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/system/df", system.usage),
     ("POST", "/images/create", images.create),
     ("POST", "/images/load", images.load),
+    ("POST", "/commit", commit.commit),
     ("GET", "/images/json", images.listing),
     ("GET", f"{_IMAGE}/json", images.inspect),
     ("GET", f"{_IMAGE}/history", images.history),
@@ -97,10 +99,7 @@ LEFT_OUT: list[tuple[str, str]] = [
         for name in ("swarm", "nodes", "services", "tasks", "secrets", "configs", "plugins", "distribution")
         for tail in ("", "/{rest:.*}")
     ),
-    *(
-        ("POST", path)
-        for path in ("/session", "/grpc", "/auth", "/build", "/build/prune", "/commit", "/images/prune")
-    ),
+    *(("POST", path) for path in ("/session", "/grpc", "/auth", "/build", "/build/prune", "/images/prune")),
     *(
         ("POST", path)
         for path in ("/networks/create", "/networks/prune", "/networks/{name}/connect", "/networks/{name}/disconnect")
@@ -127,6 +126,7 @@ _CHANGES: frozenset[Handler] = frozenset(
         images.load,
         images.tag,
         images.remove,
+        commit.commit,
         volumes.create,
         volumes.remove,
         volumes.prune,

@@ -28,7 +28,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         )
     if source != "-":
         raise InvalidParameter(f"invalid fromSrc {source[:60]!r}: send the archive as the request's body and use -")
-    reference = _reference(query_text(request, "repo"), query_text(request, "tag"))
+    reference = reference_of(query_text(request, "repo"), query_text(request, "tag"))
     changes, message = request.query.getall("changes", []), query_text(request, "message")
     engine, tenant = engine_of(request), tenant_of(request)
     return await _answer_with_progress(
@@ -49,7 +49,10 @@ async def load(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _reference(repository: str, tag: str) -> str:
+def reference_of(repository: str, tag: str) -> str:
+    """Return the name that a query gives in two parts; empty without a repository."""
+    if not repository:
+        return ""
     if not tag:
         return repository
     return f"{repository}@{tag}" if tag.startswith("sha256:") else f"{repository}:{tag}"
@@ -85,7 +88,7 @@ async def tag(request: web.Request) -> web.Response:
     repository = query_text(request, "repo")
     if not repository:
         raise InvalidParameter("no repository given: give repo")
-    reference = _reference(repository, query_text(request, "tag"))
+    reference = reference_of(repository, query_text(request, "tag"))
     await tag_image(engine_of(request), tenant_of(request), name_of(request), reference=reference)
     return web.Response(status=201)
 

@@ -6,6 +6,8 @@ from engine.core.digests import sha256_of
 
 # moby's ceiling, far below the kernel's 500; images beyond it would run nowhere else.
 MAX_LAYERS = 125
+# The diff id of a tar without members: two empty blocks.
+EMPTY_LAYER = sha256_of(bytes(1024))
 
 
 def chain_ids(diff_ids: Sequence[str]) -> list[str]:

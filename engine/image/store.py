@@ -16,7 +16,7 @@ from typing import BinaryIO
 from engine.core.changes import apply_changes
 from engine.core.digests import sha256_of
 from engine.core.image_config import HistoryEntry, ImageConfig, format_image_config, parse_image_config
-from engine.core.layers import distinct_layers
+from engine.core.layers import EMPTY_LAYER, distinct_layers
 from engine.core.references import parse_tagged
 from engine.core.tenants import Tenant
 from engine.core.timeformat import format_time, parse_time
@@ -82,6 +82,41 @@ class ImageStore:
         config = self._imported_config(changes, message)
         layer = self._layers.unpack(stream)
         return self._adopt(format_image_config(replace(config, diff_ids=(layer.diff_id,))), tenant, [layer.diff_id], tags=tags)
+
+    def derive(
+        self,
+        base: Image,
+        stream: BinaryIO,
+        *,
+        tenant: Tenant,
+        config: ImageConfig,
+        history: Callable[[str], HistoryEntry],
+        reference: str = "",
+    ) -> Image:
+        """Make an image of another's layers and a further one, whose tar is ``stream``; one that changes nothing is left out.
+
+        ``config`` says what the image runs; ``history`` gives the layer's entry for the time of creation.
+        Raises InvalidParameter, NotFound when the base has gone, Fault where the disk fails.
+        """
+        tags = [self._tag_text(reference)] if reference else []
+        held = [*base.config.diff_ids]
+        self._layers.hold(held)
+        try:
+            held.append(self._layers.unpack(stream).diff_id)
+        except BaseException:
+            self._release(held)
+            raise
+        is_empty = held[-1] == EMPTY_LAYER
+        created = format_time(self._now_ns())
+        entry = replace(history(created), empty_layer=is_empty)
+        made = replace(
+            config,
+            created=created,
+            author=entry.author or config.author,
+            diff_ids=tuple(held[:-1] if is_empty else held),
+            history=(*config.history, entry),
+        )
+        return self._adopt(format_image_config(made), tenant, held, tags=tags)
 
     def load(self, stream: BinaryIO, *, tenant: Tenant) -> builtins.list[LoadedImage]:
         """Take in all images of a docker archive or an OCI layout, compressed or not, with the names they carry.

@@ -93,10 +93,10 @@ class FilesSession:
         os.close(self._fds.pop("data"))
 
     def as_file(self) -> "CheckedFile":
-        """The worker's data for code that blocks, in a thread; it closes neither pipe."""
+        """The worker's data for code that blocks, in a thread, which leaves it as a context manager."""
         for name in ("data", "report"):
             os.set_blocking(self._fds[name], True)
-        return CheckedFile(self._fds["data"], self._fds["report"])
+        return CheckedFile(os.dup(self._fds["data"]), os.dup(self._fds["report"]))
 
     async def _read(self, name: str) -> bytes:
         while True:
@@ -124,6 +124,13 @@ class CheckedFile:
     def __init__(self, data_fd: int, report_fd: int) -> None:
         self._data_fd = data_fd
         self._report_fd = report_fd
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._data_fd)
+        os.close(self._report_fd)
 
     def read(self, size: int) -> bytes:
         """As a file's. Raises the worker's error at the end of what it could give."""

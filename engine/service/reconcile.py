@@ -14,6 +14,7 @@ from engine.core.lifecycle import ALIVE, State
 from engine.core.limits import cgroup_path, plan_cgroup
 from engine.errors import EngineError, NotFound
 from engine.runtime.process import Process
+from engine.service.commit_pause import release_commit_pauses
 from engine.service.engine import Engine
 from engine.service.exits import finish_locked, remove_if_wanted
 from engine.service.launch_spec import container_log
@@ -36,6 +37,7 @@ async def reconcile(engine: Engine) -> None:
     await _reconcile_execs(engine)
     await _end_strangers(engine)
     await sweep_strays(engine)
+    await release_commit_pauses(engine)
     await engine.network.reconcile({record.container_id for record in engine.containers.all() if record.run.state in ALIVE})
     engine.collect_images()
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from engine.api.mounts_json import mounts_config_json
 from engine.core.containers import HostConfig
+from engine.core.limits import DeviceValue
 
 
 def host_config_json(host: HostConfig) -> dict[str, Any]:
@@ -11,32 +12,33 @@ def host_config_json(host: HostConfig) -> dict[str, Any]:
     return {
         **_limits(host),
         **mounts_config_json(host),
-        "ContainerIDFile": "",
+        "ContainerIDFile": host.id_file,
         "LogConfig": {"Type": host.log_driver, "Config": dict(host.log_options)},
         "NetworkMode": host.network_mode,
         "PortBindings": {},
         "RestartPolicy": {"Name": host.restart.name, "MaximumRetryCount": host.restart.maximum_retry_count},
         "AutoRemove": host.auto_remove,
         "ConsoleSize": [host.console_rows, host.console_columns],
+        **({"Annotations": dict(host.annotations)} if host.annotations else {}),
         "CapAdd": list(host.cap_add) or None,
         "CapDrop": list(host.cap_drop) or None,
-        "CgroupnsMode": "private",
+        "CgroupnsMode": host.cgroupns_mode,
         "Dns": list(host.dns),
         "DnsOptions": list(host.dns_options),
         "DnsSearch": list(host.dns_search),
         "ExtraHosts": list(host.extra_hosts) or None,
         "GroupAdd": list(host.group_add) or None,
-        "IpcMode": "private",
+        "IpcMode": host.ipc_mode,
         "Cgroup": "",
         "Links": None,
         "OomScoreAdj": host.oom_score_adj,
-        "PidMode": "",
-        "Privileged": False,
+        "PidMode": host.pid_mode,
+        "Privileged": host.privileged,
         "PublishAllPorts": False,
         "ReadonlyRootfs": host.readonly_rootfs,
         "SecurityOpt": _security_options(host) or None,
         "Tmpfs": dict(host.tmpfs) or None,
-        "UTSMode": "",
+        "UTSMode": host.uts_mode,
         "UsernsMode": "",
         "ShmSize": host.shm_bytes,
         "Sysctls": dict(host.sysctls) or None,
@@ -56,24 +58,28 @@ def _limits(host: HostConfig) -> dict[str, Any]:
         "NanoCpus": limits.nano_cpus or 0,
         "CgroupParent": "",
         "BlkioWeight": limits.blkio_weight or 0,
-        "BlkioWeightDevice": None,
-        "BlkioDeviceReadBps": None,
-        "BlkioDeviceWriteBps": None,
-        "BlkioDeviceReadIOps": None,
-        "BlkioDeviceWriteIOps": None,
+        "BlkioWeightDevice": _device_values(limits.blkio_weights, "Weight"),
+        "BlkioDeviceReadBps": _device_values(limits.read_bps, "Rate"),
+        "BlkioDeviceWriteBps": _device_values(limits.write_bps, "Rate"),
+        "BlkioDeviceReadIOps": _device_values(limits.read_iops, "Rate"),
+        "BlkioDeviceWriteIOps": _device_values(limits.write_iops, "Rate"),
         "CpuPeriod": limits.cpu_period_us or 0,
         "CpuQuota": limits.cpu_quota_us or 0,
         "CpuRealtimePeriod": 0,
         "CpuRealtimeRuntime": 0,
         "CpusetCpus": limits.cpuset_cpus,
         "CpusetMems": limits.cpuset_mems,
-        "Devices": None,
-        "DeviceCgroupRules": None,
+        "Devices": [
+            {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.access}
+            for device in host.devices
+        ]
+        or None,
+        "DeviceCgroupRules": list(host.device_rules) or None,
         "DeviceRequests": None,
         "MemoryReservation": limits.memory_reservation_bytes or 0,
         "MemorySwap": limits.memory_swap_bytes or 0,
-        "MemorySwappiness": None,
-        "OomKillDisable": None,
+        "MemorySwappiness": limits.memory_swappiness,
+        "OomKillDisable": limits.oom_kill_disable or None,
         "PidsLimit": limits.pids,
         "Ulimits": [{"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in host.ulimits] or None,
         "CpuCount": 0,
@@ -85,4 +91,10 @@ def _limits(host: HostConfig) -> dict[str, Any]:
 
 def _security_options(host: HostConfig) -> list[str]:
     options = ["no-new-privileges"] if host.no_new_privileges else []
-    return [*options, f"seccomp={host.seccomp}"] if host.seccomp else options
+    options += [f"seccomp={host.seccomp}"] if host.seccomp else []
+    options += ["writable-cgroups=true"] if host.writable_cgroups else []
+    return [*options, *host.security_labels]
+
+
+def _device_values(values: tuple[DeviceValue, ...], name: str) -> list[dict[str, Any]] | None:
+    return [{"Path": entry.path, name: entry.value} for entry in values] or None

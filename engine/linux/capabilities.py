@@ -88,3 +88,10 @@ def set_capabilities(kept: frozenset[int]) -> None:
         data[word * 3] |= 1 << bit  # effective
         data[word * 3 + 1] |= 1 << bit  # permitted
     syscall(CAPSET, ctypes.byref(header), ctypes.byref(data), subject="capset")
+
+
+def is_effective(name: str) -> bool:
+    """Whether the calling process has a capability now (proc_pid_status(5))."""
+    with open("/proc/self/status") as file:
+        mask = next(int(line.split()[1], 16) for line in file if line.startswith("CapEff:"))
+    return bool(mask >> NAMES.index(name) & 1)

@@ -5,22 +5,23 @@ import secrets
 import time
 from dataclasses import dataclass, field, replace
 
-from engine.core.capabilities import DEFAULT, effective_capabilities
 from engine.core.containers import ContainerConfig, ContainerRecord, HostConfig
 from engine.core.cpusets import check_processors
 from engine.core.hosts import hosts_file
 from engine.core.ids import ID_BYTES, format_id, is_acceptable_id, short_id
 from engine.core.limits import cgroup_path, check_limits, plan_cgroup
 from engine.core.merge import merge_config
-from engine.core.mount_plan import wants_host_paths
 from engine.core.names import made_up_name, parse_name
+from engine.core.namespace_modes import HOST
 from engine.core.tenants import Tenant
 from engine.core.ulimits import check_ulimits
-from engine.errors import Conflict, Forbidden, InvalidParameter, NotFound
+from engine.errors import Conflict, InvalidParameter, NotFound
 from engine.image.store import Image
 from engine.service.bind_sources import prepare_bind_sources
 from engine.service.container_mounts import keep_volumes, make_mounts, plan_container_mounts, release_volumes
+from engine.service.create_checks import check_isolation, check_kernel, host_warnings
 from engine.service.engine import Engine
+from engine.service.isolation import check_allowed, resolve_modes
 from engine.storage.rootfs import create_rootfs
 
 
@@ -44,9 +45,11 @@ class Created:
 
 async def create_container(engine: Engine, tenant: Tenant, request: CreateRequest) -> Created:
     """Make a container. Raises NotFound for the image, Conflict for the name, InvalidParameter, Forbidden."""
-    _check_values(engine, request)
     if not tenant.is_administrator:
-        _check_allowed(request.host)
+        check_allowed(request.host)
+    _check_values(engine, request)
+    request = replace(request, host=resolve_modes(engine, tenant, request.host))
+    await asyncio.to_thread(check_kernel, engine, tenant, request.host)
     image = await asyncio.to_thread(engine.images.get, tenant, request.config.image)
     _check_platform(image, request)
     record = _record(engine, tenant, request, image)
@@ -64,7 +67,7 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
         raise
     await keep_volumes(engine, record)
     engine.publish(record, "create")
-    return Created(record.container_id, [])
+    return Created(record.container_id, host_warnings(engine, record.host))
 
 
 def _check_values(engine: Engine, request: CreateRequest) -> None:
@@ -74,7 +77,7 @@ def _check_values(engine: Engine, request: CreateRequest) -> None:
     check_processors(host.limits, processors=engine.host.processors, memory_nodes=engine.host.memory_nodes)
     plan_cgroup(engine.host.cgroups, cgroup_path(engine.instance, Tenant(), ""), host.limits)
     check_ulimits(host.ulimits)
-    effective_capabilities(add=host.cap_add, drop=host.cap_drop)
+    check_isolation(request.config, host)
     hosts_file(hostname=request.config.hostname, gateway="0.0.0.0", extra_hosts=host.extra_hosts)
 
 
@@ -88,20 +91,6 @@ def _check_platform(image: Image, request: CreateRequest) -> None:
         )
 
 
-def _check_allowed(host: HostConfig) -> None:
-    """What would reach the host, or take a guard between a tenant and the kernel away. Raises Forbidden."""
-    asked = {
-        "binds of the host's paths": wants_host_paths(host.bind_texts, host.mounts),
-        "a CapAdd beyond Docker's default set": not set(effective_capabilities(add=host.cap_add, drop=[])) <= set(DEFAULT),
-        "seccomp=unconfined": bool(host.seccomp),
-        "MaskedPaths and ReadonlyPaths": host.masked_paths is not None or host.readonly_paths is not None,
-        "an OomScoreAdj below 0": host.oom_score_adj < 0,
-    }
-    for what, is_asked in asked.items():
-        if is_asked:
-            raise Forbidden(f"only administrators may use {what}: leave it out")
-
-
 def _record(engine: Engine, tenant: Tenant, request: CreateRequest, image: Image) -> ContainerRecord:
     container_id = _new_id()
     config = merge_config(request.config, image.config)
@@ -113,9 +102,13 @@ def _record(engine: Engine, tenant: Tenant, request: CreateRequest, image: Image
         tenant=tenant,
         created_ns=time.time_ns(),
         image_id=image.id,
-        config=replace(config, hostname=config.hostname or short_id(container_id)),
+        config=replace(config, hostname=config.hostname or _own_hostname(engine, request.host, container_id)),
         host=request.host,
     )
+
+
+def _own_hostname(engine: Engine, host: HostConfig, container_id: str) -> str:
+    return engine.host.name if host.uts_mode == HOST else short_id(container_id)
 
 
 def _make_folders(engine: Engine, record: ContainerRecord, image: Image) -> None:

@@ -12,6 +12,7 @@ from engine.core.ids import short_id
 from engine.core.launch import CgroupSpec, JoinSpec, LaunchSpec, NamespacesSpec
 from engine.core.lifecycle import State
 from engine.core.limits import cgroup_path, plan_cgroup
+from engine.core.mount_plan import wants_host_paths
 from engine.core.namespace_modes import HOST, join_mode, joined_container
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, Forbidden, InvalidParameter
@@ -24,12 +25,14 @@ _SHAREABLE = "shareable"
 def check_allowed(host: HostConfig) -> None:
     """What would reach the host, or take a guard between a tenant and the kernel away. Raises Forbidden."""
     asked = {
-        "binds of the host's paths": bool(host.binds),
+        "binds of the host's paths": wants_host_paths(host.bind_texts, host.mounts),
         "privileged containers": host.privileged,
         "devices of the host": bool(host.devices or host.device_rules),
         "a CapAdd beyond Docker's default set": not set(effective_capabilities(add=host.cap_add, drop=[])) <= set(DEFAULT),
         "seccomp=unconfined": host.seccomp == "unconfined",
+        "options of AppArmor and SELinux": bool(host.security_labels),
         "MaskedPaths and ReadonlyPaths": host.masked_paths is not None or host.readonly_paths is not None,
+        "OomKillDisable": host.limits.oom_kill_disable,  # who looks at a process that hangs for want of memory may hang too
         "an OomScoreAdj below 0": host.oom_score_adj < 0,
         **{f"{name} host": mode == HOST for name, mode in _modes(host).items()},
     }

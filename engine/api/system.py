@@ -95,7 +95,7 @@ def _abilities(engine: Engine) -> dict[str, object]:
     return {
         "Driver": "overlay2",
         "DriverStatus": [["Backing layers", "id-mapped"]],
-        "Plugins": {"Volume": ["local"], "Network": ["bridge", "null"], "Authorization": None, "Log": ["json-file"]},
+        "Plugins": {"Volume": ["local"], "Network": ["bridge", "null"], "Authorization": None, "Log": ["json-file", "local", "none"]},
         "MemoryLimit": True,
         "SwapLimit": True,
         "CpuCfsPeriod": True,
@@ -126,7 +126,7 @@ def _abilities(engine: Engine) -> dict[str, object]:
         "Isolation": "",
         "InitBinary": "built in",
         "SecurityOptions": [*seccomp, "name=userns", "name=cgroupns"],
-        "Warnings": None,
+        "Warnings": [],  # null makes older clients look for some themselves
     }
 
 

@@ -1,6 +1,6 @@
 """What a case is: a piece of shell in which ``docker`` speaks to one daemon, and the outcome that is right for any of them.
 
-Owns how a case is played, made comparable and judged. It knows no daemon.
+Owns how a case is played, made comparable and judged.
 """
 
 import os
@@ -14,8 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.engine.daemon import EngineDaemon
+from tests.engine.dockerd import Dockerd
 
 PATIENCE_SECONDS = 45.0
+
+# For what takes its time: look again until it holds, and give up after ten seconds.
+_AWAIT = 'await() { n=0; until eval "$*"; do n=$((n+1)); [ $n -lt 200 ] || return 1; sleep .05; done; }; '
 
 _NORMAL = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "ID"),
@@ -28,17 +32,22 @@ _NORMAL = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One outcome for every daemon; where several are right, ``why`` tells which when."""
+    """One outcome for every daemon.
+
+    Where several are right, or where only one daemon can show it on any machine, ``why`` tells the reason.
+    """
 
     label: str
     script: str
     says: str | tuple[str, ...] = ""
     complaint: str = ""
     code: int | tuple[int, ...] = 0
+    only: str = ""
     why: str = ""
 
     def __post_init__(self) -> None:
-        assert self.why or not (isinstance(self.says, tuple) or isinstance(self.code, tuple)), "several answers need a reason"
+        several = isinstance(self.says, tuple) or isinstance(self.code, tuple)
+        assert self.why or not (several or self.only), "an exception needs a reason"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +57,17 @@ class Desk:
     server: EngineDaemon
     folder: Path
 
+    @property
+    def name(self) -> str:
+        return "dockerd" if isinstance(self.server, Dockerd) else "atelier"
+
     def environment(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "DOCKER_HOST": f"unix://{self.server.socket_path}"}
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run shell, ended with all its children when it takes too long."""
         process = subprocess.Popen(
-            ["sh", "-c", script],
+            ["sh", "-c", _AWAIT + script],
             cwd=self.folder,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
@@ -74,6 +87,8 @@ class Desk:
 
     def check(self, case: Case) -> None:
         """Play a case and judge it."""
+        if case.only and case.only != self.name:
+            pytest.skip(f"{case.only} only: {case.why}")
         done = self.run(case.script)
         codes = case.code if isinstance(case.code, tuple) else (case.code,)
         answers = case.says if isinstance(case.says, tuple) else (case.says,)

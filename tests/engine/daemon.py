@@ -203,11 +203,11 @@ class EngineDaemon:
 
 def frames(body: bytes) -> list[tuple[int, bytes]]:
     """Take Docker's multiplexed stream apart."""
-    found = []
-    while body:
-        length = int.from_bytes(body[4:8], "big")
-        found.append((body[0], body[8 : 8 + length]))
-        body = body[8 + length :]
+    found, position = [], 0
+    while position < len(body):
+        length = int.from_bytes(body[position + 4 : position + 8], "big")
+        found.append((body[position], body[position + 8 : position + 8 + length]))
+        position += 8 + length
     return found
 
 

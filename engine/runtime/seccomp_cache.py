@@ -13,6 +13,7 @@ from engine.runtime.seccomp_compiler import compile_profile
 from engine.runtime.seccomp_document import parse_document
 from engine.runtime.seccomp_profile import default_profile
 
+_MOST_KNOWN = 100  # profiles of users may be large
 _FORMAT = 3  # raise it when the same profile compiles to something else
 
 
@@ -21,18 +22,29 @@ class SeccompCache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._known: dict[tuple[frozenset[str], str | None], Path] = {}
 
     def path(self, capabilities: Collection[str], *, document: str | None = None) -> str:
         """The file with the filter for these capabilities; ``document`` is a profile in Docker's JSON instead of the default.
 
         Raises InvalidParameter for a bad document, Unavailable when the host has no libseccomp.
         """
+        wanted = (frozenset(capabilities), document)
+        known = self._known.get(wanted)
+        if known is None or not known.exists():
+            known = self._compiled(capabilities, document)
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[wanted] = known
+        return str(known)
+
+    def _compiled(self, capabilities: Collection[str], document: str | None) -> Path:
         profile = default_profile(capabilities) if document is None else parse_document(document, capabilities)
         key = json.dumps([_FORMAT, platform.machine(), asdict(profile)], sort_keys=True)
         target = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.bpf"
         if not target.exists():
             self._publish(target, compile_profile(profile))
-        return str(target)
+        return target
 
     def _publish(self, target: Path, program: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 Owns the mapping; decides nothing else.
 """
 
+import errno
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -24,6 +25,7 @@ STATUS: dict[type[errors.EngineError], int] = {
     errors.Unavailable: 503,
     errors.Fault: 500,
 }
+_DISK_REFUSES = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -79,6 +81,8 @@ async def errors_middleware(request: web.Request, handler: Handler) -> web.Strea
         return json_response({"message": error.reason.lower()}, status=error.status)
     except ConnectionError:
         raise
-    except Exception:
+    except Exception as failure:
         log.exception("%s %s failed", request.method, request.path)
+        if isinstance(failure, OSError) and failure.errno in _DISK_REFUSES:
+            return json_response({"message": f"the engine's disk refuses: {errors.reason_of(failure)}"}, status=500)
         return json_response({"message": "internal error: the engine's log tells more"}, status=500)

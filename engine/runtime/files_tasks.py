@@ -10,6 +10,7 @@ import json
 import os
 import posixpath
 import stat
+from itertools import chain
 
 from engine.core.files import FilesTask
 from engine.errors import EngineError, Fault, Forbidden, InvalidParameter, NotFound
@@ -21,7 +22,7 @@ from engine.storage import zstd
 from engine.storage.compression import decompressed
 from engine.storage.differences import changes, pack_changes
 from engine.storage.insert import Options, insert
-from engine.storage.pack import Found, Packer, PathTooLongError, walk
+from engine.storage.pack import Found, Packer, PathTooLongError, TornFileError, walk
 from engine.storage.tar_source import TarSource
 
 _MOST_LINKS = 255
@@ -83,6 +84,7 @@ class Place:
 
     def _open(self) -> None:
         above, name = posixpath.split(self._clean)
+        self.is_root = not name
         self.shown_name = "." if self._path.endswith("/.") else name or "/"
         if self._follows or not name:
             # A folder, and as such its own place.
@@ -164,7 +166,7 @@ def _get(place: Place, output: int, report: Report) -> None:
     folder = place.open_tree()
     prefix = "" if place.shown_name == "/" else place.shown_name
     packer.add_folder(folder, prefix)
-    skip = _is_own_mount if place.shown_name == "/" else None
+    skip = _is_own_mount if place.is_root else None
     for found in walk(folder, skip=skip):
         packer.add(found, f"{prefix}/{found.path}")
     packer.finish()
@@ -195,7 +197,10 @@ def _put(task: FilesTask, container: str, source: int) -> None:
     _check_writable(folder)
     options = Options(keeps_kinds=task.get("keeps_kinds", False), owner=_owner(task.get("owner", "")))
     with open(source, "rb", buffering=0, closefd=False) as stream:
-        insert(TarSource(decompressed(stream)), folder, options)
+        blocks = decompressed(stream)
+        first = next(blocks, b"")
+        if first:  # nothing at all is fine, as with dockerd
+            insert(TarSource(chain([first], blocks)), folder, options)
 
 
 def _check_writable(folder: int) -> None:
@@ -246,6 +251,8 @@ def _as_engine_error(error: BaseException) -> EngineError:
         return error
     if isinstance(error, PathTooLongError):
         return InvalidParameter("folders of the container are nested more deeply than a path can be long")
+    if isinstance(error, TornFileError):
+        return Fault(f"a file of the container cannot be read: {error}".lower())
     if isinstance(error, MemoryError):
         return InvalidParameter("the archive takes too much memory")
     if isinstance(error, OSError):

@@ -76,7 +76,7 @@ def run(spec: FilesSpec, end: WorkerEnd) -> NoReturn:
         try:
             _enter(spec, end)
             _keep_little(spec, end)
-            files_tasks.perform(spec["task"], spec["container_id"][:12], end, report)
+            files_tasks.perform(spec["task"], spec["container_id"], end, report)
         except BaseException as error:  # whatever it is, the daemon must hear of it
             report.fail(error)
     finally:

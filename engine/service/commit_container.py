@@ -56,10 +56,10 @@ async def commit_container(engine: Engine, tenant: Tenant, name: str, request: C
         layer_session(engine, record, {"verb": "pack"}) as session,
     ):
         image = await asyncio.to_thread(store, session)
-    if reference:
-        engine.publish_image("tag", image, tenant, name=reference)
-    named = {"imageRef": reference} if reference else {}
-    engine.publish(record, "commit", comment=request.comment, imageID=image.id, **named)
+        if reference:
+            engine.publish_image("tag", image, tenant, name=reference)
+        named = {"imageRef": reference} if reference else {}
+        engine.publish(record, "commit", comment=request.comment, imageID=image.id, **named)
     return image
 
 

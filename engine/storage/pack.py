@@ -21,9 +21,7 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CL
 _MAX_PATH_BYTES = 4096  # beyond it no program could open what it unpacked
 _XATTRS = ("security.capability",)
 _XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
-# How the kernel's own file systems refuse a look, and how a file that has just gone answers.
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-_UNREADABLE = _VANISHED | {errno.EACCES, errno.EPERM, errno.ENXIO, errno.ESRCH, errno.ESTALE}
 
 Skip = Callable[[str, os.stat_result], bool]
 
@@ -39,6 +37,10 @@ class Found(NamedTuple):
 
 class PathTooLongError(Exception):
     """Folders are nested deeper than a path can be long."""
+
+
+class TornFileError(Exception):
+    """A file could not be read to its end, and its header was written already."""
 
 
 def walk(root_fd: int, *, skip: Skip | None = None, is_strict: bool = False) -> Iterator[Found]:
@@ -87,7 +89,8 @@ def _enter(open_folders: list[tuple[str, int, list[str]]], path: str, name: str,
 
 
 def _check_tolerable(error: OSError, *, is_strict: bool) -> None:
-    if error.errno not in (_VANISHED if is_strict else _UNREADABLE):
+    """What has just gone is never missed; the kernel's own file systems refuse a look in many ways, and an archive goes on."""
+    if isinstance(error, BrokenPipeError) or (is_strict and error.errno not in _VANISHED):
         raise error
 
 
@@ -102,9 +105,10 @@ class Packer:
         self._xattrs = frozenset((*_XATTRS, *further_xattrs))
         self._is_strict = is_strict
         self._links: dict[tuple[int, int], str] = {}
+        self._waiting = bytearray()  # small pieces that go out together: the reader is woken less often
 
     def add(self, found: Found, name: str) -> None:
-        """Write one entry as ``name``. Raises OSError; BrokenPipeError when the reader has left."""
+        """Write one entry as ``name``. Raises BrokenPipeError when the reader has left, TornFileError, and OSError if strict."""
         mode = found.status.st_mode
         if not is_archivable(mode):
             return
@@ -113,8 +117,6 @@ class Packer:
                 self._add_file(found, name)
             else:
                 self._write(header(self._member(found, name)))
-        except BrokenPipeError:
-            raise
         except OSError as error:
             _check_tolerable(error, is_strict=self._is_strict)
 
@@ -130,6 +132,7 @@ class Packer:
     def finish(self) -> None:
         """Write the end of the archive."""
         self._write(END)
+        self._flush()
 
     def _member(self, found: Found, name: str) -> Member:
         mode = found.status.st_mode
@@ -169,15 +172,30 @@ class Packer:
 
     def _copy(self, descriptor: int, size: int) -> None:
         left = size
-        while left:
-            moved = os.sendfile(self._output, descriptor, None, min(left, _PIECE_BYTES))
-            if not moved:
-                break
-            left -= moved
+        self._flush()
+        try:
+            while left and (moved := self._move(descriptor, min(left, _PIECE_BYTES))):
+                left -= moved
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise TornFileError(error.strerror) from error
         while left:  # the file has become shorter
             piece = bytes(min(left, _PIECE_BYTES))
             self._write(piece)
             left -= len(piece)
+
+    def _move(self, descriptor: int, size: int) -> int:
+        """Copy without looking, where the file system allows it; answers how much, 0 at the end of the file."""
+        try:
+            return os.sendfile(self._output, descriptor, None, size)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        data = os.read(descriptor, size)
+        self._write(data)
+        self._flush()
+        return len(data)
 
     def _read_xattrs(self, descriptor: int) -> dict[str, bytes]:
         try:
@@ -192,9 +210,16 @@ class Packer:
         return name in self._xattrs or (name.startswith(_XATTR_PREFIX) and not name.startswith(_XATTR_REFUSED))
 
     def _write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._output, rest) :]
+        self._waiting += data
+        if len(self._waiting) >= _SMALL_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        with memoryview(self._waiting) as waiting:
+            written = 0
+            while written < len(waiting):
+                written += os.write(self._output, waiting[written:])
+        self._waiting.clear()
 
 
 def _plain(name: str, status: os.stat_result) -> Member:

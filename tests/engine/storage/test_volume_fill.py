@@ -118,9 +118,10 @@ def test_what_the_image_does_not_have_fills_nothing(layer: Callable[[str], Path]
 def test_a_file_is_no_place_for_a_volume(layer: Callable[[str], Path], volume: Path) -> None:
     base = layer("base")
     put(base / "bin/program")
-    for attempt in (lambda: fill_volume([base], "/bin/program", volume), lambda: check_mount_point([base], "/bin/program")):
-        with pytest.raises(InvalidParameter, match="it is a file in the image"):
-            attempt()
+    with pytest.raises(InvalidParameter, match="it is a file in the image"):
+        fill_volume([base], "/bin/program", volume)
+    with pytest.raises(InvalidParameter, match="it is a file in the image"):
+        check_mount_point([base], "/bin/program")
 
 
 def test_device_nodes_are_left_out_and_holes_stay_holes(layer: Callable[[str], Path], volume: Path) -> None:

@@ -95,7 +95,12 @@ def _abilities(engine: Engine) -> dict[str, object]:
     return {
         "Driver": "overlay2",
         "DriverStatus": [["Backing layers", "id-mapped"]],
-        "Plugins": {"Volume": ["local"], "Network": ["bridge", "null"], "Authorization": None, "Log": ["json-file", "local", "none"]},
+        "Plugins": {
+            "Volume": ["local"],
+            "Network": ["bridge", "null"],
+            "Authorization": None,
+            "Log": ["json-file", "local", "none"],
+        },
         "MemoryLimit": True,
         "SwapLimit": True,
         "CpuCfsPeriod": True,

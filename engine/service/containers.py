@@ -15,7 +15,7 @@ from engine.core.ids import is_id_prefix, short_id
 from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, InvalidParameter, NotFound
-from engine.storage.files import ASIDE, set_aside, write_aside, write_atomically
+from engine.storage.files import ASIDE, set_aside, write_aside
 
 log = logging.getLogger(__name__)
 RECORD = "container.json"
@@ -117,8 +117,12 @@ class ContainerStore:
         self._records[record.container_id] = record
 
     async def save(self, record: ContainerRecord) -> None:
-        """Write a record and make it the present one. Hold the container's lock."""
-        await asyncio.to_thread(write_atomically, self.path(record.container_id) / RECORD, dump_record(record))
+        """Write a record and make it the present one. Hold the container's lock.
+
+        The record is whole on disk before it gets its name. That itself is not waited for: a power cut may bring the record
+        back that was there some seconds before, as with dockerd.
+        """
+        await asyncio.to_thread(_write, self.path(record.container_id) / RECORD, dump_record(record))
         self._records[record.container_id] = record
 
     async def save_if(self, record: ContainerRecord, work: Awaitable[None]) -> None:
@@ -175,3 +179,7 @@ def _read(folder: Path) -> ContainerRecord:
     if record.container_id != folder.name:
         raise ValueError(f"it speaks of container {record.container_id}")
     return record
+
+
+def _write(path: Path, content: bytes) -> None:
+    write_aside(path, content).rename(path)

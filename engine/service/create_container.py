@@ -11,6 +11,7 @@ from engine.core.hosts import hosts_file
 from engine.core.ids import ID_BYTES, format_id, is_acceptable_id, short_id
 from engine.core.limits import cgroup_path, check_limits, plan_cgroup
 from engine.core.merge import merge_config
+from engine.core.mounts import MountPoint
 from engine.core.names import made_up_name, parse_name
 from engine.core.namespace_modes import HOST
 from engine.core.tenants import Tenant
@@ -50,14 +51,13 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
     _check_values(engine, request)
     request = replace(request, host=resolve_modes(engine, tenant, request.host))
     await asyncio.to_thread(check_kernel, engine, tenant, request.host)
-    image = await asyncio.to_thread(engine.images.get, tenant, request.config.image)
+    image = engine.images.get(tenant, request.config.image)
     _check_platform(image, request)
     record = _record(engine, tenant, request, image)
     points = plan_container_mounts(engine, record)
-    await asyncio.to_thread(prepare_bind_sources, points)
     engine.containers.reserve(record)
     try:
-        await asyncio.to_thread(_make_folders, engine, record, image)
+        await asyncio.to_thread(_make_folders, engine, record, image, points)
         record = await make_mounts(engine, record, points, engine.images.lowers(image))
         await engine.containers.save(record)
     except BaseException:
@@ -111,7 +111,8 @@ def _own_hostname(engine: Engine, host: HostConfig, container_id: str) -> str:
     return engine.host.name if host.uts_mode == HOST else short_id(container_id)
 
 
-def _make_folders(engine: Engine, record: ContainerRecord, image: Image) -> None:
+def _make_folders(engine: Engine, record: ContainerRecord, image: Image, points: list[MountPoint]) -> None:
+    prepare_bind_sources(points)
     path = engine.containers.path(record.container_id)
     create_rootfs(path, engine.images.lowers(image))
     (path / "logs").mkdir(mode=0o700)

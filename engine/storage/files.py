@@ -14,35 +14,15 @@ def write_atomically(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write_new(path: Path, content: bytes) -> None:
-    """Publish a file where none is, with one wait for the disk; a host that stops meanwhile may leave part of it.
-
-    Syncing a new file makes its name last too on the file systems in use (ext4, XFS, btrfs), as its folder has no older state
-    to go back to.
-    """
-    _write_synced(path, content, os.O_EXCL)
-
-
-def write_unsynced(path: Path, content: bytes) -> None:
-    """Publish a file by a rename, without waiting for the disk: for what says nothing after a power cut."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(content)
-    temporary.rename(path)
-
-
 def write_aside(path: Path, content: bytes) -> Path:
     """Write and sync what is to become a file by a rename; return where it is. What was there of an earlier attempt goes."""
     temporary = path.with_name(f".{path.name}.new")
-    _write_synced(temporary, content, os.O_TRUNC)
-    return temporary
-
-
-def _write_synced(path: Path, content: bytes, flag: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | flag, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    return temporary
 
 
 def set_aside(path: Path) -> str:

@@ -26,12 +26,23 @@ def server(request: pytest.FixtureRequest) -> Iterator[EngineDaemon]:
 
 @pytest.fixture
 def desk(server: EngineDaemon, tmp_path: Path) -> Iterator[Desk]:
-    """The server and an empty folder; containers, volumes and images that a test makes are removed."""
+    """The server and an empty folder; what a test makes is removed."""
     yield Desk(server, tmp_path)
+    _clear(server)
+
+
+@pytest.fixture(scope="module")
+def stage(server: EngineDaemon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """As ``desk``, for the whole file: for tests that look and change nothing."""
+    yield Desk(server, tmp_path_factory.mktemp("stage"))
+    _clear(server)
+
+
+def _clear(server: EngineDaemon) -> None:
+    """Remove containers, volumes and images but busybox."""
     server.remove_containers()
     for volume in server.request("GET", "/volumes").document["Volumes"] or []:
         server.request("DELETE", f"/volumes/{volume['Name']}?force=1")
     for image in server.request("GET", "/images/json").document:
-        for tag in image["RepoTags"] or [image["Id"]]:
-            if tag not in ("busybox:latest", "<none>:<none>"):
-                server.request("DELETE", f"/images/{tag}?force=1")
+        if "busybox:latest" not in (image["RepoTags"] or []):
+            server.request("DELETE", f"/images/{image['Id']}?force=1")

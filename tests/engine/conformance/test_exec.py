@@ -42,7 +42,7 @@ EXEC = [
     Case("--env-file", f"{_LAB} echo X=1 >f; docker exec --env-file f lab sh -c 'echo $X'", "1"),
     Case(
         "capabilities are the container's",
-        f"docker run -d --name lab --cap-drop ALL busybox sleep 600 >/dev/null; docker exec lab grep CapEff /proc/self/status",
+        "docker run -d --name lab --cap-drop ALL busybox sleep 600 >/dev/null; docker exec lab grep CapEff /proc/self/status",
         "CapEff: 0000000000000000",
     ),
     Case(
@@ -54,7 +54,8 @@ EXEC = [
     ),
     Case(
         "limits are the container's",
-        "docker run -d --name lab --ulimit nofile=64:64 --oom-score-adj 200 busybox sleep 600 >/dev/null; docker exec lab sh -c 'ulimit -n; cat /proc/self/oom_score_adj'",
+        "docker run -d --name lab --ulimit nofile=64:64 --oom-score-adj 200 busybox sleep 600 >/dev/null;"
+        " docker exec lab sh -c 'ulimit -n; cat /proc/self/oom_score_adj'",
         "64 200",
     ),
     Case("of what is stopped", "docker run --name done busybox true; docker exec done true", "", "is not running", 1),
@@ -70,12 +71,14 @@ EXEC = [
 ATTACH = [
     Case(
         "output",
-        "docker run -d --name c1 busybox sh -c 'sleep .5; echo out; echo err >&2; exit 6' >/dev/null; docker attach c1 2>e; echo $?; cat e",
+        "docker run -d --name c1 busybox sh -c 'sleep .5; echo out; echo err >&2; exit 6' >/dev/null; docker attach c1 2>e;"
+        " echo $?; cat e",
         "out 6 err",
     ),
     Case(
         "input",
-        "docker run -di --name c1 busybox sh -c 'read x; echo got $x' >/dev/null; echo hi | docker attach c1 >/dev/null; docker wait c1; docker logs c1",
+        "docker run -di --name c1 busybox sh -c 'read x; echo got $x' >/dev/null; echo hi | docker attach c1 >/dev/null;"
+        " docker wait c1; docker logs c1",
         "0 got hi",
     ),
     Case(
@@ -85,12 +88,14 @@ ATTACH = [
     ),
     Case(
         "two at once",
-        "docker run -d --name c1 busybox sh -c 'sleep .7; echo x' >/dev/null; docker attach c1 >a & docker attach c1 >b & wait; cat a b",
+        "docker run -d --name c1 busybox sh -c 'sleep .7; echo x' >/dev/null;"
+        " docker attach c1 >a & docker attach c1 >b & wait; cat a b",
         "x x",
     ),
     Case(
         "signals pass",
-        "docker run -d --name c1 busybox sh -c 'trap \"exit 4\" TERM; while :; do sleep .02; done' >/dev/null; docker attach c1 & P=$!; sleep .4; kill -TERM $P; wait $P; docker wait c1",
+        "docker run -d --name c1 busybox sh -c 'trap \"exit 4\" TERM; while :; do sleep .02; done' >/dev/null;"
+        " docker attach c1 & P=$!; sleep .4; kill -TERM $P; wait $P; docker wait c1",
         "4",
     ),
     Case(

@@ -44,7 +44,8 @@ COPY = [
     ),
     Case(
         "a folder's content out",
-        f"{_LAB} docker exec lab sh -c 'mkdir -p /d/e; echo hi >/d/e/f'; mkdir out; docker cp lab:/d/. out 2>/dev/null; cat out/e/f",
+        f"{_LAB} docker exec lab sh -c 'mkdir -p /d/e; echo hi >/d/e/f'; mkdir out; docker cp lab:/d/. out 2>/dev/null;"
+        f" cat out/e/f",
         "hi",
     ),
     Case("from what never ran", f"{_FRESH} docker cp fresh:/etc/passwd - | tar -tf -", "passwd"),
@@ -99,12 +100,14 @@ COPY = [
     Case("between containers", f"{_LAB} docker cp lab:/a lab:/b", "", "copying between containers is not supported", 1),
     Case(
         "from a volume",
-        "docker run -d --name lab -v data:/data busybox sh -c 'echo hi >/data/f; sleep 600' >/dev/null; await docker exec lab test -s /data/f; docker cp lab:/data/f - | tar -xOf -",
+        "docker run -d --name lab -v data:/data busybox sh -c 'echo hi >/data/f; sleep 600' >/dev/null;"
+        " await docker exec lab test -s /data/f; docker cp lab:/data/f - | tar -xOf -",
         "hi",
     ),
     Case(
         "into a volume",
-        "docker create --name c1 -v data:/data busybox true >/dev/null; echo hi >f; docker cp f c1:/data/f 2>/dev/null; docker run --rm -v data:/d busybox cat /d/f",
+        "docker create --name c1 -v data:/data busybox true >/dev/null; echo hi >f; docker cp f c1:/data/f 2>/dev/null;"
+        " docker run --rm -v data:/d busybox cat /d/f",
         "hi",
     ),
     Case(
@@ -123,7 +126,8 @@ COPY = [
     ),
     Case(
         "a large file",
-        f"{_LAB} head -c 30000000 /dev/zero >f; docker cp f lab:/f 2>/dev/null; docker exec lab stat -c %s /f; docker cp lab:/f g 2>/dev/null; cmp f g && echo same",
+        f"{_LAB} head -c 30000000 /dev/zero >f; docker cp f lab:/f 2>/dev/null; docker exec lab stat -c %s /f;"
+        f" docker cp lab:/f g 2>/dev/null; cmp f g && echo same",
         "30000000 same",
     ),
 ]
@@ -140,7 +144,8 @@ EXPORT = [
     ),
     Case(
         "export and import",
-        "docker run --name c1 busybox sh -c 'echo hi >/f'; docker export c1 | docker import - im1 >/dev/null; docker run --rm im1 cat /f",
+        "docker run --name c1 busybox sh -c 'echo hi >/f'; docker export c1 | docker import - im1 >/dev/null;"
+        " docker run --rm im1 cat /f",
         "hi",
     ),
     Case("export missing", "docker export none >/dev/null", "", "no such container: none", 1),
@@ -149,7 +154,8 @@ EXPORT = [
 COMMIT = [
     Case(
         "commit",
-        "docker run --name c1 busybox sh -c 'echo hi >/f; rm /etc/group'; docker commit c1 im1 | cut -c1-7; docker run --rm im1 sh -c 'cat /f; ls /etc/group 2>/dev/null'",
+        "docker run --name c1 busybox sh -c 'echo hi >/f; rm /etc/group'; docker commit c1 im1 | cut -c1-7;"
+        " docker run --rm im1 sh -c 'cat /f; ls /etc/group 2>/dev/null'",
         "sha256: hi",
         code=1,
     ),
@@ -158,28 +164,33 @@ COMMIT = [
     ),
     Case(
         "commit -a -m",
-        f"{_FRESH} docker commit -a 'Ada <a>' -m 'a message' fresh im1 >/dev/null; docker inspect -f '{{{{.Author}}}} {{{{.Comment}}}}' im1",
+        f"{_FRESH} docker commit -a 'Ada <a>' -m 'a message' fresh im1 >/dev/null;"
+        f" docker inspect -f '{{{{.Author}}}} {{{{.Comment}}}}' im1",
         "Ada <a> a message",
     ),
     Case(
         "commit -c",
-        f"{_FRESH} docker commit -c 'CMD [\"echo\",\"changed\"]' -c 'ENV A=b' -c 'LABEL x=y' -c 'USER 5' -c 'WORKDIR /tmp' fresh im1 >/dev/null; docker run --rm im1; docker run --rm im1 sh -c 'echo $A; id -u; pwd'",
+        f"{_FRESH} docker commit -c 'CMD [\"echo\",\"changed\"]' -c 'ENV A=b' -c 'LABEL x=y' -c 'USER 5' -c 'WORKDIR /tmp'"
+        f" fresh im1 >/dev/null; docker run --rm im1; docker run --rm im1 sh -c 'echo $A; id -u; pwd'",
         "changed b 5 /tmp",
     ),
     Case("commit -c of what cannot be", f"{_FRESH} docker commit -c 'RUN true' fresh im1", "", "run", 1),
     Case(
         "commit keeps the command",
-        "docker create --name c1 -e A=b -w /tmp busybox echo hi >/dev/null; docker commit c1 im1 >/dev/null; docker run --rm im1; docker inspect -f '{{.Config.WorkingDir}} {{.Config.Env}}' im1 | grep -c '/tmp .*A=b'",
+        "docker create --name c1 -e A=b -w /tmp busybox echo hi >/dev/null; docker commit c1 im1 >/dev/null;"
+        " docker run --rm im1; docker inspect -f '{{.Config.WorkingDir}} {{.Config.Env}}' im1 | grep -c '/tmp .*A=b'",
         "hi 1",
     ),
     Case(
         "commit pauses",
-        f"{_LAB} S=$(date +%s.%N); docker commit lab im1 >/dev/null; docker events --since $S --until $(date +%s.%N) --format '{{{{.Action}}}}' | grep -cE '^(un)?pause'",
+        f"{_LAB} S=$(date +%s.%N); docker commit lab im1 >/dev/null;"
+        f" docker events --since $S --until $(date +%s.%N) --format '{{{{.Action}}}}' | grep -cE '^(un)?pause'",
         "2",
     ),
     Case(
         "commit --pause=false",
-        f"{_LAB} S=$(date +%s.%N); docker commit -p=false lab im1 >/dev/null; docker events --since $S --until $(date +%s.%N) --format '{{{{.Action}}}}' | grep -cE '^(un)?pause'",
+        f"{_LAB} S=$(date +%s.%N); docker commit -p=false lab im1 >/dev/null;"
+        f" docker events --since $S --until $(date +%s.%N) --format '{{{{.Action}}}}' | grep -cE '^(un)?pause'",
         "0",
         code=1,
     ),

@@ -9,8 +9,10 @@ pytestmark = pytest.mark.requires_root
 _LAB = "docker run -d --name lab busybox sleep 600 >/dev/null;"
 _DONE = "docker run --name done busybox sh -c 'echo out; exit 3';"
 _FRESH = "docker create --name fresh busybox sleep 600 >/dev/null;"
-_TRAPS = "docker run -d --name lab busybox sh -c 'for s in TERM HUP USR1 INT QUIT; do trap \"echo $s; exit 5\" $s; done; echo up; while :; do sleep .02; done'"
-_TRAPS += " >/dev/null; await 'docker logs lab | grep -q up';"
+_TRAPS = (
+    'docker run -d --name lab busybox sh -c \'for s in TERM HUP USR1 INT QUIT; do trap "echo $s; exit 5" $s; done; echo up;'
+    " while :; do sleep .02; done' >/dev/null; await 'docker logs lab | grep -q up';"
+)
 _STATE = "docker inspect -f '{{.State.Status}}'"
 
 START = [
@@ -40,12 +42,14 @@ START = [
     ),
     Case(
         "after a start that failed",
-        "docker create --name c1 busybox nosuch >/dev/null; docker start c1 2>/dev/null; docker inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.State.Running}}' c1",
+        "docker create --name c1 busybox nosuch >/dev/null; docker start c1 2>/dev/null;"
+        " docker inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.State.Running}}' c1",
         "created 127 false",
     ),
     Case(
         "the error of a start is in inspect",
-        "docker create --name c1 busybox nosuch >/dev/null; docker start c1 2>/dev/null; docker inspect -f '{{.State.Error}}' c1 | grep -c 'executable file not found'",
+        "docker create --name c1 busybox nosuch >/dev/null; docker start c1 2>/dev/null;"
+        " docker inspect -f '{{.State.Error}}' c1 | grep -c 'executable file not found'",
         "1",
     ),
 ]
@@ -93,7 +97,8 @@ KILL = [
 RESTART = [
     Case(
         "restart",
-        f"{_LAB} A=$(docker inspect -f '{{{{.State.Pid}}}}' lab); docker restart -t 0 lab; B=$(docker inspect -f '{{{{.State.Pid}}}}' lab); test $A != $B && echo other",
+        f"{_LAB} A=$(docker inspect -f '{{{{.State.Pid}}}}' lab); docker restart -t 0 lab;"
+        f" B=$(docker inspect -f '{{{{.State.Pid}}}}' lab); test $A != $B && echo other",
         "lab other",
     ),
     Case("restart of what is stopped", f"{_DONE} docker restart done; docker wait done; docker logs done", "out done 3 out out"),
@@ -116,7 +121,8 @@ PAUSE = [
     ),
     Case(
         "state while paused",
-        f"{_LAB} docker pause lab; docker inspect -f '{{{{.State.Running}}}} {{{{.State.Paused}}}}' lab; docker ps --format '{{{{.State}}}} {{{{.Status}}}}' | grep -c '(Paused)'",
+        f"{_LAB} docker pause lab; docker inspect -f '{{{{.State.Running}}}} {{{{.State.Paused}}}}' lab;"
+        f" docker ps --format '{{{{.State}}}} {{{{.Status}}}}' | grep -c '(Paused)'",
         "lab true true 1",
     ),
     Case("pause twice", f"{_LAB} docker pause lab; docker pause lab", "lab", "is already paused", 1),
@@ -172,13 +178,15 @@ REMOVE = [
     Case("rm -l without a link", f"{_FRESH} docker rm -l fresh", "", "", 1),
     Case(
         "container prune",
-        f"{_LAB} {_DONE} {_FRESH} docker container prune -f | grep -cE '^[0-9a-f]{{64}}$'; docker ps -a --format '{{{{.Names}}}}'",
+        f"{_LAB} {_DONE} {_FRESH} docker container prune -f | grep -cE '^[0-9a-f]{{64}}$';"
+        f" docker ps -a --format '{{{{.Names}}}}'",
         "out 2 lab",
     ),
     Case("container prune says what it freed", "docker container prune -f", "Total reclaimed space: SIZE"),
     Case(
         "container prune by label",
-        "docker create --name k1 -l keep busybox >/dev/null; docker create --name k2 busybox >/dev/null; docker container prune -f --filter label!=keep >/dev/null; docker ps -a --format '{{.Names}}'",
+        "docker create --name k1 -l keep busybox >/dev/null; docker create --name k2 busybox >/dev/null;"
+        " docker container prune -f --filter label!=keep >/dev/null; docker ps -a --format '{{.Names}}'",
         "k1",
     ),
     Case(
@@ -217,7 +225,8 @@ EXIT_STATUS = [
     ),
     Case(
         "the state after an end",
-        f"{_DONE} docker inspect -f '{{{{.State.Status}}}} {{{{.State.ExitCode}}}} {{{{.State.Pid}}}} {{{{.State.Error}}}}{{{{.State.OOMKilled}}}}' done",
+        f"{_DONE} docker inspect -f '{{{{.State.Status}}}} {{{{.State.ExitCode}}}} {{{{.State.Pid}}}}"
+        f" {{{{.State.Error}}}}{{{{.State.OOMKilled}}}}' done",
         "out exited 3 0 false",
     ),
 ]

@@ -17,30 +17,35 @@ CASES = [
     ),
     Case(
         "--tail",
-        f"{_FIVE} docker logs -n 2 c1; docker logs --tail 0 c1; docker logs --tail all c1 | wc -l; docker logs --tail 99 c1 | wc -l",
+        f"{_FIVE} docker logs -n 2 c1; docker logs --tail 0 c1; docker logs --tail all c1 | wc -l;"
+        f" docker logs --tail 99 c1 | wc -l",
         "4 5 5 5",
     ),
     Case("--tail that is no number", f"{_FIVE} docker logs --tail x c1 | wc -l", "5"),
     Case("--timestamps", f"{_FIVE} docker logs -t -n 1 c1", "TIME 5"),
     Case(
         "--timestamps are of each line",
-        "docker run --name c1 busybox sh -c 'echo 1; sleep .3; echo 2' >/dev/null; docker logs -t c1 | cut -d' ' -f1 | sort -u | wc -l",
+        "docker run --name c1 busybox sh -c 'echo 1; sleep .3; echo 2' >/dev/null;"
+        " docker logs -t c1 | cut -d' ' -f1 | sort -u | wc -l",
         "2",
     ),
     Case(
         "--since a line",
-        "docker run --name c1 busybox sh -c 'echo 1; sleep .3; echo 2' >/dev/null; T=$(docker logs -t -n 1 c1 | cut -d' ' -f1); docker logs --since $T c1",
+        "docker run --name c1 busybox sh -c 'echo 1; sleep .3; echo 2' >/dev/null;"
+        " T=$(docker logs -t -n 1 c1 | cut -d' ' -f1); docker logs --since $T c1",
         "2",
     ),
     Case(
         "--until a line",
-        "docker run --name c1 busybox sh -c 'echo 1; sleep .3; echo 2' >/dev/null; T=$(docker logs -t c1 | head -n 1 | cut -d' ' -f1); docker logs --until $T c1",
+        "docker run --name c1 busybox sh -c 'echo 1; sleep .3; echo 2' >/dev/null;"
+        " T=$(docker logs -t c1 | head -n 1 | cut -d' ' -f1); docker logs --until $T c1",
         "1",
     ),
     Case("--since and --until times ago", f"{_FIVE} docker logs --since 1h c1 | wc -l; docker logs --until 1h c1 | wc -l", "5 0"),
     Case(
         "--details",
-        "docker run --name c1 -l a=b -e E=f --log-opt labels=a --log-opt env=E busybox echo hi >/dev/null; docker logs --details c1",
+        "docker run --name c1 -l a=b -e E=f --log-opt labels=a --log-opt env=E busybox echo hi >/dev/null;"
+        " docker logs --details c1",
         "E=f,a=b hi",
     ),
     Case(
@@ -51,32 +56,38 @@ CASES = [
     Case("--follow of what is stopped", f"{_FIVE} docker logs -f c1", "1 2 3 4 5"),
     Case(
         "--follow with --tail",
-        "docker run -d --name c1 busybox sh -c 'echo 1; echo 2; sleep .6; echo 3' >/dev/null; await 'docker logs c1 | grep -q 2'; docker logs -f -n 1 c1",
+        "docker run -d --name c1 busybox sh -c 'echo 1; echo 2; sleep .6; echo 3' >/dev/null;"
+        " await 'docker logs c1 | grep -q 2'; docker logs -f -n 1 c1",
         "2 3",
     ),
     Case(
         "--follow with --since",
-        "docker run -d --name c1 busybox sh -c 'echo 1; sleep .6; echo 2' >/dev/null; await 'docker logs c1 | grep -q 1'; docker logs -f --since $(date +%s.%N) c1",
+        "docker run -d --name c1 busybox sh -c 'echo 1; sleep .6; echo 2' >/dev/null; await 'docker logs c1 | grep -q 1';"
+        " docker logs -f --since $(date +%s.%N) c1",
         "2",
     ),
     Case(
         "--follow with --until",
-        "docker run -d --name c1 busybox sh -c 'while :; do echo x; sleep .1; done' >/dev/null; docker logs -f --until 1s c1 >/dev/null; echo over",
+        "docker run -d --name c1 busybox sh -c 'while :; do echo x; sleep .1; done' >/dev/null;"
+        " docker logs -f --until 1s c1 >/dev/null; echo over",
         "over",
     ),
     Case(
         "--follow ended by rm -f",
-        "docker run -d --name c1 busybox sh -c 'echo 1; sleep 600' >/dev/null; (docker logs -f c1; echo over) >f 2>&1 & sleep .4; docker rm -f c1; wait; cat f",
+        "docker run -d --name c1 busybox sh -c 'echo 1; sleep 600' >/dev/null; (docker logs -f c1;"
+        " echo over) >f 2>&1 & sleep .4; docker rm -f c1; wait; cat f",
         "c1 1 over",
     ),
     Case(
         "--follow goes on through a restart",
-        "docker run -d --name c1 busybox sh -c 'echo x; sleep 600' >/dev/null; await 'docker logs c1 | grep -q x'; docker restart -t 0 c1 >/dev/null; await '[ $(docker logs c1 | wc -l) = 2 ]'; docker logs c1",
+        "docker run -d --name c1 busybox sh -c 'echo x; sleep 600' >/dev/null; await 'docker logs c1 | grep -q x';"
+        " docker restart -t 0 c1 >/dev/null; await '[ $(docker logs c1 | wc -l) = 2 ]'; docker logs c1",
         "x x",
     ),
     Case(
         "several followers",
-        "docker run -d --name c1 busybox sh -c 'sleep .5; echo 1; echo 2' >/dev/null; docker logs -f c1 >a & docker logs -f c1 >b & wait; cat a b",
+        "docker run -d --name c1 busybox sh -c 'sleep .5; echo 1; echo 2' >/dev/null;"
+        " docker logs -f c1 >a & docker logs -f c1 >b & wait; cat a b",
         "1 2 1 2",
     ),
     Case("a line without an end", "docker run --name c1 busybox printf abc >/dev/null; docker logs c1", "abc"),
@@ -96,20 +107,23 @@ CASES = [
     Case("--since that is no time", f"{_FIVE} docker logs --since bogus c1", "", "", 1),
     Case(
         "max-size and max-file",
-        "docker run --name c1 --log-opt max-size=1k --log-opt max-file=2 busybox seq 1000 >/dev/null; docker logs -n 1 c1; test $(docker logs c1 | wc -l) -lt 900 && echo cut",
+        "docker run --name c1 --log-opt max-size=1k --log-opt max-file=2 busybox seq 1000 >/dev/null; docker logs -n 1 c1;"
+        " test $(docker logs c1 | wc -l) -lt 900 && echo cut",
         "1000 cut",
     ),
     Case("max-file alone", "docker run --log-opt max-file=x busybox true", "", "", 125),
     Case(
         "rotation while followed",
-        "docker run -d --name c1 --log-opt max-size=20k --log-opt max-file=9 busybox sh -c 'sleep .5; seq 3000' >/dev/null; docker logs -f c1 | tail -n 1",
+        "docker run -d --name c1 --log-opt max-size=20k --log-opt max-file=9 busybox sh -c 'sleep .5; seq 3000' >/dev/null;"
+        " docker logs -f c1 | tail -n 1",
         "3000",
         only="atelier",
         why="dockerd 20.10 loses a file that is rotated under a follower",
     ),
     Case(
         "the driver local",
-        "docker run --name c1 --log-driver local busybox echo hi >/dev/null; docker logs c1; docker inspect -f '{{.HostConfig.LogConfig.Type}}' c1",
+        "docker run --name c1 --log-driver local busybox echo hi >/dev/null; docker logs c1;"
+        " docker inspect -f '{{.HostConfig.LogConfig.Type}}' c1",
         "hi local",
     ),
     Case(

@@ -3,38 +3,44 @@
 import io
 import tarfile
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import aiodocker
 import docker
 import pytest
 from docker.errors import APIError, ContainerError, ImageNotFound, NotFound
-from docker.models.containers import Container
 from docker.types import LogConfig, Mount, Ulimit
 
 from tests.engine.conformance.cases import Desk
 
-pytestmark = pytest.mark.requires_root
+Client = Any  # the stubs of both packages know less than the packages do
+
+pytestmark = [
+    pytest.mark.requires_root,
+    # The package leaves the socket of an answer with 404 to a streamed request for the collector to find.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture
-def client(desk: Desk) -> Iterator[docker.DockerClient]:
-    client = docker.DockerClient(base_url=f"unix://{desk.server.socket_path}", timeout=30)
+def client(desk: Desk) -> Iterator[Client]:
+    client: Client = docker.DockerClient(base_url=f"unix://{desk.server.socket_path}", timeout=30)
     yield client
     client.close()
 
 
 @pytest.fixture
-async def async_client(desk: Desk) -> AsyncIterator[aiodocker.Docker]:
-    client = aiodocker.Docker(url=f"unix://{desk.server.socket_path}")
+async def async_client(desk: Desk) -> AsyncIterator[Client]:
+    client: Client = aiodocker.Docker(url=f"unix://{desk.server.socket_path}")
     yield client
     await client.close()
 
 
-def _sleeper(client: docker.DockerClient, **wanted: object) -> Container:
-    return client.containers.run("busybox", ["sleep", "600"], detach=True, **wanted)  # type: ignore[call-overload,no-any-return]  # the stubs know literals only
+def _sleeper(client: Client, **wanted: object) -> Client:
+    return client.containers.run("busybox", ["sleep", "600"], detach=True, **wanted)
 
 
-def test_run_returns_output_or_raises(client: docker.DockerClient) -> None:
+def test_run_returns_output_or_raises(client: Client) -> None:
     assert client.containers.run("busybox", ["echo", "hi"], remove=True) == b"hi\n"
     with pytest.raises(ContainerError) as caught:
         client.containers.run("busybox", ["sh", "-c", "echo no >&2; exit 3"], remove=True)
@@ -45,7 +51,7 @@ def test_run_returns_output_or_raises(client: docker.DockerClient) -> None:
         client.containers.get("nosuch")
 
 
-def test_a_container_has_a_life(client: docker.DockerClient) -> None:
+def test_a_container_has_a_life(client: Client) -> None:
     container = _sleeper(client, name="sdk")
     assert container.status == "created"
     container.reload()
@@ -65,13 +71,29 @@ def test_a_container_has_a_life(client: docker.DockerClient) -> None:
     assert client.containers.list(all=True) == []
 
 
-def test_settings_arrive(client: docker.DockerClient) -> None:
-    settings = dict(
-        environment={"A": "b"}, working_dir="/tmp", user="1000:50", hostname="h1", labels=["x"], mem_limit="64m", nano_cpus=500000000,
-        ulimits=[Ulimit(name="nofile", soft=64, hard=128)], tmpfs={"/t": "size=1m"}, cap_drop=["ALL"], read_only=True, init=True,
-        mounts=[Mount("/v", "vol", type="volume")], log_config=LogConfig(type="json-file", config={"max-size": "1m"}), stop_signal="SIGINT",
-        extra_hosts={"db": "10.0.0.9"}, pids_limit=50, shm_size="8m", healthcheck={"test": "true", "interval": 1000000000}, dns=["9.9.9.9"],
-    )  # fmt: skip
+def test_settings_arrive(client: Client) -> None:
+    settings: dict[str, object] = {
+        "environment": {"A": "b"},
+        "working_dir": "/tmp",
+        "user": "1000:50",
+        "hostname": "h1",
+        "labels": ["x"],
+        "mem_limit": "64m",
+        "nano_cpus": 500000000,
+        "ulimits": [Ulimit(name="nofile", soft=64, hard=128)],
+        "tmpfs": {"/t": "size=1m"},
+        "cap_drop": ["ALL"],
+        "read_only": True,
+        "init": True,
+        "mounts": [Mount("/v", "vol", type="volume")],
+        "log_config": LogConfig(type="json-file", config={"max-size": "1m"}),
+        "stop_signal": "SIGINT",
+        "extra_hosts": {"db": "10.0.0.9"},
+        "pids_limit": 50,
+        "shm_size": "8m",
+        "healthcheck": {"test": "true", "interval": 1000000000},
+        "dns": ["9.9.9.9"],
+    }
     container = _sleeper(client, **settings)
     code, output = container.exec_run(
         ["sh", "-c", "echo $A $(pwd) $(id -u):$(id -g) $(hostname) $(ulimit -n); grep -c 10.0.0.9 /etc/hosts"]
@@ -84,17 +106,17 @@ def test_settings_arrive(client: docker.DockerClient) -> None:
     assert attributes["Config"]["Healthcheck"]["Test"] == ["CMD-SHELL", "true"]
 
 
-def test_logs_are_read_and_followed(client: docker.DockerClient) -> None:
+def test_logs_are_read_and_followed(client: Client) -> None:
     container = client.containers.run(
         "busybox", ["sh", "-c", "for i in 1 2 3; do echo $i; sleep .1; done; echo e >&2"], detach=True
     )
     assert list(container.logs(stream=True, follow=True)) == [b"1\n", b"2\n", b"3\n", b"e\n"]
-    assert container.logs(stderr=False, tail=1) == b"3\n"
+    assert container.logs(stderr=False) == b"1\n2\n3\n"
     assert container.logs(stdout=False) == b"e\n"
-    assert container.logs(timestamps=True, tail=1, stderr=False).endswith(b"Z 3\n")
+    assert container.logs(timestamps=True, tail=1).endswith(b"Z e\n")
 
 
-def test_execs_pass_streams_and_codes(client: docker.DockerClient) -> None:
+def test_execs_pass_streams_and_codes(client: Client) -> None:
     container = _sleeper(client)
     assert container.exec_run("sh -c 'exit 7'").exit_code == 7
     assert container.exec_run(["sh", "-c", "echo o; echo e >&2"], demux=True).output == (b"o\n", b"e\n")
@@ -104,7 +126,7 @@ def test_execs_pass_streams_and_codes(client: docker.DockerClient) -> None:
     assert container.exec_run("sleep 1", detach=True).exit_code is None
 
 
-def test_a_socket_is_attached(client: docker.DockerClient) -> None:
+def test_a_socket_is_attached(client: Client) -> None:
     container = client.containers.create("busybox", ["cat"], stdin_open=True, tty=True)
     stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stream": 1})
     container.start()
@@ -118,7 +140,7 @@ def test_a_socket_is_attached(client: docker.DockerClient) -> None:
     assert seen.startswith(b"hi\r\nhi")
 
 
-def test_archives_go_both_ways(client: docker.DockerClient) -> None:
+def test_archives_go_both_ways(client: Client) -> None:
     container = _sleeper(client)
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -129,7 +151,7 @@ def test_archives_go_both_ways(client: docker.DockerClient) -> None:
     chunks, stat = container.get_archive("/tmp/f")
     assert (stat["name"], stat["size"]) == ("f", 2)
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-        assert archive.extractfile("f").read() == b"hi"  # type: ignore[union-attr]  # a file, as just put there
+        assert archive.extractfile("f").read() == b"hi"
     with pytest.raises(NotFound):
         container.get_archive("/nosuch")
     assert {"Path": "/tmp/f", "Kind": 1} in container.diff()
@@ -138,7 +160,7 @@ def test_archives_go_both_ways(client: docker.DockerClient) -> None:
         assert "tmp/f" in archive.getnames()
 
 
-def test_an_image_is_committed(client: docker.DockerClient) -> None:
+def test_an_image_is_committed(client: Client) -> None:
     container = _sleeper(client)
     container.exec_run("touch /made")
     image = container.commit("im1", "v1", message="m", author="a", changes="ENV A=b")
@@ -146,20 +168,20 @@ def test_an_image_is_committed(client: docker.DockerClient) -> None:
     assert client.containers.run("im1:v1", ["sh", "-c", "ls /made; echo $A"], remove=True) == b"/made\nb\n"
 
 
-def test_statistics_are_told(client: docker.DockerClient) -> None:
+def test_statistics_are_told(client: Client) -> None:
     container = _sleeper(client, mem_limit="64m")
     once = container.stats(stream=False)
-    assert (once["memory_stats"]["limit"], once["pids_stats"]["current"]) == (67108864, 1)  # type: ignore[index]  # a mapping, when not streamed
-    assert once["cpu_stats"]["online_cpus"] >= 1  # type: ignore[index]
+    assert (once["memory_stats"]["limit"], once["pids_stats"]["current"]) == (67108864, 1)
+    assert once["cpu_stats"]["online_cpus"] >= 1
     stream = container.stats(stream=True, decode=True)
-    names = {next(stream)["id"] for _ in range(2)}  # type: ignore[arg-type,index]  # an iterator, when streamed
+    names = {next(stream)["id"] for _ in range(2)}
     assert names == {container.id}
     top = container.top(ps_args="-o pid,args")
-    assert top["Titles"] == ["PID", "COMMAND"]  # type: ignore[index]
-    assert "sleep 600" in top["Processes"][0][1]  # type: ignore[index]
+    assert top["Titles"] == ["PID", "COMMAND"]
+    assert "sleep 600" in top["Processes"][0][1]
 
 
-def test_limits_are_updated(client: docker.DockerClient) -> None:
+def test_limits_are_updated(client: Client) -> None:
     container = _sleeper(client)
     container.update(
         mem_limit="64m", memswap_limit="128m", cpu_shares=300, restart_policy={"Name": "on-failure", "MaximumRetryCount": 2}
@@ -170,7 +192,7 @@ def test_limits_are_updated(client: docker.DockerClient) -> None:
     assert host_config["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 2}
 
 
-def test_volumes_and_prunes(client: docker.DockerClient) -> None:
+def test_volumes_and_prunes(client: Client) -> None:
     volume = client.volumes.create("v1", labels={"a": "b"})
     assert [one.name for one in client.volumes.list(filters={"label": "a=b"})] == ["v1"]
     done = client.containers.run("busybox", ["touch", "/d/f"], volumes={"v1": {"bind": "/d", "mode": "rw"}}, detach=True)
@@ -185,18 +207,19 @@ def test_volumes_and_prunes(client: docker.DockerClient) -> None:
         client.volumes.get("v1")
 
 
-def test_events_and_waits(client: docker.DockerClient) -> None:
+def test_events_and_waits(client: Client) -> None:
     container = client.containers.create("busybox", ["true"], labels={"mark": "1"})
-    with client.events(decode=True, filters={"label": "mark=1"}) as events:  # type: ignore[no-untyped-call]  # the stubs leave it untyped
-        container.start()
-        actions = []
-        while "die" not in actions:
-            actions.append(next(events)["Action"])
+    events = client.events(decode=True, filters={"label": "mark=1"})
+    container.start()
+    actions: list[str] = []
+    while "die" not in actions:
+        actions.append(next(events)["Action"])
+    events.close()
     assert actions == ["start", "die"]
     assert container.wait(condition="not-running")["StatusCode"] == 0
 
 
-async def test_aiodocker_runs_and_reads(async_client: aiodocker.Docker) -> None:
+async def test_aiodocker_runs_and_reads(async_client: Client) -> None:
     container = await async_client.containers.run({"Image": "busybox", "Cmd": ["sh", "-c", "echo hi; exit 4"]}, name="aio")
     assert (await container.wait())["StatusCode"] == 4
     assert await container.log(stdout=True) == ["hi\n"]
@@ -208,7 +231,7 @@ async def test_aiodocker_runs_and_reads(async_client: aiodocker.Docker) -> None:
     assert caught.value.status == 404
 
 
-async def test_aiodocker_copies_commits_and_updates(async_client: aiodocker.Docker) -> None:
+async def test_aiodocker_copies_commits_and_updates(async_client: Client) -> None:
     container = await async_client.containers.run({"Image": "busybox", "Cmd": ["sleep", "600"]})
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -230,7 +253,7 @@ async def test_aiodocker_copies_commits_and_updates(async_client: aiodocker.Dock
     await container.delete(force=True)
 
 
-async def test_aiodocker_attaches_by_a_websocket(async_client: aiodocker.Docker) -> None:
+async def test_aiodocker_attaches_by_a_websocket(async_client: Client) -> None:
     container = await async_client.containers.create({"Image": "busybox", "Cmd": ["cat"], "OpenStdin": True, "Tty": True})
     websocket = await container.websocket(stdin=True, stdout=True, stream=True)
     await container.start()
@@ -243,7 +266,7 @@ async def test_aiodocker_attaches_by_a_websocket(async_client: aiodocker.Docker)
     assert seen.startswith(b"hi\r\nhi")
 
 
-async def test_aiodocker_keeps_volumes(async_client: aiodocker.Docker) -> None:
+async def test_aiodocker_keeps_volumes(async_client: Client) -> None:
     volume = await async_client.volumes.create({"Name": "v1", "Labels": {"a": "b"}})
     assert (await volume.show())["Labels"] == {"a": "b"}
     listed = await async_client.volumes.list()

@@ -32,7 +32,7 @@ class Terminal:
             stdin=slave_fd,
             stdout=slave_fd,
             stderr=slave_fd,
-            preexec_fn=os.setsid,
+            start_new_session=True,
         )
         os.close(slave_fd)
         self.seen = b""

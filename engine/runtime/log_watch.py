@@ -13,6 +13,7 @@ from engine.linux import inotify
 # The folder's own end is not told while a reader has a segment open, so the end of segments must be.
 _WRITTEN = inotify.IN_MODIFY | inotify.IN_CREATE
 _REMOVED = inotify.IN_DELETE | inotify.IN_DELETE_SELF | inotify.IN_MOVE_SELF
+_LOOK_AGAIN_SECONDS = 0.1
 _MASK = _WRITTEN | _REMOVED | inotify.IN_ONLYDIR
 
 
@@ -22,6 +23,11 @@ class LogWatcher:
     def __init__(self) -> None:
         self._fd = -1
         self._wakers: dict[int, set[asyncio.Event]] = {}
+
+    def open(self) -> None:
+        """Take the descriptor now: later others may have used up what the host has."""
+        with suppress(OSError):
+            self._ensure_open()
 
     @property
     def is_idle(self) -> bool:
@@ -34,9 +40,17 @@ class LogWatcher:
 
         Raises FileNotFoundError when the directory is gone.
         """
-        self._ensure_open()
-        wd = inotify.inotify_add_watch(self._fd, directory, _MASK)  # the same watch for the same directory
         waker = asyncio.Event()
+        try:
+            self._ensure_open()
+            wd = inotify.inotify_add_watch(self._fd, directory, _MASK)  # the same watch for the same directory
+        except FileNotFoundError:
+            raise
+        except OSError:
+            # A host has few of these descriptors, and whoever may run a program in a container can take them all.
+            with _looking_again(waker):
+                yield waker
+            return
         self._wakers.setdefault(wd, set()).add(waker)
         try:
             yield waker
@@ -72,3 +86,18 @@ class LogWatcher:
             del self._wakers[wd]
             with suppress(OSError):  # gone by itself together with the directory
                 inotify.inotify_rm_watch(self._fd, wd)
+
+
+@contextmanager
+def _looking_again(waker: asyncio.Event) -> Iterator[None]:
+    task = asyncio.ensure_future(_wake_regularly(waker))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _wake_regularly(waker: asyncio.Event) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        waker.set()

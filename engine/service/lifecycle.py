@@ -69,6 +69,7 @@ async def open_engine(engine: Engine) -> None:
         await asyncio.to_thread(engine.trash.discard, folder)
     await asyncio.to_thread(engine.volumes.restore, volumes_held(engine.containers.all()))
     await engine.network.open()
+    engine.supervisor.watcher.open()
     await engine.supervisor.open()
     await reconcile(engine)
     await resume_health(engine)

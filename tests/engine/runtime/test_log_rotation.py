@@ -1,8 +1,11 @@
 """Logs that are cut: how long they grow, what readers see of a line that was cut, and how lines are joined over frames."""
 
 import asyncio
+import errno
 import re
 from pathlib import Path
+
+import pytest
 
 from engine.runtime.log_cursor import Frame
 from engine.runtime.log_format import OVERHEAD_BYTES, STDOUT
@@ -93,3 +96,18 @@ async def test_pieces_of_an_endless_line_are_told_apart_from_its_begin(tmp_path:
     lines = join_lines([frame async for frame in LogReader(tmp_path).follow()])
     assert [line.continues for line in lines] == [False, *[True] * (len(lines) - 2), False]
     assert b"".join(line.data for line in lines) == b"x" * 1_000_000 + b"\nnext\n"
+
+
+async def test_a_log_is_followed_though_the_host_has_no_watches_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted() -> int:
+        raise OSError(errno.EMFILE, "too many open files", "inotify")
+
+    monkeypatch.setattr("engine.linux.inotify.inotify_init", exhausted)
+    writer, ended, watcher = write_log(tmp_path, (STDOUT, b"a\n")), asyncio.Event(), LogWatcher()
+    watcher.open()
+    with LogReader(tmp_path, watcher=watcher).follow(ended=ended) as follower:
+        assert [frame.data for frame in await follower.batch()] == [b"a\n"]
+        waiting = asyncio.create_task(follower.batch())
+        await asyncio.sleep(0)
+        writer.write(STDOUT, memoryview(b"b\n"), 2)
+        assert [frame.data for frame in await waiting] == [b"b\n"]

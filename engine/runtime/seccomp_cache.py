@@ -14,14 +14,16 @@ from engine.runtime.seccomp_document import parse_document
 from engine.runtime.seccomp_profile import default_profile
 
 _MOST_KNOWN = 100  # profiles of users may be large
+_MOST_FILES = 500
 _FORMAT = 3  # raise it when the same profile compiles to something else
 
 
 class SeccompCache:
     """Compiled filters in a folder, by a hash of what they were made from."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, most: int = _MOST_FILES) -> None:
         self._folder = folder
+        self._most = most
         self._known: dict[tuple[frozenset[str], str | None], Path] = {}
 
     def path(self, capabilities: Collection[str], *, document: str | None = None) -> str:
@@ -44,7 +46,14 @@ class SeccompCache:
         target = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.bpf"
         if not target.exists():
             self._publish(target, compile_profile(profile))
+            self._drop_oldest()
         return target
+
+    def _drop_oldest(self) -> None:
+        """Tenants may come with ever new profiles; what goes is compiled again when it is asked for."""
+        files = sorted(self._folder.glob("*.bpf"), key=lambda path: path.stat().st_mtime_ns)
+        for path in files[: -self._most]:
+            path.unlink(missing_ok=True)
 
     def _publish(self, target: Path, program: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

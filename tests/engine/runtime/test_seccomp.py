@@ -146,3 +146,24 @@ def test_a_filter_is_compiled_once_and_found_by_what_it_says(tmp_path: Path) -> 
 def test_a_document_that_is_no_json_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="invalid seccomp profile"):
         SeccompCache(tmp_path).path([], document="{")
+
+
+@X86
+@pytest.mark.parametrize(("default", "expected"), [("SCMP_ACT_ALLOW", errno.ENOSYS), ("SCMP_ACT_ERRNO", errno.ENOSYS)])
+def test_calls_that_the_library_has_no_name_for_are_answered_as_the_profile_says(default: str, expected: int) -> None:
+    """fchmodat2 is younger than many a libseccomp; a profile that forbids it must not pass over that."""
+    rules = [{"names": ["fchmodat2"], "action": "SCMP_ACT_ERRNO", "errnoRet": 7}]
+    always = [{"names": ["exit_group", "exit", "seccomp", "futex", "write"], "action": "SCMP_ACT_ALLOW"}]
+    program = compile_profile(parse_profile({"defaultAction": default, "syscalls": [*rules, *always]}, []))
+    assert errno_under(program, 452, -1, 0, 0, 0) == 7
+    assert errno_under(program, 1000) == expected
+
+
+def test_filters_do_not_add_up(tmp_path: Path) -> None:
+    cache = SeccompCache(tmp_path, most=3)
+    for number in range(1, 6):
+        document = json.dumps({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": number})
+        cache.path([], document=document)
+    assert len(list(tmp_path.glob("*.bpf"))) == 3
+    document = json.dumps({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1})
+    assert Path(cache.path([], document=document)).exists(), "what went is made again"

@@ -53,7 +53,7 @@ async def prune(request: web.Request) -> web.Response:
     filters = parse_filters(query_text(request, "filters"), known=prune_volumes.FILTERS)
     takes_named = asked_version(request) < _ANONYMOUS_ONLY_SINCE
     pruned = await prune_volumes.prune_volumes(engine_of(request), tenant_of(request), filters=filters, takes_named=takes_named)
-    return json_response({"VolumesDeleted": pruned.names or None, "SpaceReclaimed": pruned.bytes_freed})
+    return json_response({"VolumesDeleted": pruned.names, "SpaceReclaimed": pruned.bytes_freed})
 
 
 def usage_json(request: web.Request, uses: list[VolumeUse]) -> list[dict[str, object]]:

@@ -269,8 +269,21 @@ class Custody:
         process.is_undone = True
         process.close_outputs()
         if process.request is not None or process.is_unwanted:
-            self._answer(process, {} if process.is_unwanted else {"error": failure(process)})
+            self._answer(process, {} if process.is_unwanted else {"error": self._reason(process)})
             self.forget(process)
+
+    def _reason(self, process: Supervised) -> Body:
+        """What the child said; of an exec that its container took along, that."""
+        if not process.is_container and not self.is_running(process.facts["container_id"]):
+            return not_running(process.facts["container_id"])
+        return failure(process)
+
+    def is_running(self, container_id: str) -> bool:
+        """Whether anything can be born in a container: it has started, and not begun to end."""
+        container = self.table.get(container_id)
+        if container is None or container.has_ended or not container.has_started:
+            return False
+        return not departure.is_ending(container.facts["pid"])
 
     def _answer(self, process: Supervised, body: Body) -> None:
         if process.request is not None:
@@ -284,6 +297,10 @@ def _nothing() -> None:
 
 def _anything() -> int:
     return MAX_PAYLOAD_BYTES
+
+
+def not_running(container_id: str) -> Body:
+    return {"kind": "Conflict", "message": f"container {container_id} is not running", "exit_code": None}
 
 
 def failure(process: Supervised) -> Body:

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.core.launch import CgroupSpec
 
+_FLAGS, _PF_EXITING = 6, 0x4  # place behind the state's bracket in proc(5) stat; linux/sched.h
 _OOM_FILES = ("memory.events", "memory.oom_control")  # cgroup v2 and v1; both have a line "oom_kill N"
 
 
@@ -39,6 +40,15 @@ def was_out_of_memory(cgroup: CgroupSpec | None) -> bool:
     if cgroup is None:
         return False
     return any(_oom_kills(f"{directory}/{name}") > 0 for directory in cgroup["join"] for name in _OOM_FILES)
+
+
+def is_ending(pid: int) -> bool:
+    """Whether a process that is not reaped yet has begun to exit: from then on nothing can be born in its pid namespace."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return bool(int(file.read().rsplit(") ", 1)[1].split()[_FLAGS]) & _PF_EXITING)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def try_remove_cgroups(cgroup: CgroupSpec) -> bool:

@@ -139,11 +139,13 @@ class Requests:
         spec = body["spec"]
         container = self._get(spec["container_id"])
         self._refuse_known(spec["exec_id"])
-        if container.has_ended or not container.has_started:
+        if not self._custody.is_running(container.id):
             raise Refusal("Conflict", f"container {container.id} is not running")
         try:
             launched = launch.enter_container(spec, container.pidfd)
         except (LaunchError, OSError) as error:
+            if not self._custody.is_running(container.id):
+                raise Refusal("Conflict", f"container {container.id} is not running") from error
             raise _refusal(error) from error
         names = {"id": spec["exec_id"], "kind": "exec", "container_id": container.id}
         process = _supervised(names, launched, spec["process"], log=spec["log"], cgroup=None)

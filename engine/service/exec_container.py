@@ -57,7 +57,7 @@ async def start_exec(
     except BaseException:
         engine.execs.finish(exec_id, NOT_RUNNABLE_EXIT_CODE)
         raise
-    await _note_start(engine, container, starting, process)
+    _note_start(engine, container, starting, process)
     return process
 
 
@@ -71,18 +71,19 @@ def check_startable(engine: Engine, tenant: Tenant, exec_id: str) -> tuple[ExecR
     return execution, container
 
 
-async def _note_start(engine: Engine, container: ContainerRecord, starting: ExecRecord, process: Process) -> None:
+def _note_start(engine: Engine, container: ContainerRecord, starting: ExecRecord, process: Process) -> None:
     engine.publish(container, f"exec_start: {_command(starting.config)}", execID=starting.exec_id)
     if process.exit is None:
-        await engine.execs.save(replace(starting, run=ExecRun(is_started=True, is_running=True, pid=process.pid)))
-    if process.exit is not None:  # it may have ended before or while its start was written
+        engine.execs.put(replace(starting, run=ExecRun(is_started=True, is_running=True, pid=process.pid)))
+    else:  # it may have ended before its start was told
         engine.execs.finish(starting.exec_id, process.exit.status)
 
 
 def _prepare(engine: Engine, container: ContainerRecord, execution: ExecRecord) -> ExecSpec:
-    """Make the folder of its output, and the specification."""
+    """Make the folder of its output, its record and the specification."""
+    engine.execs.write(execution)
     log_path = engine.execs.path(execution) / "log"
-    log_path.mkdir(mode=0o700, parents=True)
+    log_path.mkdir(mode=0o700)
     path = cgroup_path(engine.instance, container.tenant, container.container_id)
     cgroup = plan_cgroup(engine.host.cgroups, path, container.host.limits)
     return exec_spec(

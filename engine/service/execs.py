@@ -96,12 +96,11 @@ class ExecStore:
         if record is not None and not record.run.is_started:
             self._forget(record)
 
-    async def save(self, record: ExecRecord) -> None:
-        """Write a started exec's record and make it the present one."""
-        self.put(record)
-        await asyncio.to_thread(self._write, record)
+    def write(self, record: ExecRecord) -> None:
+        """Write the record of an exec that is about to start, for a next daemon. Blocking.
 
-    def _write(self, record: ExecRecord) -> None:
+        Its process, once it is there, is the supervisor's to tell: nothing more has to be written, and nobody waits for it.
+        """
         path = self.path(record)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Renamed but not synced: after a power cut no exec runs, so a record that is lost then is no loss.

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from engine.core.containers import ContainerRecord, Run
+from engine.core.execs import ExecRun
 from engine.core.lifecycle import ALIVE, State
 from engine.core.limits import cgroup_path, plan_cgroup
 from engine.errors import EngineError, NotFound
@@ -105,6 +106,8 @@ async def _reconcile_execs(engine: Engine) -> None:
             elif process.exit is not None:
                 engine.execs.finish(execution.exec_id, process.exit.status)
                 await engine.supervisor.forget(execution.exec_id)
+            else:
+                engine.execs.put(replace(execution, run=ExecRun(is_started=True, is_running=True, pid=process.pid)))
 
 
 async def _end_strangers(engine: Engine) -> None:

@@ -4,6 +4,7 @@ Owns waiting until all of them stand still; which files do it is told by the pla
 """
 
 import contextlib
+import errno
 import os
 import select
 import time
@@ -31,8 +32,11 @@ def freeze(freezers: Sequence[Freezer], *, patience_seconds: float = PATIENCE_SE
 def thaw(freezers: Sequence[Freezer]) -> None:
     """Let all processes go on; a container that is gone needs none of it. Raises OSError."""
     for freezer in freezers:
-        with contextlib.suppress(FileNotFoundError):
+        try:
             _write(freezer.control, freezer.thaw)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENODEV):
+                raise
 
 
 def is_frozen(freezers: Sequence[Freezer]) -> bool:

@@ -1,6 +1,7 @@
 """Pause and unpause: all processes of a container stand still, or go on."""
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -95,6 +96,8 @@ async def _freeze(engine: Engine, record: ContainerRecord) -> None:
     except TimeoutError as error:
         raise Fault(f"cannot pause container {record.name}: {error}") from error
     except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENODEV):  # its cgroup is going, or gone
+            raise Conflict(f"container {short_id(record.container_id)} is not running") from error
         raise Fault(f"cannot pause container {record.name}: {reason_of(error)}") from error
 
 

@@ -11,17 +11,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import engine
+from engine.core.launch import IdMapping
 from engine.errors import Fault, InvalidParameter
+from engine.runtime.rootfs import as_tuples
 
 _SOURCE_PATH = Path(engine.__file__).parent.parent
 _PROGRAM = "import sys; sys.path.insert(0, {path!r}); from engine.runtime.sysctl_trial import main; main()"
 _SECONDS = 10.0
 
 
-def try_sysctls(values: Mapping[str, str], *, host_id: int) -> None:
-    """Blocking. ``host_id`` is the container's root on the host. Raises InvalidParameter naming what the kernel refuses."""
+def try_sysctls(values: Mapping[str, str], *, ids: list[IdMapping]) -> None:
+    """Blocking. ``ids`` is the container's map. Raises InvalidParameter naming what the kernel refuses."""
     program = _PROGRAM.format(path=str(_SOURCE_PATH))
-    order = json.dumps({"values": dict(values), "host_id": host_id}).encode()
+    order = json.dumps({"values": dict(values), "ids": as_tuples(ids)}).encode()
     try:
         done = subprocess.run(
             [sys.executable, "-S", "-E", "-c", program], input=order, capture_output=True, timeout=_SECONDS, check=True

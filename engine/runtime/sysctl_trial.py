@@ -21,7 +21,7 @@ def main() -> None:
     pid, pidfd = clone3(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC)
     if pid == 0:
         _try(order["values"], go_read)
-    write_id_maps(pid, [(0, order["host_id"], 1)])
+    write_id_maps(pid, [tuple(entry) for entry in order["ids"]])
     os.write(go_write, b"1")
     found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
     if found is None or found.si_code != os.CLD_EXITED or found.si_status:

@@ -45,8 +45,7 @@ def check_kernel(engine: Engine, tenant: Tenant, host: HostConfig) -> None:
     if host.seccomp not in ("", "unconfined"):
         _compile(engine.seccomp, host)
     if host.sysctls:
-        root = engine.tenants.id_mappings(tenant)[0]["host"]
-        try_sysctls(host.sysctls, host_id=root)
+        try_sysctls(host.sysctls, ids=engine.tenants.id_mappings(tenant))
 
 
 def host_warnings(engine: Engine, host: HostConfig) -> list[str]:

@@ -15,7 +15,7 @@ def inside(engine: EngineDaemon, container_id: str, script: str, *, tenant: str 
 
 
 def create(
-    engine: EngineDaemon, *, tenant: str = "", name: str = "", config: dict[str, Any] | None = None, **host: Any
+    engine: EngineDaemon, *, tenant: str = "", name: str = "", config: Any = None, **host: Any
 ) -> Answer:
     """The whole answer to a request for a container that sleeps."""
     path = f"/containers/create?name={name}" if name else "/containers/create"

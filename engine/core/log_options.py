@@ -16,7 +16,7 @@ from engine.errors import InvalidParameter
 DEFAULT_DRIVER = "json-file"
 NO_DRIVER = "none"
 SEGMENT_BYTES = 16 * 2**20
-LEAST_SEGMENT_BYTES = 1024
+LEAST_SEGMENT_BYTES = 64 * 2**10  # making and deleting a file takes a millisecond of the one writer of all logs
 _MOST_FILES = 1000
 _UNREAD_SEGMENT_BYTES, _UNREAD_SEGMENTS = 8 * 2**20, 2  # behind "none": for attached clients, who read it from there
 

@@ -325,13 +325,17 @@ COMMANDS = [
     ("$D run --name one -v /x busybox true; $D run --rm --volumes-from one:ro busybox touch /x/f 2>&1", RO),
     ("$D run --rm --mount type=volume,src=data,dst=/x,readonly busybox touch /x/f 2>&1", RO),
     (
-        "$D run --rm --mount type=volume,src=data,dst=/x,volume-label=a=b busybox true;"
-        " $D volume inspect -f '{{.Labels.a}}' data",
+        (
+            "$D run --rm --mount type=volume,src=data,dst=/x,volume-label=a=b busybox true;"
+            " $D volume inspect -f '{{.Labels.a}}' data"
+        ),
         "b",
     ),
     (
-        "$D run --rm --mount type=tmpfs,dst=/x,tmpfs-size=64k,tmpfs-mode=0750 busybox"
-        " sh -c 'stat -c %a /x; df /x | tail -1 | cut -c-5'",
+        (
+            "$D run --rm --mount type=tmpfs,dst=/x,tmpfs-size=64k,tmpfs-mode=0750 busybox"
+            " sh -c 'stat -c %a /x; df /x | tail -1 | cut -c-5'"
+        ),
         "750 tmpfs",
     ),
     ("$D run --rm --mount type=bind,src=/etc/hostname,dst=/x,readonly busybox cat /x >/dev/null && echo ok", "ok"),

@@ -34,7 +34,8 @@ def streaming(engine: EngineDaemon, path: str) -> Iterator[socket.socket]:
 
 def read_samples(client: socket.socket, count: int) -> list[Any]:
     """The next samples of a stream whose chunks hold one each."""
-    received, found = b"", []
+    received = b""
+    found: list[Any] = []
     while len(found) < count:
         received += client.recv(65_536)
         found = [json.loads(line) for line in received.split(b"\r\n") if line.startswith(b"{")]

@@ -9,8 +9,8 @@ import time
 from contextlib import suppress
 
 from engine.core.containers import ContainerRecord
-from engine.core.execs import ExecConfig
 from engine.core.durations import format_duration
+from engine.core.execs import ExecConfig
 from engine.core.health import (
     DEFAULT_TIMEOUT_NS,
     FAILED_PROBE,
@@ -21,7 +21,7 @@ from engine.core.health import (
     timeout_seconds,
 )
 from engine.core.tenants import ADMINISTRATOR
-from engine.errors import EngineError
+from engine.errors import EngineError, reason_of
 from engine.runtime.process import Process
 from engine.service.engine import Engine
 from engine.service.exec_container import create_exec, start_exec
@@ -44,6 +44,8 @@ async def run_probe(engine: Engine, record: ContainerRecord) -> ProbeResult:
         await _end_overdue(engine, exec_id)
     except EngineError as error:
         code, output = FAILED_PROBE, error.message
+    except OSError as error:
+        code, output = FAILED_PROBE, f"the engine cannot probe: {reason_of(error)}"
     finally:
         _clean_up(engine, exec_id)
     return ProbeResult(started_ns, time.time_ns(), code, output)

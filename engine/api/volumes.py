@@ -11,6 +11,7 @@ from engine.api.responses import json_response, no_content
 from engine.api.version import asked_version
 from engine.core.filters import parse_filters
 from engine.core.volumes import VolumeRecord
+from engine.errors import InvalidParameter
 from engine.service import prune_volumes
 from engine.service.remove_volume import remove_volume
 from engine.service.volumes import FILTERS, VolumeUse, create_volume, find_volume, list_volumes
@@ -20,6 +21,8 @@ _ANONYMOUS_ONLY_SINCE = (1, 42)
 
 async def create(request: web.Request) -> web.Response:
     body = await read_document(request)
+    if body.is_set("ClusterVolumeSpec"):
+        raise InvalidParameter("cluster volumes are not supported: leave out ClusterVolumeSpec")
     volume = await create_volume(
         engine_of(request),
         tenant_of(request),

@@ -119,7 +119,8 @@ def _filling(engine: Engine, point: MountPoint, layers: Sequence[Path]) -> Calla
 
     def fill() -> None:
         if point.copies:
-            fill_volume(layers, point.target, path, point.subpath)
+            marked = None if point.subpath else engine.volumes.filling(point.volume_id)
+            fill_volume(layers, point.target, path, point.subpath, marked=marked)
             return
         check_mount_point(layers, point.target)
         if point.subpath:

@@ -33,8 +33,9 @@ async def create_volume(
     if name:
         check_volume_name(name)
     check_driver(driver, options)
-    record, _ = await asyncio.to_thread(engine.volumes.ensure, tenant, name, labels=labels, options=options)
-    publish_volume(engine, record, "create")
+    record, is_new = await asyncio.to_thread(engine.volumes.ensure, tenant, name, labels=labels, options=options)
+    if is_new:
+        publish_volume(engine, record, "create")
     return record
 
 

@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from engine.errors import InvalidParameter
@@ -22,6 +23,8 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 2**24
+# What somebody who changes the volume meanwhile brings about: it is theirs then, and nothing is forced on it.
+_CHANGED = (FileExistsError, FileNotFoundError, NotADirectoryError)
 
 
 def check_mount_point(layers: Sequence[Path], target: str) -> None:
@@ -30,10 +33,18 @@ def check_mount_point(layers: Sequence[Path], target: str) -> None:
         _open_inside(root, target)
 
 
-def fill_volume(layers: Sequence[Path], target: str, data_path: Path, subpath: str = "") -> None:
+def fill_volume(
+    layers: Sequence[Path],
+    target: str,
+    data_path: Path,
+    subpath: str = "",
+    *,
+    marked: AbstractContextManager[None] | None = None,
+) -> None:
     """Copy what the layers (base first) show at ``target`` into a volume, or a folder of it, that is still empty.
 
-    Raises InvalidParameter for a target that is no folder and a subpath that is not in the volume, OSError where the disk fails.
+    ``marked`` is entered around the copying, if there is any. Raises InvalidParameter for a target that is no folder and for a
+    subpath that is not in the volume, OSError where the disk fails.
     """
     with _image(layers) as root, open_beneath(data_path, subpath) as volume_fd:
         try:
@@ -44,7 +55,8 @@ def fill_volume(layers: Sequence[Path], target: str, data_path: Path, subpath: s
             with os.scandir(volume_fd) as entries:
                 is_empty = next(iter(entries), None) is None
             if is_empty:
-                _Copy(source, volume_fd).run()
+                with marked or contextlib.nullcontext():
+                    _Copy(source, volume_fd).run()
         finally:
             os.close(source)
 
@@ -123,13 +135,17 @@ class _Copy:
         waiting: list[Parts] = [()]
         while waiting:
             parts = waiting.pop()
-            with self._source.existing_folder(parts) as source, self._target.existing_folder(parts) as target:
-                _dress(source, target, os.fstat(source))
-                self._folder_times.append((parts, os.fstat(source)))
-                waiting += [(*parts, name) for name in self._entries(source, target, parts)]
+            with contextlib.suppress(*_CHANGED):
+                waiting += self._folder(parts)
         for parts, status in reversed(self._folder_times):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._target.existing_folder(parts) as target:
+            with contextlib.suppress(*_CHANGED), self._target.existing_folder(parts) as target:
                 _set_times(target, status)
+
+    def _folder(self, parts: Parts) -> list[Parts]:
+        with self._source.existing_folder(parts) as source, self._target.existing_folder(parts) as target:
+            _dress(source, target, os.fstat(source))
+            self._folder_times.append((parts, os.fstat(source)))
+            return [(*parts, name) for name in self._entries(source, target, parts)]
 
     def _entries(self, source: int, target: int, parts: Parts) -> Iterator[str]:
         """Copy what is in one folder; yield the folders among it, made but still empty."""
@@ -137,7 +153,7 @@ class _Copy:
             names = sorted(entry.name for entry in entries)
         for name in names:
             status = os.stat(name, dir_fd=source, follow_symlinks=False)
-            with contextlib.suppress(FileExistsError):  # somebody else was there first
+            with contextlib.suppress(*_CHANGED):
                 if stat.S_ISDIR(status.st_mode):
                     os.mkdir(name, 0o700, dir_fd=target)
                     yield name

@@ -3,6 +3,7 @@
     <root>/<id>/data/         the files, with the container's own ids (root is 0)
     <root>/<id>/volume.json   name, tenant, labels
     <root>/<id>/pending       while a container that is to have or lose it is being made or removed: that container's id
+    <root>/<id>/filling       while it is filled from an image
     <root>/staging/           being made; whatever a new daemon finds there goes to the trash
 
 Owns names within a tenant, and who holds a volume: nothing that is held can be removed. Decides nothing about who may ask.
@@ -13,7 +14,8 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from engine.core.ids import ID_BYTES, format_id
@@ -27,7 +29,7 @@ from engine.storage.trash import Trash
 from engine.storage.tree import OPEN_FOLDER
 
 _log = logging.getLogger(__name__)
-RECORD, DATA, PENDING, STAGING = "volume.json", "data", "pending", "staging"
+RECORD, DATA, PENDING, FILLING, STAGING = "volume.json", "data", "pending", "filling", "staging"
 
 
 class VolumeStore:
@@ -158,6 +160,23 @@ class VolumeStore:
                 raise Conflict(f"remove {record.name}: volume is in use - [{', '.join(holders)}]")
             self._discard(record)
 
+    @contextmanager
+    def filling(self, volume_id: str) -> Iterator[None]:
+        """Mark an empty volume while its only holder fills it: if that fails, or is cut off, the volume is empty again."""
+        mark = self._root / volume_id / FILLING
+        if len(self.holders(volume_id)) > 1:
+            yield
+            return
+        mark.touch()
+        try:
+            yield
+        except BaseException:
+            if len(self.holders(volume_id)) <= 1:
+                self._empty(volume_id)
+            raise
+        finally:
+            mark.unlink(missing_ok=True)
+
     def size_bytes(self, volume_id: str) -> int:
         """Add up the files; 0 for a volume that has gone meanwhile."""
         try:
@@ -175,6 +194,10 @@ class VolumeStore:
             for volume_id in set(volume_ids) & set(self._records):
                 self._hold(volume_id, holder)
         for volume_id, record in list(self._records.items()):
+            if (self._root / volume_id / FILLING).exists():
+                if not self._holders.get(volume_id):
+                    self._empty(volume_id)
+                (self._root / volume_id / FILLING).unlink()
             if (self._root / volume_id / PENDING).exists():
                 if self._holders.get(volume_id):
                     self._keep(volume_id)
@@ -200,8 +223,7 @@ class VolumeStore:
 
     def _write(self, staging: Path, record: VolumeRecord, holder: str) -> None:
         staging.mkdir(mode=0o700)
-        (staging / DATA).mkdir()
-        (staging / DATA).chmod(0o755)
+        _make_data(staging / DATA)
         if holder:
             (staging / PENDING).write_text(holder)
         write_atomically(staging / RECORD, dump_record(record))
@@ -224,6 +246,11 @@ class VolumeStore:
         for volume_id in self._held.pop(holder, ()):
             self._holders[volume_id].discard(holder)
 
+    def _empty(self, volume_id: str) -> None:
+        """A new folder in the place of the old one, as no container has it mounted."""
+        self._trash.discard(self.path(volume_id))
+        _make_data(self.path(volume_id))
+
     def _keep(self, volume_id: str) -> None:
         """Its fate is no longer a container's. A mark that stays by mistake says nothing while a container has the volume."""
         self._pending.pop(volume_id, None)
@@ -240,6 +267,11 @@ class VolumeStore:
                 self._records[folder.name] = _read(folder)
             except (OSError, ValueError) as error:
                 _log.warning("volume %s is left out: %s", folder.name, error)
+
+
+def _make_data(path: Path) -> None:
+    path.mkdir()
+    path.chmod(0o755)
 
 
 def _read(folder: Path) -> VolumeRecord:

@@ -1,7 +1,10 @@
 """Filling a volume from an image's layers."""
 
+import contextlib
+import itertools
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,3 +186,46 @@ def test_a_part_of_a_volume_is_filled_by_itself(layer: Callable[[str], Path], vo
     fill_volume([base], "/d", volume, "part")
     assert names_in(volume) == ["other", "part"]
     assert names_in(volume / "part") == ["file"]
+
+
+def test_a_volume_that_changes_meanwhile_leads_nowhere_outside(layer: Callable[[str], Path], tmp_path: Path) -> None:
+    """A container that has the volume puts links in the place of folders, files and pipes as they appear."""
+    base, outside = layer("base"), tmp_path / "outside"
+    outside.mkdir(mode=0o700)
+    secret = put(outside / "secret", "the host's", mode=0o600, owner=(12, 13))
+    for number in range(60):
+        put(base / f"d/folder{number}/secret", "the image's", mode=0o777, owner=(1, 1))
+        (base / f"d/folder{number}/link").symlink_to("secret")
+        os.mkfifo(base / f"d/folder{number}/pipe", 0o777)
+    stop = threading.Event()
+    volumes = [tmp_path / f"volume{turn}" for turn in range(15)]
+    current = volumes[:1]
+
+    def attack() -> None:
+        for number in itertools.cycle(range(60)):
+            if stop.is_set():
+                return
+            volume = current[0]
+            with contextlib.suppress(OSError):
+                (volume / f"folder{number}").rename(volume / f"moved{number}")
+                (volume / f"folder{number}").symlink_to(outside)
+            for name in ("pipe", "link"):
+                with contextlib.suppress(OSError):
+                    (volume / f"moved{number}/{name}").unlink()
+                    (volume / f"moved{number}/{name}").symlink_to(secret)
+
+    attackers = [threading.Thread(target=attack) for _ in range(2)]
+    for attacker in attackers:
+        attacker.start()
+    try:
+        for volume in volumes:
+            volume.mkdir()
+            current[0] = volume
+            fill_volume([base], "/d", volume)
+    finally:
+        stop.set()
+        for attacker in attackers:
+            attacker.join()
+    status = secret.stat()
+    assert (secret.read_text(), stat.S_IMODE(status.st_mode), status.st_uid) == ("the host's", 0o600, 12)
+    assert (names_in(outside), stat.S_IMODE(outside.stat().st_mode)) == (["secret"], 0o700)

@@ -218,3 +218,37 @@ def test_records_of_before_options_load(store: VolumeStore, tmp_path: Path) -> N
         f'{{"volume_id": "{made.volume_id}", "name": "data", "tenant": {{"team": "demo", "member": "ada"}}, "created_ns": 1}}'
     )
     assert reopened(store, tmp_path).visible(ADA) == [VolumeRecord(made.volume_id, "data", ADA, 1)]
+
+
+def test_a_filling_that_fails_leaves_the_volume_empty(store: VolumeStore) -> None:
+    made, _ = store.ensure(ADA, "data")
+    store.hold(made.volume_id, "c1")
+    with pytest.raises(OSError, match="full"), store.filling(made.volume_id):
+        (store.data_path(made.volume_id) / "half").touch()
+        raise OSError("the disk is full")
+    assert list(store.data_path(made.volume_id).iterdir()) == []
+
+
+@pytest.mark.parametrize(("held", "left"), [({}, []), ({"c2": True}, ["half"])])
+def test_a_daemon_killed_in_a_filling_leaves_the_volume_empty_unless_somebody_else_has_it(
+    store: VolumeStore, tmp_path: Path, held: dict[str, bool], left: list[str]
+) -> None:
+    made, _ = store.ensure(ADA, "data")
+    store.hold(made.volume_id, "c1")
+    filling = store.filling(made.volume_id)
+    filling.__enter__()  # and never left
+    (store.data_path(made.volume_id) / "half").touch()
+    found = reopened(store, tmp_path, {holder: [made.volume_id] for holder in held})
+    assert [path.name for path in found.data_path(made.volume_id).iterdir()] == left
+    again = reopened(found, tmp_path)
+    assert [path.name for path in again.data_path(made.volume_id).iterdir()] == left
+
+
+def test_a_shared_volume_is_not_emptied_when_filling_it_fails(store: VolumeStore) -> None:
+    made, _ = store.ensure(ADA, "data")
+    store.hold(made.volume_id, "c1")
+    store.hold(made.volume_id, "c2")
+    with pytest.raises(OSError, match="full"), store.filling(made.volume_id):
+        (store.data_path(made.volume_id) / "theirs").touch()
+        raise OSError("the disk is full")
+    assert [path.name for path in store.data_path(made.volume_id).iterdir()] == ["theirs"]

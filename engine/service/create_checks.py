@@ -38,6 +38,13 @@ def check_isolation(config: ContainerConfig, host: HostConfig) -> None:
         check_tmpfs_options(options)
 
 
+def is_special(host: HostConfig) -> bool:
+    """Whether there is anything for check_kernel to look at."""
+    limits = host.limits
+    rates = (limits.blkio_weights, limits.read_bps, limits.write_bps, limits.read_iops, limits.write_iops)
+    return bool(host.devices or host.sysctls or any(rates)) or host.seccomp not in ("", "unconfined")
+
+
 def check_kernel(engine: Engine, tenant: Tenant, host: HostConfig) -> None:
     """Values that are wrong on this host. Blocking. Raises InvalidParameter, Unavailable."""
     find_devices(host.devices)
@@ -54,14 +61,18 @@ def host_warnings(engine: Engine, host: HostConfig) -> list[str]:
     warnings += [_HOST_IPC] if host.ipc_mode == HOST else []
     if host.writable_cgroups and not engine.host.cgroups.unified:
         warnings.append(_NO_UNIFIED)
-    may_raise = is_effective("CAP_SYS_RESOURCE")
-    warnings += [text for limit in host.ulimits if not may_raise and (text := _ulimit_warning(limit))]
-    lowest = int(Path("/proc/self/oom_score_adj").read_text())
-    if host.oom_score_adj < lowest and not may_raise:
-        warnings.append(
-            f"OomScoreAdj {host.oom_score_adj} takes a right that the engine does not have here: it stays at {lowest}"
-        )
+    may_raise = (host.ulimits or host.oom_score_adj < 0) and is_effective("CAP_SYS_RESOURCE")
+    if not may_raise:
+        warnings += [text for limit in host.ulimits if (text := _ulimit_warning(limit))]
+        warnings += _oom_warnings(host.oom_score_adj)
     return warnings + _limit_warnings(engine, host)
+
+
+def _oom_warnings(value: int) -> list[str]:
+    lowest = int(Path("/proc/self/oom_score_adj").read_text()) if value < 0 else value
+    if value >= lowest:
+        return []
+    return [f"OomScoreAdj {value} takes a right that the engine does not have here: it stays at {lowest}"]
 
 
 def _compile(cache: SeccompCache, host: HostConfig) -> None:

@@ -20,8 +20,9 @@ from engine.errors import Conflict, InvalidParameter, NotFound
 from engine.image.store import Image
 from engine.service.bind_sources import prepare_bind_sources
 from engine.service.container_mounts import keep_volumes, make_mounts, plan_container_mounts, release_volumes
-from engine.service.create_checks import check_isolation, check_kernel, host_warnings
+from engine.service.create_checks import check_isolation, check_kernel, host_warnings, is_special
 from engine.service.engine import Engine
+from engine.service.init_links import as_system_container
 from engine.service.isolation import check_allowed, resolve_modes
 from engine.storage.rootfs import create_rootfs
 
@@ -50,7 +51,8 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
         check_allowed(request.host)
     _check_values(engine, request)
     request = replace(request, host=resolve_modes(engine, tenant, request.host))
-    await asyncio.to_thread(check_kernel, engine, tenant, request.host)
+    if is_special(request.host):
+        await asyncio.to_thread(check_kernel, engine, tenant, request.host)
     image = engine.images.get(tenant, request.config.image)
     _check_platform(image, request)
     record = _record(engine, tenant, request, image)
@@ -96,14 +98,15 @@ def _record(engine: Engine, tenant: Tenant, request: CreateRequest, image: Image
     config = merge_config(request.config, image.config)
     if not config.args:
         raise InvalidParameter("no command specified: give one, or use an image that has one")
+    config, host = as_system_container(config, request.host, lambda: engine.images.lowers(image))
     return ContainerRecord(
         container_id=container_id,
         name=parse_name(request.name) if request.name else _new_name(engine, tenant),
         tenant=tenant,
         created_ns=time.time_ns(),
         image_id=image.id,
-        config=replace(config, hostname=config.hostname or _own_hostname(engine, request.host, container_id)),
-        host=request.host,
+        config=replace(config, hostname=config.hostname or _own_hostname(engine, host, container_id)),
+        host=host,
     )
 
 

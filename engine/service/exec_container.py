@@ -50,7 +50,8 @@ async def start_exec(
     starting = replace(execution, config=config, run=ExecRun(is_started=True))
     engine.execs.put(starting)  # from here on a second start is refused
     try:
-        process = await engine.supervisor.exec(await asyncio.to_thread(_prepare, engine, container, starting))
+        with engine.execs.gate.passing(container.container_id):
+            process = await engine.supervisor.exec(await asyncio.to_thread(_prepare, engine, container, starting))
     except CommandNotRunnable as error:
         engine.execs.finish(exec_id, error.exit_code)
         raise

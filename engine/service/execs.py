@@ -17,6 +17,7 @@ from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, NotFound
 from engine.service.containers import ContainerStore
+from engine.service.exec_gate import ExecGate
 from engine.storage.files import set_aside
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class ExecStore:
         self._records: dict[str, ExecRecord] = {}
         self._of_container: dict[str, dict[str, ExecRecord]] = {}
         self._ended: set[str] = set()
+        self.gate = ExecGate()
 
     def path(self, record: ExecRecord) -> Path:
         """Return the folder of an exec."""

@@ -25,9 +25,10 @@ async def pause_container(engine: Engine, tenant: Tenant, name: str) -> None:
         _check(record, State.RUNNING)
         await leave_health(engine, container_id)
         try:
-            await _freeze(engine, record)
-            paused = replace(record, run=replace(record.run, state=next_state(record.run.state, Event.PAUSE)))
-            await _save_or_thaw(engine, paused)
+            async with engine.execs.gate.closed(container_id):
+                await _freeze(engine, record)
+                paused = replace(record, run=replace(record.run, state=next_state(record.run.state, Event.PAUSE)))
+                await _save_or_thaw(engine, paused)
         except BaseException:
             watch_health(engine, record)
             raise

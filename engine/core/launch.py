@@ -161,6 +161,8 @@ class LaunchSpec(TypedDict):
     devices: NotRequired[list[DeviceSpec]]
     device_rules: NotRequired[list[DeviceRule]]
     shared_memory: NotRequired[bool]  # False: no /dev/shm
+    flow_bytes: NotRequired[int]  # how far output may run ahead of the slowest reader; 0: no limit
+    acknowledged: NotRequired[int | None]  # up to where all readers have read: what follows is kept for them
     writable_kernel: NotRequired[bool]  # /sys and all cgroups can be written, as far as its user namespace may
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
 _LINE_FEED = 0x0A
+_HELD_BYTES = 64 * 1024 * 1024  # so far behind, a reader loses the oldest
 
 
 class LogWriter:
@@ -32,6 +33,7 @@ class LogWriter:
         self._fd = -1
         self._size = 0
         self._kept: list[int] | None = None  # positions of the segments, once they had to be looked up
+        self.needed_from: int | None = None  # what is behind this position is kept for readers who are not done with it
         self._within_line = {log_format.STDOUT: False, log_format.STDERR: False}
         if state is None:
             self._open_last()
@@ -130,9 +132,13 @@ class LogWriter:
             self._kept = log_format.segment_positions(self._directory)
         else:
             self._kept.append(self.position)
-        while len(self._kept) > self._keep_segments:
+        while len(self._kept) > self._keep_segments and not self._is_needed(self._kept):
             path = log_format.segment_path(self._directory, self._kept.pop(0))
             try:
                 os.unlink(path)
             except FileNotFoundError:
                 continue
+
+    def _is_needed(self, kept: list[int]) -> bool:
+        """Whether a reader is not done with the oldest segment."""
+        return self.needed_from is not None and kept[1] > self.needed_from and self.position - kept[0] <= _HELD_BYTES

@@ -107,6 +107,7 @@ class Requests:
             raise _refusal(error) from error
         names = {"id": container_id, "kind": "container", "container_id": container_id}
         process = _supervised(names, launched, spec["process"], log=spec["log"], cgroup=spec["cgroup"])
+        process.facts.update(flow_bytes=spec.get("flow_bytes", 0), acknowledged=spec.get("acknowledged"))
         self._custody.take(process)
         self._custody.announce(process, {"netns": launched.netns})
         os.close(launched.netns)

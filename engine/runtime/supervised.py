@@ -84,6 +84,7 @@ class Supervised:
         """Begin to write the log."""
         if self.facts["log"] is not None and self.log is None:
             self.log = LogWriter(self.facts["log"])
+        self._hold_log()
         for name, stream in _STREAMS.items():
             fd = self.fds.get(name, -1)
             if fd >= 0:
@@ -130,6 +131,7 @@ class Supervised:
 
     def acknowledge(self, position: int | None) -> None:
         self.facts["acknowledged"] = position
+        self._hold_log()
         for output in self.outputs:
             output.resume()
 
@@ -138,6 +140,11 @@ class Supervised:
         for output in self.outputs:
             output.is_drained = output.fd < 0
             output.drain()
+
+    def _hold_log(self) -> None:
+        """An exec's reader is never so far behind; a container's log is kept for its readers."""
+        if self.log is not None and self.is_container:
+            self.log.needed_from = self.facts["acknowledged"]
 
     def forget_log(self) -> None:
         """Whoever still writes (children that the process left behind) goes on, into nothing."""

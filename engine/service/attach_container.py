@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.core.containers import ContainerRecord
 from engine.core.detachkeys import parse_detach_keys
@@ -14,6 +14,7 @@ from engine.runtime.log_reader import LogFollower
 from engine.runtime.process import Process
 from engine.service.engine import Engine
 from engine.service.milestones import Milestone
+from engine.service.output_flow import is_cut, tell_readers
 from engine.service.read_logs import check_readable
 from engine.service.streams import Client, Exchange, Outcome, exchange
 
@@ -43,13 +44,14 @@ class Attachment:
         self._engine = engine
         self._record = record
         self._wish = wish
-        self._exchange = _exchange(record, wish)
+        self._exchange = replace(_exchange(record, wish), on_progress=self._acknowledge if is_cut(record) else None)
         self._reader = engine.log(record.container_id)
         self._position = 0 if wish.logs else self._reader.end()
         self._process: Process | None = None
         self._follower: LogFollower | None = None
         self._begun = asyncio.Event()
         self._cleanup = ExitStack()
+        self._waiting = self._cleanup.enter_context(ExitStack())
         self._wait_for_process()
 
     @property
@@ -69,6 +71,10 @@ class Attachment:
                     self._close_stdin()
         finally:
             self.close()
+            await tell_readers(self._engine, self._record)
+
+    async def _acknowledge(self, _position: int) -> None:
+        await tell_readers(self._engine, self._record)
 
     def close(self) -> None:
         """Stop waiting and reading."""
@@ -83,6 +89,7 @@ class Attachment:
         if self._record.run.state in ALIVE:
             self._begin()
             return
+        self._waiting.enter_context(self._engine.readers.expecting(self._record.container_id, self._position))
         # A callback and not a task: the run may be so short that its end is handled before a waiting task wakes.
         for milestone in (Milestone.STARTED, Milestone.REMOVED):
             future = self._engine.milestones.upcoming(self._record.container_id, milestone)
@@ -93,6 +100,7 @@ class Attachment:
         if self._begun.is_set():
             return
         self._begun.set()
+        self._waiting.close()
         self._process = self._engine.supervisor.processes.get(self._record.container_id)
         if self._process is not None and self._wish.stream:
             self._follower = self._reader.follow(position=self._position, ended=self._process.ended)

@@ -17,6 +17,24 @@ class Readers:
 
     def __init__(self) -> None:
         self._followers: dict[str, dict[LogFollower, asyncio.Event]] = {}
+        self._expected: dict[str, list[int]] = {}
+
+    @contextmanager
+    def expecting(self, container_id: str, position: int) -> Iterator[None]:
+        """Count a client that will read from ``position`` on once the container has started."""
+        positions = self._expected.setdefault(container_id, [])
+        positions.append(position)
+        try:
+            yield
+        finally:
+            positions.remove(position)
+            if not positions:
+                self._expected.pop(container_id, None)
+
+    def position(self, container_id: str) -> int | None:
+        """Return up to where all have read; None when nobody reads."""
+        followers = list(self._followers.get(container_id, ()))
+        return min([*self._expected.get(container_id, ()), *(follower.position for follower in followers)], default=None)
 
     @contextmanager
     def reading(self, container_id: str, follower: LogFollower) -> Iterator[None]:

@@ -19,6 +19,7 @@ from engine.service.commit_pause import release_commit_pauses
 from engine.service.engine import Engine
 from engine.service.exits import finish_locked, remove_if_wanted
 from engine.service.launch_spec import container_log
+from engine.service.output_flow import tell_readers
 from engine.service.pause_container import observed_state
 from engine.service.sweep import sweep_strays
 
@@ -31,6 +32,7 @@ async def reconcile(engine: Engine) -> None:
         try:
             async with engine.containers.lock(record.container_id):
                 await _reconcile_container(engine, record)
+            await tell_readers(engine, record)  # those of the daemon before this one have gone with it
             if engine.containers.current(record.container_id).run.state not in ALIVE:
                 await _remove_left_over(engine, record)
         except (EngineError, OSError) as error:

@@ -28,6 +28,7 @@ from engine.service.health_monitor import begin_health
 from engine.service.isolation import container_cgroup, isolate
 from engine.service.launch_spec import NETWORK_FILES, launch_spec
 from engine.service.milestones import Milestone
+from engine.service.output_flow import with_readers
 from engine.service.remove_container import remove_locked
 
 T = TypeVar("T")
@@ -131,7 +132,7 @@ def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
         seccomp=engine.seccomp_paths(record),
         volume_path=engine.volumes.data_path,
     )
-    return isolate(engine, record, spec)
+    return with_readers(engine, record, isolate(engine, record, spec))
 
 
 async def _abort(engine: Engine, container_id: str) -> None:

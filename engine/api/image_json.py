@@ -38,6 +38,7 @@ def inspect_json(view: ImageView) -> dict[str, Any]:
         "DockerVersion": "",
         "Author": config.author,
         "Config": _config(config),
+        "ContainerConfig": _config(config),  # which Compose 1.29 reads when it makes a container anew
         "Architecture": config.architecture,
         **({"Variant": config.variant} if config.variant else {}),
         "Os": config.os,

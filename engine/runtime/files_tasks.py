@@ -109,8 +109,18 @@ class Place:
         )
 
     def open_tree(self) -> int:
-        """The folder, open for reading."""
-        return openat2(self.folder, self.name, os.O_RDONLY | os.O_DIRECTORY, resolve=RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+        """The folder, open for reading. Raises EngineError when it has gone meanwhile."""
+        resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+        try:
+            return openat2(self.folder, self.name, os.O_RDONLY | os.O_DIRECTORY, resolve=resolve)
+        except OSError as error:
+            raise path_error(error, self._path, self._container) from error
+
+    def pack(self, packer: Packer) -> None:
+        """Write what is no folder. Raises EngineError when it has gone meanwhile, or is one of the kernel's that says nothing."""
+        written = packer.add(Found(self.name, self.name, self.folder, self.status), self.shown_name)
+        if not written and not stat.S_ISSOCK(self.status.st_mode):
+            raise path_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), self._path, self._container)
 
 
 def clean_path(path: str) -> str:
@@ -160,7 +170,7 @@ def _get(place: Place, output: int, report: Report) -> None:
     place.tell(report)
     packer = Packer(output)
     if not stat.S_ISDIR(place.status.st_mode):
-        packer.add(Found(place.name, place.name, place.folder, place.status), place.shown_name)
+        place.pack(packer)
         packer.finish()
         return
     folder = place.open_tree()

@@ -26,6 +26,7 @@ from engine.linux.prctl import (
     join_new_session_keyring,
     prctl,
 )
+from engine.linux.process_title import set_title
 from engine.linux.seccomp import load_filter
 from engine.runtime import control_groups
 from engine.runtime.files_mounts import enter_mounts
@@ -69,6 +70,7 @@ def run(spec: FilesSpec, end: WorkerEnd) -> NoReturn:
         gc.disable()
         os.umask(0)
         prctl(PR_SET_DUMPABLE, 0)
+        set_title(f"engine files {spec['container_id'][:12]}")
         close_all_but(sorted(set(end.fds())))
         from engine.runtime import files_tasks  # only a fork pays for it, and it must come before the roots change
 

@@ -107,11 +107,14 @@ class Packer:
         self._links: dict[tuple[int, int], str] = {}
         self._waiting = bytearray()  # small pieces that go out together: the reader is woken less often
 
-    def add(self, found: Found, name: str) -> None:
-        """Write one entry as ``name``. Raises BrokenPipeError when the reader has left, TornFileError, and OSError if strict."""
+    def add(self, found: Found, name: str) -> bool:
+        """Write one entry as ``name``; says whether it could be read.
+
+        Raises BrokenPipeError when the reader has left, TornFileError, and OSError if strict.
+        """
         mode = found.status.st_mode
         if not is_archivable(mode):
-            return
+            return False
         try:
             if stat.S_ISREG(mode):
                 self._add_file(found, name)
@@ -119,6 +122,8 @@ class Packer:
                 self._write(header(self._member(found, name)))
         except OSError as error:
             _check_tolerable(error, is_strict=self._is_strict)
+            return False
+        return True
 
     def add_raw(self, member: Member) -> None:
         """Write a header of the caller's own making, without content."""

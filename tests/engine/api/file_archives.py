@@ -36,6 +36,12 @@ def read_tar(body: bytes) -> dict[str, tarfile.TarInfo]:
         return {info.name: info for info in archive}
 
 
+def read_members(body: bytes) -> list[tarfile.TarInfo]:
+    """The members in order, also those of one name."""
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        return archive.getmembers()
+
+
 def content(body: bytes, name: str) -> bytes:
     """The content of one member."""
     with tarfile.open(fileobj=io.BytesIO(body)) as archive:

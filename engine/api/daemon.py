@@ -48,6 +48,7 @@ class Daemon:
                 handler_cancellation=True,  # a follower whose client has gone is not to wait for the next event
                 shutdown_timeout=_GRACE_SECONDS,
                 access_log=None,
+                auto_decompress=False,  # as dockerd: whoever sends little could make the engine unpack much
             )
             await runner.setup()
             await self._serve(runner, stop)

@@ -24,7 +24,7 @@ def parse_filters(text: str, *, known: Collection[str]) -> dict[str, tuple[str, 
         return {}
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise InvalidParameter(f"invalid filter {text[:200]!r}: a JSON object of lists is expected")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.engine.daemon import wait_until
-from tests.engine.escapes.conftest import Cell
+from tests.engine.escapes.cells import Cell
 
 pytestmark = pytest.mark.requires_root
 

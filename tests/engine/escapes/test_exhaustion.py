@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.daemon import EngineDaemon, wait_until
 from tests.engine.escapes.attack_image import compiled
-from tests.engine.escapes.conftest import BOB, Cell
+from tests.engine.escapes.cells import BOB, Cell
 
 pytestmark = pytest.mark.requires_root
 

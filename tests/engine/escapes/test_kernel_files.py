@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.escapes.conftest import BOB, Cell
+from tests.engine.escapes.cells import BOB, Cell
 
 pytestmark = pytest.mark.requires_root
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.engine.escapes.conftest import ADA, BOB, Cell
+from tests.engine.escapes.cells import ADA, BOB, Cell
 
 pytestmark = pytest.mark.requires_root
 

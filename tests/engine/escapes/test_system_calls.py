@@ -5,7 +5,7 @@ import platform
 import pyseccomp
 import pytest
 
-from tests.engine.escapes.conftest import Cell
+from tests.engine.escapes.cells import Cell
 
 pytestmark = [
     pytest.mark.requires_root,

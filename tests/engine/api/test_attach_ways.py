@@ -1,7 +1,7 @@
 """Ways to attach: over a WebSocket, several at once, with other detach keys, and to what cannot be attached to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -95,3 +95,29 @@ def test_a_client_that_vanishes_ends_the_input_that_was_its_own(engine: EngineDa
         client.socket.sendall(b"hello\n")
         client.read_until(b"hello\n")
     assert engine.wait("orphan") == 5
+
+
+@pytest.mark.parametrize("options", ["--log-driver none", "--log-opt max-size=64k --log-opt max-file=1"])
+def test_a_slow_attached_client_gets_all_though_the_log_keeps_little(engine: EngineDaemon, options: str) -> None:
+    done = engine.shell(f"$D run --rm {options} busybox seq 1 1500000 | (sleep 0.5; md5sum); seq 1 1500000 | md5sum")
+    received, said = done.stdout.splitlines()
+    assert received == said
+
+
+def test_without_a_log_and_a_client_nothing_holds_the_output_up(engine: EngineDaemon) -> None:
+    engine.run("seq", "1", "2000000", name="alone", HostConfig={"LogConfig": {"Type": "none"}})
+    assert engine.wait("alone") == 0
+
+
+def test_a_container_that_waited_for_its_reader_goes_on_when_the_daemon_comes_back(
+    start_engine: Callable[..., EngineDaemon],
+) -> None:
+    engine = start_engine()
+    engine.create("sh", "-c", "seq 1 2000000; exit 7", name="held", HostConfig={"LogConfig": {"Type": "none"}})
+    with RawClient(engine) as client:
+        client.post(f"{V}/containers/held/attach?stream=1&stdout=1", upgrade=True)
+        client.head()
+        engine.request("POST", f"{V}/containers/held/start")
+        engine.kill()
+    engine.start()
+    assert engine.wait("held") == 7

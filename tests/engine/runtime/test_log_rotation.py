@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.runtime.log_cursor import Frame
-from engine.runtime.log_format import OVERHEAD_BYTES, STDOUT
+from engine.runtime.log_format import OVERHEAD_BYTES, STDOUT, segment_positions
 from engine.runtime.log_lines import LineJoiner, join_lines
 from engine.runtime.log_reader import LogReader, LogStart
 from engine.runtime.log_watch import LogWatcher
@@ -111,3 +111,19 @@ async def test_a_log_is_followed_though_the_host_has_no_watches_left(tmp_path: P
         await asyncio.sleep(0)
         writer.write(STDOUT, memoryview(b"b\n"), 2)
         assert [frame.data for frame in await waiting] == [b"b\n"]
+
+
+def test_what_a_reader_still_needs_is_kept_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.runtime.log_writer._HELD_BYTES", 1000)
+    writer = write_log(tmp_path, *[(STDOUT, b"x" * 80)] * 3, segment_bytes=100, keep_segments=1)
+    writer.needed_from = segment_positions(str(tmp_path))[0]
+    for number in range(5):
+        writer.write(STDOUT, memoryview(b"y" * 80), number)
+    assert segment_positions(str(tmp_path))[0] == writer.needed_from
+    for number in range(20):
+        writer.write(STDOUT, memoryview(b"z" * 80), number)
+    assert len(segment_positions(str(tmp_path))) * 97 <= 1000 + 97
+    writer.needed_from = None
+    writer.write(STDOUT, memoryview(b"end"), 1)
+    writer.write(STDOUT, memoryview(b"w" * 80), 1)
+    assert len(segment_positions(str(tmp_path))) == 1

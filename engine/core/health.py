@@ -80,7 +80,8 @@ def check_healthcheck(check: Healthcheck) -> None:
             pass
         case _:
             raise InvalidParameter(
-                f"invalid Test {' '.join(check.test)[:60]!r} of the health check: use CMD with a program, CMD-SHELL with one text, or NONE"
+                f"invalid Test {' '.join(check.test)[:60]!r} of the health check:"
+                " use CMD with a program, CMD-SHELL with one text, or NONE"
             )
 
 

@@ -46,7 +46,7 @@ def send_signal(engine: Engine, record: ContainerRecord, number: int) -> bool:
 
 
 async def kill_and_wait(engine: Engine, record: ContainerRecord) -> ContainerRecord:
-    """Send SIGKILL and wait until the exit is recorded; no restart policy follows it. Raises Fault when the process does not end."""
+    """Send SIGKILL and wait until the exit is recorded; no restart policy follows. Raises Fault when the process does not end."""
     ended = await note_stop_by_hand(engine, record)
     if ended is not None:
         return ended

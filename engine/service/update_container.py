@@ -87,7 +87,9 @@ def _refusal(record: ContainerRecord, error: OSError) -> EngineError:
     if error.errno == errno.EBUSY and control.startswith("memory."):
         return Conflict(f"cannot update container {record.name}: it uses more memory than the new limit, and cannot give it back")
     if error.errno in (errno.EINVAL, errno.ERANGE, errno.EBUSY, errno.ENOSPC):
-        return InvalidParameter(f"cannot update container {record.name}: the kernel refuses the value for {control}: {reason_of(error)}")
+        return InvalidParameter(
+            f"cannot update container {record.name}: the kernel refuses the value for {control}: {reason_of(error)}"
+        )
     return Fault(f"cannot update container {record.name}: {control}: {reason_of(error)}")
 
 

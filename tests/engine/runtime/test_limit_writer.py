@@ -51,7 +51,7 @@ def test_what_the_host_lacks_and_may_lack_is_left_out(cgroup: Path) -> None:
 
 
 def test_memory_below_what_cannot_be_given_back_is_refused(cgroup: Path) -> None:
-    with pytest.raises(OSError, match="memory.max") as refusal:
+    with pytest.raises(OSError, match=r"memory\.max") as refusal:
         apply_limits([_write(cgroup, "memory.max", str(19 * 2**20))], NO_GROUPS, members=str(cgroup))
     assert refusal.value.errno == errno.EBUSY
     assert (cgroup / "memory.max").read_text() == "max\n"

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_always_is_started_again_with_growing_pauses(engine: EngineDaemon) -> No
     _wait_for_restarts(engine, "lab", 4)
     assert actions(engine, since, "lab")[:8] == ["create", "start", "die", "start", "die", "start", "die", "start"]
     starts = [event["timeNano"] for event in _events(engine, since) if event["Action"] == "start"]
-    pauses = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(starts)]
     assert pauses == sorted(pauses)
 
 

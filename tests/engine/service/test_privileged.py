@@ -102,7 +102,7 @@ def test_an_exec_in_a_privileged_container_has_its_rights(engine: EngineDaemon) 
 
 def test_cgroups_that_it_makes_go_with_it(engine: EngineDaemon) -> None:
     container_id = sleeper(engine, Privileged=True)
-    tree = "$(dirname $(find /sys/fs/cgroup -name cgroup.subtree_control | head -1))"
+    tree = next(path for path in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup") if Path(path, "cgroup.procs").exists())
     script = f"cd {tree} && mkdir -p a/b && sh -c 'echo $$ >a/b/cgroup.procs; exec sleep 800' & sleep 0.3; echo made"
     assert inside(engine, container_id, script).endswith("made")
     own = [path for path in cgroups(engine, container_id) if (path / "a").is_dir()]
@@ -114,6 +114,6 @@ def test_cgroups_that_it_makes_go_with_it(engine: EngineDaemon) -> None:
 
 def test_cgroups_that_it_makes_are_bounded(engine: EngineDaemon) -> None:
     container_id = sleeper(engine, Privileged=True)
-    tree = "$(dirname $(find /sys/fs/cgroup -name cgroup.subtree_control | head -1))"
+    tree = next(path for path in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup") if Path(path, "cgroup.procs").exists())
     script = f"cd {tree}; i=0; while mkdir n$i 2>/dev/null && [ $i -lt 3000 ]; do i=$((i+1)); done; echo $i"
     assert int(inside(engine, container_id, script)) <= 500

@@ -53,6 +53,8 @@ async def _reconcile_container(engine: Engine, record: ContainerRecord) -> None:
         await engine.containers.save(replace(record, run=_run_of(process)))
     elif process is not None and process.exit is None:
         await engine.supervisor.abort(record.container_id)  # created, never started
+    elif process is not None and process.started_at_ns is not None:  # it ran, and ended, before its start was recorded
+        await _reconcile_running(engine, replace(record, run=_run_of(process)), process)
     elif process is not None:
         await engine.supervisor.forget(record.container_id)
 

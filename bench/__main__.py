@@ -13,11 +13,12 @@ from bench.contenders import Runc, atelier, dockerd, has_program
 from bench.figures import Figure, format_table
 from bench.machine import describe_machine
 from bench.measures import Bench
+from bench.neighbours import NeighbourBench
 from bench.output import OutputBench
 from bench.rootfs import make_rootfs, pack
 from bench.scale import ScaleBench
 
-ENGINE_FIGURES = ("run", "exec", "api", "crowd", "parallel", "running", "records", "follow", "tail")
+ENGINE_FIGURES = ("run", "exec", "api", "crowd", "parallel", "running", "records", "follow", "tail", "hostile")
 FIGURES = (*ENGINE_FIGURES, "browser")
 
 
@@ -29,9 +30,8 @@ def measure_engines(folder: Path, names: list[str]) -> list[Figure]:
         if has_program("dockerd"):
             engines.append(stack.enter_context(dockerd(folder / "d", archive)))
         runc = Runc(folder / "r", rootfs) if has_program("runc") else None
-        measures = (
-            Bench(engines, runc).figures() | ScaleBench(engines, folder, archive).figures() | OutputBench(engines).figures()
-        )
+        benches = Bench(engines, runc), ScaleBench(engines, folder, archive), OutputBench(engines), NeighbourBench(engines)
+        measures = {name: measure for bench in benches for name, measure in bench.figures().items()}
         return [figure for name in ENGINE_FIGURES if name in names for figure in measures[name]()]
 
 

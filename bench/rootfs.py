@@ -5,7 +5,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-APPLETS = ("sh", "true", "sleep", "cat", "echo", "ls", "seq", "yes", "head")
+APPLETS = ("sh", "true", "sleep", "cat", "echo", "ls", "seq", "yes", "head", "tail", "mkdir", "xargs", "touch")
 
 
 def make_rootfs(folder: Path) -> Path:

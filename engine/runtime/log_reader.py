@@ -76,8 +76,12 @@ class LogReader:
             return LogStart(cursor.position, whole_lines=True)
 
     def follow(self, *, position: int = 0, start: LogStart | None = None, ended: asyncio.Event | None = None) -> "LogFollower":
-        """Read from ``start`` or ``position`` on. With ``ended``, wait for more until that is set; without, stop at the end."""
-        return LogFollower(self.path, start or LogStart(position), ended=ended, watcher=self._watcher)
+        """Read from ``start`` or ``position`` on. With ``ended``, wait for more until that is set.
+
+        Without, stop where the end is now: a process may write faster than anybody reads.
+        """
+        end = self.end() if ended is None else None
+        return LogFollower(self.path, start or LogStart(position), ended=ended, end=end, watcher=self._watcher)
 
     def _segment_before(self, time_ns: int) -> int:
         """The last segment that begins before the time."""
@@ -104,13 +108,16 @@ class LogReader:
 class LogFollower:
     """Iterates over frames, or over ``batches`` of them. Close it, or use it as a context manager, when leaving early."""
 
-    def __init__(self, path: Path, start: LogStart, *, ended: asyncio.Event | None, watcher: LogWatcher | None) -> None:
+    def __init__(
+        self, path: Path, start: LogStart, *, ended: asyncio.Event | None, end: int | None, watcher: LogWatcher | None
+    ) -> None:
         self._cursor = Cursor(str(path), start.position)
         self._path = path
         self._start = start
         self._begun: set[int] = set()  # streams of which a whole line has been seen
         self._skipped_bytes = 0
         self._ended = ended
+        self._end = end
         self._watcher = watcher
         self._waker: asyncio.Event | None = None
         self._cleanup = ExitStack()
@@ -133,6 +140,8 @@ class LogFollower:
             if self._waker is not None:
                 self._waker.clear()  # before the read, so that a later write is not missed
             before = self._cursor.position
+            if self._end is not None and before >= self._end:
+                return []
             frames = self._trimmed(self._cursor.read())
             if frames:
                 await asyncio.sleep(0)  # a reader who never has to wait must not stop the others

@@ -20,13 +20,7 @@ pytestmark = pytest.mark.requires_root
 LONG = "a" * 2**20
 MANY = 10_000
 ODD_NAMES = ("..", "%00", "%2e%2e%2f%2e%2e%2fetc", "%ff%fe", "a%0d%0ab", "%F0%9F%98%80", "-", "a" * 3000, "sha256:", "x;y", "'\"")
-NO_DOCUMENT = (
-    "/images/create",
-    "/images/load",
-    "/containers/{name}/wait",
-    "/containers/{name}/attach",
-    "/containers/{name}/archive",
-)
+NO_DOCUMENT = ("/images/create", "/images/load", *(f"/containers/{{name}}/{verb}" for verb in ("wait", "attach", "archive")))
 MEMORY_GROWTH_BYTES = 96 * 2**20
 WHOLE_ROUTES = [(method, path) for method, path, _ in ROUTES]
 ALL = sorted({(method if method != "*" else "POST", path) for method, path in [*WHOLE_ROUTES, *LEFT_OUT]})

@@ -77,3 +77,15 @@ def test_the_console_is_the_containers_terminal_or_not_there(new_cell: Callable[
 def test_no_device_of_the_machine_is_there_or_can_be_made(cell: Cell, path: str) -> None:
     assert "No such file" in cell.shell(f"cat {path}")
     assert "peration not permitted" in cell.shell(f"mknod {path} c 1 1")
+
+
+def test_a_log_that_grows_faster_than_it_is_read_has_an_end(new_cell: Callable[..., Cell]) -> None:
+    """Without following, what was there at the request is all."""
+    cell = new_cell("sh", "-c", "yes | head -c 600000000; sleep 600")
+    wait_until(lambda: "y" in cell.engine.request("GET", f"{path_of(cell)}?stdout=1&tail=1").body.decode(), "the flood")
+    body = cell.engine.request("GET", f"{path_of(cell)}?stdout=1&tail=1").body
+    assert 0 < len(body) < 100 * 2**20
+
+
+def path_of(cell: Cell) -> str:
+    return f"/containers/{cell.container_id}/logs"

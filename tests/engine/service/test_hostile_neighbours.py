@@ -52,8 +52,8 @@ HOSTILE = {
     "locked memory": Hostile("hog lock", ready="took"),
     "zombies that are traced": Hostile("zombies 60", {"PidsLimit": 300}, ready="took"),
     "connections on the bridge": Hostile("echo ready; frames flood 600 $NEIGHBOUR"),
-    "frames on the bridge": Hostile("echo ready; while :; do frames send $(yes ffffffffffff | head -n 500); done"),
-    "signals to all": Hostile("echo ready; while :; do kill -STOP -1; done"),
+    "frames on the bridge": Hostile("echo ready; while :; do frames send $(yes ffffffffffff | head -n 500); done >/dev/null"),
+    "signals to all": Hostile("echo ready; while :; do kill -STOP -1; done 2>/dev/null"),
     "a stopped first process": Hostile("echo ready; kill -STOP $$; sleep 600"),
 }
 

@@ -1,9 +1,13 @@
 """What a request's binds, mounts and volumes come to."""
 
+import json
+
 import pytest
 
+from engine.core.containers import ContainerRecord
 from engine.core.mount_plan import inherit, mount_point, plan_mounts, wants_host_paths
 from engine.core.mounts import BIND, TMPFS, VOLUME, MountPoint, MountRequest, clean_path, parse_bind, parse_volumes_from
+from engine.core.records import dump_record, parse_record
 from engine.errors import InvalidParameter
 
 
@@ -152,3 +156,14 @@ def test_host_paths_are_found_in_both_forms() -> None:
 @pytest.mark.parametrize(("path", "cleaned"), [("/a/./b//c/", "/a/b/c"), ("//a", "/a"), ("/../a", "/a"), ("/", "/")])
 def test_paths_are_cleaned_as_text(path: str, cleaned: str) -> None:
     assert clean_path(path) == cleaned
+
+
+def test_a_record_of_before_volumes_keeps_its_binds() -> None:
+    older = {
+        "container_id": "c", "name": "n", "tenant": {}, "created_ns": 1, "image_id": "i",
+        "config": {"image": "busybox", "hostname": "h"},
+        "host": {"binds": [{"source": "/etc", "target": "/x", "readonly": True}]},
+    }  # fmt: skip
+    record = parse_record(ContainerRecord, json.dumps(older).encode())
+    assert record.mount_points == (MountPoint(BIND, "/x", source="/etc", readonly=True),)
+    assert parse_record(ContainerRecord, dump_record(record)) == record

@@ -455,3 +455,27 @@ def _work(engine: EngineDaemon, moment: str) -> None:
                 engine.request("DELETE", f"/containers/{answer.document['Id']}?v=1")
         except (OSError, ValueError, http.client.HTTPException):  # whatever a dying daemon's half answer provokes
             return
+
+
+def test_a_restarted_engine_knows_its_volumes_and_sets_a_damaged_one_aside(start_engine: Callable[..., EngineDaemon]) -> None:
+    engine = start_engine()
+    holder = engine.create("cat", "/v/f", Volumes={"/w": {}}, **binds("data:/v"))
+    said(engine, "sh", "-c", "echo still >/v/f", **binds("data:/v"))
+    victim = engine.create("true", **binds("bad:/v"))
+    damaged = data_path(engine, "bad").parent / "volume.json"
+    engine.stop()
+    damaged.write_bytes(b"{")
+    engine.start()
+    assert "data" in names(engine)
+    assert "bad" not in names(engine)
+    assert f"volume {damaged.parent.name} is left out" in engine.log_path.read_text()
+    assert engine.request("DELETE", "/volumes/data").status == 409
+    engine.request("POST", f"/containers/{holder}/start")
+    engine.wait(holder)
+    assert engine.output(holder) == b"still\n"
+    answer = engine.request("POST", f"/containers/{victim}/start")
+    assert (answer.status, "volume bad of the container cannot be read" in answer.message) == (409, True)
+    assert engine.request("DELETE", f"/containers/{victim}?v=1").status == 204
+    assert (damaged.parent / "data").is_dir()
+    engine.request("DELETE", f"/containers/{holder}?v=1")
+    assert names(engine) == ["data"]

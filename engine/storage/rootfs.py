@@ -3,19 +3,17 @@
 The mount itself is made by the supervisor. On disk files carry the container's own ids, so nothing here changes owners.
 """
 
-import contextlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.storage.sizes import bytes_below
 from engine.storage.trash import Trash
-from engine.storage.tree import OPEN_FOLDER, Parts, Tree
+from engine.storage.tree import OPEN_FOLDER
 
 FOLDER = "rootfs"
-_MAX_DEPTH = 256
-_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the filesystem's is
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +55,9 @@ def remove_rootfs(container_path: Path, trash: Trash) -> None:
 
 
 def size_rw(container_path: Path) -> int:
-    """Return the bytes of all files that the container wrote or changed, each inode once, holes not counted.
-
-    Safe on a running container: no symbolic link is followed. What vanishes meanwhile, or is nested absurdly deep, is not
-    counted; this is a figure to show, not a limit.
-    """
-    sizes: dict[int, int] = {}
+    """Return the bytes of all files that the container wrote or changed. Safe on a running container."""
     upper_fd = os.open(rootfs_of(container_path).upper, OPEN_FOLDER)
     try:
-        for status in _files_below(Tree(upper_fd)):
-            sizes[status.st_ino] = min(status.st_size, status.st_blocks * _BLOCK_BYTES)
+        return bytes_below(upper_fd)
     finally:
         os.close(upper_fd)
-    return sum(sizes.values())
-
-
-def _files_below(tree: Tree) -> Iterator[os.stat_result]:
-    waiting: list[Parts] = [()]
-    while waiting:
-        parts = waiting.pop()
-        with contextlib.suppress(OSError), tree.existing_folder(parts) as folder, os.scandir(folder) as entries:
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    yield entry.stat(follow_symlinks=False)
-                elif len(parts) < _MAX_DEPTH:
-                    waiting.append((*parts, entry.name))

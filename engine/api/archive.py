@@ -1,6 +1,7 @@
 """Routes of a container's files: copy in and out, export, changes. Streams go through piece by piece."""
 
 import base64
+import logging
 import stat
 from contextlib import suppress
 
@@ -16,6 +17,7 @@ from engine.service.container_changes import container_changes
 from engine.service.copy_files import PathStat, copy_from, copy_into, stat_path
 from engine.service.export_container import export_container
 
+log = logging.getLogger(__name__)
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 _TAR = "application/x-tar"
 # Go's os.FileMode: the kind of a file and three more bits stand above the permissions.
@@ -82,15 +84,12 @@ async def _send(request: web.Request, session: FilesSession, headers: dict[str, 
         if first:
             await session.finish()
     except EngineError as error:
-        _cut(request)
-        raise ConnectionResetError(error.message) from error
+        log.warning("%s was cut off: %s", request.path, error.message)
+        if request.transport is not None:
+            request.transport.abort()
+        return response
     await response.write_eof()
     return response
-
-
-def _cut(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
 
 
 def _path(request: web.Request) -> str:

@@ -31,7 +31,7 @@ from tests.engine.daemon import Answer, EngineDaemon, UnixConnection, wait_until
 
 pytestmark = pytest.mark.requires_root
 
-ROUNDS = 60
+ROUNDS = 30
 FILE_RIGHTS = 0x8000001F  # chown, dac_override, dac_read_search, fowner, fsetid, setfcap (capabilities(7))
 
 
@@ -213,15 +213,21 @@ def test_files_that_change_while_they_are_read_leave_the_archive_whole(engine: E
         assert (answer.status, next(iter(read_tar(answer.body)))) == (200, "tmp")
 
 
+def check_answered(answer: Answer) -> None:
+    """What failed before the first byte has a status instead of a cut stream."""
+    if answer.status == 400:
+        raise ConnectionError(answer.message)
+
+
 def test_folders_nested_too_deeply_fail_alone(engine: EngineDaemon) -> None:
     # The shell cannot go deeper than a path is long, but a folder can be moved to its end.
-    deep = "i=0; while [ $i -lt 1500 ]; do mkdir d; cd d; i=$((i+1)); done"
-    script = f"mkdir /tmp/a /tmp/b; cd /tmp/a; {deep}; cd /tmp/b; {deep}; mv /tmp/a .; touch /ready; sleep 60"
+    deep = "i=0; while [ $i -lt 20 ]; do mkdir $n; cd $n; i=$((i+1)); done"
+    script = f"n={'d' * 200}; mkdir /tmp/a /tmp/b; cd /tmp/a; {deep}; cd /tmp/b; {deep}; mv /tmp/a .; touch /ready; sleep 60"
     container_id = engine.run("sh", "-c", script)
     wait_until(lambda: engine.request("HEAD", f"/containers/{container_id}/archive?path=/ready").status == 200, "the folders")
     for path in ("archive?path=/tmp", "export", "changes"):
-        with pytest.raises((http.client.IncompleteRead, ConnectionError, AssertionError)):
-            assert engine.request("GET", f"/containers/{container_id}/{path}").status == 200
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            check_answered(engine.request("GET", f"/containers/{container_id}/{path}"))
     assert engine.request("POST", f"/commit?container={container_id}", {}).status == 400
     assert engine.inspect(container_id)["State"]["Status"] == "running"
 

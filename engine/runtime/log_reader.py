@@ -6,7 +6,6 @@ memory of its chunk and nobody waits for it.
 
 import asyncio
 import os
-from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -68,8 +67,6 @@ class LogReader:
         """Where the first frame not older than ``time_ns`` (since 1970) begins."""
         with Cursor(str(self.path), self._segment_before(time_ns)) as cursor:
             while frames := cursor.read():
-                if frames[-1].time_ns < time_ns:
-                    continue
                 for frame in frames:
                     if frame.time_ns >= time_ns:
                         return LogStart(frame.start, whole_lines=True)
@@ -84,10 +81,13 @@ class LogReader:
         return LogFollower(self.path, start or LogStart(position), ended=ended, end=end, watcher=self._watcher)
 
     def _segment_before(self, time_ns: int) -> int:
-        """The last segment that begins before the time."""
-        positions = log_format.segment_positions(str(self.path))
-        after = bisect_left(positions, time_ns, key=self._first_time)
-        return positions[after - 1] if after else 0
+        """The segment before the first that begins at the time or later; no bisection, since a host's clock may be set back."""
+        last = 0
+        for position in log_format.segment_positions(str(self.path)):
+            if self._first_time(position) >= time_ns:
+                break
+            last = position
+        return last
 
     def _first_time(self, segment: int) -> int:
         """When a segment begins; 0 when it is empty, or has been pruned just now."""

@@ -92,6 +92,7 @@ def test_bad_times(text: str) -> None:
     ("seconds", "text"),
     [
         (0.5, "Less than a second"),
+        (-7200, "Less than a second"),  # the clock was set back
         (1, "1 second"),
         (59, "59 seconds"),
         (61, "About a minute"),

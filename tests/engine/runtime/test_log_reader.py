@@ -141,6 +141,15 @@ async def test_since_begins_with_the_first_frame_not_older(tmp_path: Path) -> No
         assert [data for _, data in found] == [f"{number}\n".encode() for number in range(max(0, time_ns - 1), 20)]
 
 
+async def test_since_finds_what_was_written_before_the_clock_was_set_back(tmp_path: Path) -> None:
+    writer = write_log(tmp_path, segment_bytes=60)
+    times = [*range(100, 120), *range(50, 90)]
+    for time_ns in times:
+        writer.write(STDOUT, memoryview(b"%d\n" % time_ns), time_ns)
+    found = await read(tmp_path, LogReader(tmp_path).since(115))
+    assert [data for _, data in found] == [b"%d\n" % time_ns for time_ns in times[15:]]
+
+
 async def test_a_follower_sees_what_comes_and_ends_after_the_last_of_it(tmp_path: Path) -> None:
     writer, ended, watcher = write_log(tmp_path, (STDOUT, b"0"), segment_bytes=40), asyncio.Event(), LogWatcher()
 

@@ -22,9 +22,13 @@ class PrunedVolumes:
 
 
 async def prune_volumes(engine: Engine, tenant: Tenant, *, filters: Filters, takes_named: bool) -> PrunedVolumes:
-    """Remove unused volumes that the tenant sees: anonymous ones, named ones too where ``takes_named`` or the filter says so."""
+    """Remove the tenant's own unused volumes: anonymous ones, named ones too where ``takes_named`` or the filter says so.
+
+    Those of others that it may see stay.
+    """
     takes_named = parse_bool(filters["all"], name="all") if "all" in filters else takes_named
-    chosen = [one for one in engine.volumes.visible(tenant) if (takes_named or one.is_anonymous) and _matches(one, filters)]
+    own = [one for one in engine.volumes.visible(tenant) if one.tenant == tenant]
+    chosen = [one for one in own if (takes_named or one.is_anonymous) and _matches(one, filters)]
     pruned, freed = [], 0
     for volume in chosen:
         if engine.volumes.holders(volume.volume_id):

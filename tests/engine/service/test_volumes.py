@@ -143,6 +143,14 @@ def test_mounts_of_another_tenants_container_cannot_be_taken(clean: EngineDaemon
         assert answer.message.replace(hers, "none") == nothing.message
 
 
+@pytest.mark.parametrize("tenant", ["", "demo", BOB])
+def test_prune_leaves_volumes_of_others_alone(clean: EngineDaemon, tenant: str) -> None:
+    clean.request("POST", "/volumes/create", {"Name": "hers"}, tenant=ADA)
+    clean.request("POST", "/volumes/create", {"Name": "mine"}, tenant=tenant)
+    pruned = clean.request("POST", "/volumes/prune?filters=" + quote('{"all":["1"]}'), tenant=tenant).document
+    assert (pruned["VolumesDeleted"], names(clean, ADA)) == (["mine"], ["hers"])
+
+
 def test_a_team_sees_its_members_volumes_but_mounts_its_own(clean: EngineDaemon) -> None:
     said(clean, "touch", "/v/ada", tenant=ADA, **binds("data:/v"))
     assert names(clean, "demo") == ["data"]

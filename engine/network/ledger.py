@@ -6,6 +6,7 @@ Knows nothing of devices. Used from one thread; values may be read from others.
 import secrets
 import time
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 from engine.core.addresses import Pool, choose_address, choose_subnet
@@ -76,6 +77,14 @@ class Ledger:
         self.leases[container_id] = lease
         self._last[network.network_id] = lease.address
         return lease
+
+    def rename_lease(self, container_id: str, *, old: str, new: str) -> None:
+        """Let a container be known by another name; nothing for one without a lease."""
+        lease = self.leases.get(container_id)
+        if lease is not None:
+            renamed = replace(lease, aliases=tuple(new if alias == old else alias for alias in lease.aliases))
+            self._records.save_lease(renamed)
+            self.leases[container_id] = renamed
 
     def remove_lease(self, container_id: str) -> Lease | None:
         """Give an address back; None when the container has none."""

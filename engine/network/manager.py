@@ -120,6 +120,13 @@ class NetworkManager:
         except OSError as error:
             raise Fault(f"cannot attach container {container_id[:12]} to its network: {reason_of(error)}") from error
 
+    async def rename(self, container_id: str, *, old: str, new: str) -> None:
+        """Let a container be known by another name on its network. Does nothing for one without an address. Raises Fault."""
+        try:
+            await self._run(partial(self._attachments.ledger.rename_lease, container_id, old=old, new=new))
+        except OSError as error:
+            raise Fault(f"cannot rename container {container_id[:12]} on its network: {reason_of(error)}") from error
+
     async def detach(self, container_id: str) -> None:
         """Give the container's address back. Does nothing for one without. Raises Fault."""
         try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_always_is_started_again_with_growing_pauses(engine: EngineDaemon) -> No
     assert pauses == sorted(pauses)
 
 
-def _events(engine: EngineDaemon, since: float) -> list[dict[str, int]]:
+def _events(engine: EngineDaemon, since: float) -> list[dict[str, Any]]:
     body = engine.request("GET", f"/events?since={since:.6f}&until={time.time():.6f}").body
     return [json.loads(line) for line in body.splitlines()]
 

@@ -5,6 +5,7 @@ Two static tables with sets; a network or an endpoint that comes or goes is an e
 ``same``     pairs of one bridge with itself: with br_netfilter, frames inside a bridge pass the forward chain as well
 ``sources``  which subnet may speak from which bridge
 ``subnets``  what is masqueraded on its way out of the host
+``rates``    how many new connections each container opens to the world outside, filled by the kernel
 ``leases``   (bridge table) which hardware address and IPv4 address may speak from which veth
 """
 
@@ -21,11 +22,14 @@ LEASES = "leases"
 # The metadata services of clouds hand out the host's credentials: most live in 169.254.0.0/16, others at addresses of their own
 # (Alibaba, Azure, Oracle). Some of these addresses are the cloud's resolver too.
 _METADATA = "{ 169.254.0.0/16, 100.100.100.200, 168.63.129.16, 192.0.0.192 }"
+# The host's table of connections is one for all: a container that opens thousands a second would fill it for everybody.
+_NEW_CONNECTIONS = "200/second burst 2000 packets"
 _ROUTED = """
 table inet {table} {{
   set same {{ type ifname . ifname; }}
   set sources {{ type ifname . ipv4_addr; flags interval; }}
   set subnets {{ type ipv4_addr; flags interval; }}
+  set rates {{ type ipv4_addr; size 65536; flags dynamic, timeout; timeout 1m; }}
   chain spoofed {{
     type filter hook prerouting priority raw; policy accept;
     iifname "{bridges}*" ip daddr 127.0.0.0/8 drop
@@ -35,6 +39,7 @@ table inet {table} {{
     type filter hook forward priority filter; policy accept;
     iifname . oifname @same accept
     iifname "{bridges}*" oifname "{bridges}*" drop
+    iifname "{bridges}*" ct state new update @rates {{ ip saddr limit rate over {connections} }} drop
     iifname "{bridges}*" ip daddr {metadata} meta l4proto != {{ tcp, udp }} drop
     iifname "{bridges}*" ip daddr {metadata} th dport != 53 drop
     oifname "{bridges}*" ct state established,related accept
@@ -75,7 +80,9 @@ table bridge {table} {{
 
 def routed_table(instance: str, subnets: Iterable[IPv4Network]) -> str:
     """Return the commands that replace the table of IP rules, in one transaction."""
-    text = _ROUTED.format(table=table_name(instance), bridges=bridge_prefix(instance), metadata=_METADATA)
+    text = _ROUTED.format(
+        table=table_name(instance), bridges=bridge_prefix(instance), metadata=_METADATA, connections=_NEW_CONNECTIONS
+    )
     return _replaced("inet", instance) + text + "".join(add_network(instance, subnet) for subnet in subnets)
 
 

@@ -1,5 +1,6 @@
 """Routes of a container's files: copy in and out, export, changes. Streams go through piece by piece."""
 
+import asyncio
 import base64
 import logging
 import stat
@@ -85,11 +86,18 @@ async def _send(request: web.Request, session: FilesSession, headers: dict[str, 
             await session.finish()
     except EngineError as error:
         log.warning("%s was cut off: %s", request.path, error.message)
-        if request.transport is not None:
-            request.transport.abort()
+        _cut(request)
         return response
+    except asyncio.CancelledError:
+        _cut(request)
+        raise
     await response.write_eof()
     return response
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _path(request: web.Request) -> str:

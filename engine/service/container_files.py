@@ -34,11 +34,23 @@ async def files_session(
     """Begin a task on the files that a container sees, running or not. Raises NotFound, Conflict, Fault, Unavailable.
 
     A container that does not run keeps its lock meanwhile: its mounts are made for this task, and a start would make them again.
+    A client who takes its time has to give way when somebody wants to start or remove the container.
     """
+    try:
+        async with _held(engine, tenant, name, task, takes_data=takes_data) as session:
+            yield session
+    except TimeoutError:
+        raise Conflict(f"the copy of files of container {name[:80]} gave way to another request: try again") from None
+
+
+@asynccontextmanager
+async def _held(
+    engine: Engine, tenant: Tenant, name: str, task: FilesTask, *, takes_data: bool
+) -> AsyncIterator[tuple[FilesSession, ContainerRecord]]:
     async with AsyncExitStack() as held:
         record = engine.containers.find(tenant, name)
         if record.run.state not in _WITH_PROCESSES:
-            await held.enter_async_context(engine.containers.lock(record.container_id))
+            await held.enter_async_context(engine.containers.lock(record.container_id).lent())
             record = engine.containers.current(record.container_id)
         view: View = "running" if record.run.state in _WITH_PROCESSES else "stopped"
         if view == "running":

@@ -15,6 +15,7 @@ from engine.core.ids import is_id_prefix, short_id
 from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, InvalidParameter, NotFound
+from engine.service.container_lock import ContainerLock
 from engine.storage.files import ASIDE, set_aside, write_aside
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class ContainerStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._records: dict[str, ContainerRecord] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: dict[str, ContainerLock] = {}
         self._writing: set[asyncio.Task[None]] = set()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -36,9 +37,9 @@ class ContainerStore:
         """Return the folder of a container."""
         return self._root / container_id
 
-    def lock(self, container_id: str) -> asyncio.Lock:
+    def lock(self, container_id: str) -> ContainerLock:
         """Return the lock that whoever changes the container holds."""
-        return self._locks.setdefault(container_id, asyncio.Lock())
+        return self._locks.setdefault(container_id, ContainerLock())
 
     def load(self) -> list[Path]:
         """Read all records; return the folders that hold none (a create that was cut off).

@@ -289,6 +289,16 @@ def test_a_client_who_leaves_takes_the_worker_along(engine: EngineDaemon, full: 
     assert engine.request("POST", f"/containers/{full}/start").status == 204
 
 
+@pytest.mark.parametrize("into", [True, False], ids=["in", "out"])
+def test_a_client_who_takes_its_time_keeps_nobody_from_removing_the_container(
+    engine: EngineDaemon, full: str, into: bool
+) -> None:
+    held = Held(engine, full, into=into)
+    assert engine.request("DELETE", f"/containers/{full}?force=1").status == 204
+    assert not workers(engine)
+    held.connection.close()
+
+
 def test_the_worker_has_few_rights_and_nobody_inside_sees_it(engine: EngineDaemon) -> None:
     container_id = engine.run("sh", "-c", "head -c 50000000 /dev/zero > /big; echo ready; sleep 600")
     wait_until(lambda: b"ready" in engine.output(container_id), "the file")

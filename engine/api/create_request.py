@@ -18,6 +18,7 @@ from engine.service.create_container import CreateRequest
 
 _HOSTNAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*")
 _SHM_MOST_BYTES = 2**50  # the kernel takes more, but nobody means it
+_OF_ENDPOINT = ("IPAMConfig", "Links", "Aliases", "MacAddress", "DriverOpts", "GwPriority")
 _NO_EFFECT = ("ArgsEscaped", "OnBuild")
 _ENV = re.compile(r"[^=\0]+(?:=[^\0]*)?", re.DOTALL)
 
@@ -43,9 +44,21 @@ def _warnings(body: Document, host: Document) -> list[str]:
     if _log_config(host)[1].get("compress", "").lower() in ("1", "t", "true"):
         warnings.append("log opt compress has no effect: what is kept of a log is kept as it is")
     warnings += [f"{name} has no effect: it is a setting of Windows or of builds" for name in _NO_EFFECT if body.is_set(name)]
+    warnings += _endpoint_warnings(body)
     if body.text("MacAddress"):
         warnings.append("the MAC address is derived from the address given, not set")
     return warnings
+
+
+def _endpoint_warnings(body: Document) -> list[str]:
+    networks = body.document("NetworkingConfig").document("EndpointsConfig")
+    settings = [(name, networks.document(name)) for name in networks.keys_of()]
+    return [
+        f"{field} of network {name[:60]} has no effect"
+        for name, endpoint in settings
+        for field in _OF_ENDPOINT
+        if endpoint.is_set(field)
+    ]
 
 
 def _config(body: Document) -> ContainerConfig:

@@ -23,6 +23,7 @@ class Document:
     """
 
     def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
+        self._names = tuple(values)
         self._values = {name.lower(): value for name, value in values.items()} | dict(values)
         self.path = path
 
@@ -82,6 +83,10 @@ class Document:
 
     def document(self, name: str) -> "Document":
         return Document(self._typed(name, dict, "an object") or {}, f"{self.path}{name}.")
+
+    def keys_of(self) -> tuple[str, ...]:
+        """The names that were given, as they came."""
+        return self._names
 
     def documents(self, name: str) -> list["Document"]:
         items = self._typed(name, list, "a list of objects") or []

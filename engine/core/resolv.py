@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from engine.errors import InvalidParameter
+
 # As Docker does when the host has no resolver that a container could reach.
 FALLBACK_NAMESERVERS = ("8.8.8.8", "8.8.4.4")
 
@@ -47,6 +49,18 @@ def _is_reachable(address: str) -> bool:
     except ValueError:
         return False
     return parsed.version == 4 and not (parsed.is_loopback or parsed.is_unspecified)
+
+
+def check_resolver(*, nameservers: Sequence[str], search: Sequence[str], options: Sequence[str]) -> None:
+    """Raise InvalidParameter for what could not stand in a resolv.conf."""
+    for address in nameservers:
+        try:
+            ip_address(address)
+        except ValueError:
+            raise InvalidParameter(f"invalid DNS server {address[:60]!r}: use an IP address") from None
+    for word in (*search, *options):
+        if not word or len(word.split()) != 1 or word != word.strip():
+            raise InvalidParameter(f"invalid DNS search domain or option {word[:60]!r}: use one word")
 
 
 def resolv_conf(

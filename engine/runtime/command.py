@@ -6,12 +6,11 @@ trace it or reach its memory, its descriptors or the interpreter's file (CVE-201
 
 import errno
 import os
-import resource
 import signal
 import stat
 from typing import NoReturn
 
-from engine.core.launch import ProcessSpec, Rlimit
+from engine.core.launch import ProcessSpec
 from engine.linux.capabilities import drop_bounding, numbers, set_capabilities
 from engine.linux.files import RESOLVE_NO_MAGICLINKS, close_all_but, openat2
 from engine.linux.identity import become
@@ -22,6 +21,7 @@ from engine.linux.seccomp import load_filter
 from engine.linux.sigaction import reset_library_signals
 from engine.runtime import steps
 from engine.runtime.paths import resolve_inside
+from engine.runtime.rlimits import lower_limits
 from engine.runtime.search import find_program
 from engine.runtime.streams import ChildStreams
 from engine.runtime.users import Account, find_account
@@ -44,7 +44,7 @@ def run_command(
     steps.reach("directory")
     _enter_directory(process["cwd"], make=make_directory)
     steps.reach("rlimits")
-    _lower_rlimits(process["rlimits"])
+    lower_limits(process["rlimits"])
     _reset_signals()
     _drop_rights(process, account, programs)
     _execute(process, account)
@@ -101,24 +101,6 @@ def _check_directory(path: str) -> None:
     """The kernel marks a working directory outside the root as "(unreachable)"."""
     if not path.startswith("/"):
         raise OSError(errno.ENOENT, "not inside the container")
-
-
-def _lower_rlimits(rlimits: list[Rlimit]) -> None:
-    """Raising a hard limit takes a right on the host that no container has; such a wish ends at the present limit."""
-    for wish in rlimits:
-        number: int | None = getattr(resource, f"RLIMIT_{wish['name'].upper()}", None)
-        if number is None:
-            raise steps.LaunchError(f"unknown resource limit {wish['name']!r}, see getrlimit(2)", step="rlimits")
-        _, present = resource.getrlimit(number)
-        hard = _least(wish["hard"], present)
-        resource.setrlimit(number, (_least(wish["soft"], hard), hard))
-
-
-def _least(wish: int, ceiling: int) -> int:
-    """The smaller of two limits, where a negative one means none."""
-    if ceiling < 0:
-        return wish
-    return ceiling if wish < 0 else min(wish, ceiling)
 
 
 def _reset_signals() -> None:

@@ -23,6 +23,7 @@ from engine.linux.namespaces import (
 from engine.linux.prctl import PR_SET_DUMPABLE, join_new_session_keyring, prctl
 from engine.runtime import control_groups, steps
 from engine.runtime.command import run_command
+from engine.runtime.rlimits import raise_hard_limits
 from engine.runtime.streams import ChildStreams
 
 _NAMESPACES = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP
@@ -59,6 +60,7 @@ def run(spec: ExecSpec, end: EnterEnd) -> NoReturn:
 def _run(spec: ExecSpec, end: EnterEnd) -> NoReturn:
     steps.reach("join")
     control_groups.join(end.tasks)
+    raise_hard_limits(spec["process"]["rlimits"], pid=0)
     join_new_session_keyring()
     setns(end.container_pidfd, _NAMESPACES)
     prctl(PR_SET_DUMPABLE, 0)

@@ -46,6 +46,7 @@ from engine.runtime.device_rules import device_program
 from engine.runtime.filesystem import Prepared
 from engine.runtime.joining import clone_joined, open_shared
 from engine.runtime.overlay import mount_overlay
+from engine.runtime.rlimits import raise_hard_limits
 from engine.runtime.rootfs import MountCache, as_tuples, host_id, mount_devices, mount_devpts, open_bind, open_cgroup_view
 from engine.runtime.steps import STEPS, LaunchError, as_launch_error, reach
 from engine.runtime.streams import ChildStreams, Streams, open_streams
@@ -244,6 +245,7 @@ def _settle(spec: LaunchSpec, pid: int, pidfd: int) -> int:
         if not _joins(spec.get("namespaces", _OWN_ONLY)):
             write_id_maps(pid, as_tuples(spec["ids"]))
         set_oom_score_adj(spec["process"]["oom_score_adj"], pid=pid)  # not by itself: it could go back to ours
+        raise_hard_limits(spec["process"]["rlimits"], pid=pid)
         reach("netns")
         return open_namespace(pid, "net")
     except OSError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.core.capabilities import container_capabilities, effective_capabilities
 from engine.core.containers import ContainerConfig, HostConfig, Ulimit
 from engine.core.namespace_modes import HOST, joined_container
+from engine.core.resolv import check_resolver
 from engine.core.sysctls import check_sysctls
 from engine.core.tenants import Tenant
 from engine.core.tmpfs_options import check_tmpfs_options
@@ -24,6 +25,7 @@ _PRIVILEGED = (
     "privileged gives all rights in the container's own user namespace, none on the host: its devices, kernel modules, clock and"
     " disks stay out of reach, single devices can be given with Devices"
 )
+_MOST_OPEN_FILES = Path("/proc/sys/fs/nr_open")
 _HOST_IPC = "IpcMode host: the container is an unprivileged user of the host's memory segments and queues"
 _NO_UNIFIED = "writable cgroups take cgroup version 2: the container's cgroups stay read-only"
 
@@ -36,6 +38,7 @@ def check_isolation(config: ContainerConfig, host: HostConfig) -> None:
     check_sysctls(host.sysctls, own_network=True, own_ipc=has_own_ipc)
     for options in host.tmpfs.values():
         check_tmpfs_options(options)
+    check_resolver(nameservers=host.dns, search=host.dns_search, options=host.dns_options)
 
 
 def is_special(host: HostConfig) -> bool:
@@ -61,10 +64,9 @@ def host_warnings(engine: Engine, host: HostConfig) -> list[str]:
     warnings += [_HOST_IPC] if host.ipc_mode == HOST else []
     if host.writable_cgroups and not engine.host.cgroups.unified:
         warnings.append(_NO_UNIFIED)
-    may_raise = (host.ulimits or host.oom_score_adj < 0) and is_effective("CAP_SYS_RESOURCE")
-    if not may_raise:
-        warnings += [text for limit in host.ulimits if (text := _ulimit_warning(limit))]
-        warnings += _oom_warnings(host.oom_score_adj)
+    may_raise = bool(host.ulimits or host.oom_score_adj < 0) and is_effective("CAP_SYS_RESOURCE")
+    warnings += [text for limit in host.ulimits if (text := _ulimit_warning(limit, may_raise=may_raise))]
+    warnings += [] if may_raise else _oom_warnings(host.oom_score_adj)
     return warnings + _limit_warnings(engine, host)
 
 
@@ -79,8 +81,11 @@ def _compile(cache: SeccompCache, host: HostConfig) -> None:
     cache.path(container_capabilities(host), document=host.seccomp)
 
 
-def _ulimit_warning(limit: Ulimit) -> str:
+def _ulimit_warning(limit: Ulimit, *, may_raise: bool) -> str:
+    """Whoever may raise limits may not raise that of open files beyond a limit for all."""
     ceiling = resource.getrlimit(getattr(resource, f"RLIMIT_{limit.name.upper()}"))[1]
+    if may_raise:
+        ceiling = int(_MOST_OPEN_FILES.read_text()) if limit.name == "nofile" else resource.RLIM_INFINITY
     if ceiling == resource.RLIM_INFINITY or 0 <= limit.hard <= ceiling:
         return ""
     wanted = "unlimited" if limit.hard < 0 else str(limit.hard)

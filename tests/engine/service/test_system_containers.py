@@ -1,6 +1,7 @@
 """Containers that run an init with several services: they start, are entered, log, reap and shut down by their signal."""
 
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -10,6 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from engine.runtime.control_groups import open_cgroup_of
+from engine.runtime.descriptors import Descriptors
 from tests.engine.daemon import EngineDaemon, wait_until
 from tests.engine.service.inside import inside, sleeper
 
@@ -75,6 +78,10 @@ def test_a_delegated_cgroup_is_the_containers_own(engine: EngineDaemon) -> None:
     script = f"{tree}; mkdir init.scope && echo 1 >init.scope/cgroup.procs && cat /proc/1/cgroup | grep ^0:"
     assert inside(engine, container_id, script, tenant=ADA) == "0::/init.scope"
     denied = f"{tree}; echo 9999 >cgroup.max.descendants; echo $?; echo 1 >cgroup.freeze; echo $?; echo 1 >cgroup.kill; echo $?"
+    pid, own = engine.inspect(container_id)["State"]["Pid"], _cgroup(engine, container_id)
+    with Descriptors() as opened:
+        fd = opened.add(open_cgroup_of(pid, opened.add(os.open(own, os.O_RDONLY))))
+        assert Path(f"/proc/self/fd/{fd}").readlink() == own / "init.scope", "where an exec goes when the top takes no process"
     codes = [word for word in inside(engine, container_id, denied, tenant=ADA).split() if word.isdigit()]
     assert codes == ["1", "1", "1"], "limits and switches are the host's"
     left = f"{tree}; echo 0 >../cgroup.procs; echo $?; ls .. | grep -c atelier"
@@ -117,6 +124,10 @@ def test_another_init_and_links_that_lead_outside_do_not(engine: EngineDaemon, l
     answer = engine.request("POST", "/containers/create", {"Image": "plain:1", "Cmd": ["/sbin/init"]})
     shown = engine.inspect(answer.document["Id"])
     assert (shown["Config"].get("StopSignal", "SIGTERM"), shown["HostConfig"]["Tmpfs"]) == ("SIGTERM", None)
+
+
+def _cgroup(engine: EngineDaemon, container_id: str) -> Path:
+    return UNIFIED / f"atelier-{engine.instance}/t-blue/m-ada/c-{container_id}" if UNIFIED else Path()
 
 
 def _import(engine: EngineDaemon, reference: str, links: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from engine.linux.pty import make_controlling
 from engine.linux.seccomp import load_filter
 from engine.linux.sigaction import reset_library_signals
 from engine.runtime import steps
+from engine.runtime.core_dumps import keep_from_host
 from engine.runtime.paths import resolve_inside
 from engine.runtime.rlimits import lower_limits
 from engine.runtime.search import find_program
@@ -45,6 +46,7 @@ def run_command(
     _enter_directory(process["cwd"], make=make_directory)
     steps.reach("rlimits")
     lower_limits(process["rlimits"])
+    keep_from_host()
     _reset_signals()
     _drop_rights(process, account, programs)
     _execute(process, account)

@@ -128,7 +128,7 @@ def test_a_long_query_is_refused_or_read(engine_daemon: EngineDaemon, method: st
 
 @pytest.mark.parametrize(("method", "path"), [entry for entry in WHOLE_ROUTES if entry[0] in ("POST", "PUT", "DELETE")])
 def test_a_document_that_is_none_is_refused(engine_daemon: EngineDaemon, method: str, path: str) -> None:
-    container_id = engine_daemon.run("sleep", "600", tenant="blue/ada", name="target")
+    container_id = engine_daemon.run("sleep", "600", tenant="blue/ada", name="target", StopTimeout=0)
     target = fill(path, "target")
     try:
         for what, body in BODIES.items():

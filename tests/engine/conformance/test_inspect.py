@@ -14,7 +14,7 @@ _THREE = f"{_LAB} {_DONE} {_FRESH}"
 # Of the containers of the scene.
 SEEN = [
     Case("inspect two", "docker inspect -f '{{.Name}}' lab done", "/lab /done"),
-    Case("inspect one missing", "docker inspect -f '{{.Name}}' none lab | grep /", "/lab", "no such object: none"),
+    Case("inspect one missing", "docker inspect -f '{{.Name}}' nosuch lab | grep /", "/lab", "no such object: nosuch"),
     Case("container inspect missing", "docker container inspect none", "[]", "no such container: none", 1),
     Case("inspect --type", "docker inspect --type container busybox", "[]", "no such container: busybox", 1),
     Case("inspect without size", "docker inspect lab | grep -c SizeRw", "0", code=1),

@@ -44,7 +44,8 @@ def test_run_returns_output_or_raises(client: Client) -> None:
     assert client.containers.run("busybox", ["echo", "hi"], remove=True) == b"hi\n"
     with pytest.raises(ContainerError) as caught:
         client.containers.run("busybox", ["sh", "-c", "echo no >&2; exit 3"], remove=True)
-    assert (caught.value.exit_status, caught.value.stderr) == (3, b"no\n")
+    error: Client = caught.value
+    assert (error.exit_status, error.stderr) == (3, b"no\n")
     with pytest.raises(ImageNotFound):
         client.containers.create("nosuch", ["true"])
     with pytest.raises(NotFound):
@@ -151,7 +152,9 @@ def test_archives_go_both_ways(client: Client) -> None:
     chunks, stat = container.get_archive("/tmp/f")
     assert (stat["name"], stat["size"]) == ("f", 2)
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-        assert archive.extractfile("f").read() == b"hi"
+        copied = archive.extractfile("f")
+        assert copied is not None
+        assert copied.read() == b"hi"
     with pytest.raises(NotFound):
         container.get_archive("/nosuch")
     assert {"Path": "/tmp/f", "Kind": 1} in container.diff()

@@ -207,7 +207,7 @@ UPDATE = [
         "memory",
         1,
     ),
-    Case("memory that is too little", f"{_LAB} docker update -m 1m lab", "", "6MB", 1),
+    Case("memory that is too little", f"{_LAB} docker update -m 1m lab", "", "memory", 1),
     Case("nothing", f"{_LAB} docker update lab", "", "you must provide one or more flags", 1),
     Case("missing", "docker update -c 300 none", "", "no such container: none", 1),
     Case("a bad policy", f"{_LAB} docker update --restart bogus lab", "", "invalid restart policy", 1),

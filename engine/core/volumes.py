@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.core.tenants import Tenant
-from engine.errors import InvalidParameter
+from engine.errors import InvalidParameter, NotFound
 
 DRIVER = "local"
 ANONYMOUS_LABEL = "com.docker.volume.anonymous"
@@ -43,9 +43,9 @@ def check_volume_name(name: str) -> None:
 
 
 def check_driver(driver: str, options: Mapping[str, str]) -> None:
-    """Raise InvalidParameter for a driver that is not there and for options that could not be kept."""
+    """Raise NotFound for a driver that is not there, InvalidParameter for options that could not be kept."""
     if driver not in ("", DRIVER, "default"):
-        raise InvalidParameter(f"volume driver {driver[:60]!r} not found: use {DRIVER}")
+        raise NotFound(f"volume driver {driver[:60]!r} not found: use {DRIVER}")
     for name, value in options.items():
         if name not in ("type", "o", "device"):
             raise InvalidParameter(f"invalid volume option {name[:60]!r}: the {DRIVER} driver knows type, o and device")

@@ -23,8 +23,7 @@ NOT_RUNNABLE_EXIT_CODE = 126
 def create_exec(engine: Engine, tenant: Tenant, name: str, config: ExecConfig) -> str:
     """Remember what is to be run; return its id. Raises NotFound, Conflict, InvalidParameter."""
     record = engine.containers.find(tenant, name)
-    if record.run.state is not State.RUNNING:
-        raise Conflict(f"container {short_id(record.container_id)} is not running")
+    _check_running(record)
     if config.privileged and not tenant.is_administrator:
         raise Forbidden("only administrators may use privileged execs: leave it out")
     if not config.cmd or not config.cmd[0]:
@@ -49,6 +48,8 @@ async def start_exec(
     config = replace(execution.config, is_detached=is_detached, rows=rows, columns=columns)
     starting = replace(execution, config=config, run=ExecRun(is_started=True))
     engine.execs.put(starting)  # from here on a second start is refused
+    # Told first, as dockerd does: the end of a short one may be told before its start is answered.
+    engine.publish(container, f"exec_start: {_command(config)}", execID=exec_id)
     try:
         with engine.execs.gate.passing(container.container_id):
             process = await engine.supervisor.exec(await asyncio.to_thread(_prepare, engine, container, starting))
@@ -58,7 +59,7 @@ async def start_exec(
     except BaseException:
         engine.execs.finish(exec_id, NOT_RUNNABLE_EXIT_CODE)
         raise
-    _note_start(engine, container, starting, process)
+    _note_start(engine, starting, process)
     return process
 
 
@@ -67,13 +68,18 @@ def check_startable(engine: Engine, tenant: Tenant, exec_id: str) -> tuple[ExecR
     execution, container = engine.execs.find(tenant, exec_id)
     if execution.run.is_started:
         raise Conflict(f"exec {short_id(exec_id)} has already run: create another one")
-    if container.run.state is not State.RUNNING:
-        raise Conflict(f"container {short_id(container.container_id)} is not running")
+    _check_running(container)
     return execution, container
 
 
-def _note_start(engine: Engine, container: ContainerRecord, starting: ExecRecord, process: Process) -> None:
-    engine.publish(container, f"exec_start: {_command(starting.config)}", execID=starting.exec_id)
+def _check_running(container: ContainerRecord) -> None:
+    if container.run.state is State.PAUSED:
+        raise Conflict(f"container {short_id(container.container_id)} is paused, unpause the container before exec")
+    if container.run.state is not State.RUNNING:
+        raise Conflict(f"container {short_id(container.container_id)} is not running")
+
+
+def _note_start(engine: Engine, starting: ExecRecord, process: Process) -> None:
     if process.exit is None:
         engine.execs.put(replace(starting, run=ExecRun(is_started=True, is_running=True, pid=process.pid)))
     else:  # it may have ended before its start was told

@@ -137,8 +137,13 @@ def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
 
 async def _abort(engine: Engine, container_id: str) -> None:
     """A start that failed has undone the container itself, a supervisor that died took it along, one that ran has ended."""
-    with contextlib.suppress(EngineError):
+    try:
         await engine.supervisor.abort(container_id)
+    except Conflict:  # it had started when the supervisor died over the answer: it runs, and must not
+        if (process := engine.process(container_id)) is not None:
+            await _end(process)
+    except EngineError:
+        pass
 
 
 async def _attach(engine: Engine, record: ContainerRecord, process: Process, reserved: Endpoint) -> Endpoint:

@@ -1,4 +1,4 @@
-"""Images whose configuration is an attack: odd users, folders, environments and commands. Their containers fail, or are as any."""
+"""Images whose configuration is an attack: odd users, folders, environments and commands. Their containers fail or are as any."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.engine.image.image_archives import docker_archive, image_config
 
 pytestmark = pytest.mark.requires_root
 
-OF_THE_IMAGE = set(["bin", "dev", "etc", "home", "proc", "root", "sys", "tmp", "usr", "var"])
+OF_THE_IMAGE = {"bin", "dev", "etc", "home", "proc", "root", "sys", "tmp", "usr", "var"}
 OF_THE_HOST_ALONE = {path.name for path in Path("/").iterdir()} - OF_THE_IMAGE
 OUT = "/proc/self/fd/7/../../.."
 CONFIGS: dict[str, dict[str, Any]] = {

@@ -3,8 +3,8 @@
 Owns decoding and answers; the processes themselves are in ``custody``. Part of the supervisor: standard library and no typing
 at run time.
 
-Requests: hello recover adopt orphan sweep create start abort exec groups files socket reaped forget flow close_stdin quit; upgrade is
-the supervisor's own.
+Requests: hello recover adopt orphan sweep create start abort exec groups files socket reaped forget flow close_stdin quit;
+upgrade is the supervisor's own.
 Events: process started exit reap replaced.
 """
 

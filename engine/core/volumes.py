@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.core.tenants import Tenant
-from engine.errors import InvalidParameter, NotFound
+from engine.errors import InvalidParameter
 
 DRIVER = "local"
 ANONYMOUS_LABEL = "com.docker.volume.anonymous"
@@ -42,10 +42,18 @@ def check_volume_name(name: str) -> None:
         )
 
 
+def is_driver(driver: str) -> bool:
+    """Whether there is such a driver; an empty name stands for the only one."""
+    return driver in ("", DRIVER, "default")
+
+
 def check_driver(driver: str, options: Mapping[str, str]) -> None:
-    """Raise NotFound for a driver that is not there, InvalidParameter for options that could not be kept."""
-    if driver not in ("", DRIVER, "default"):
-        raise NotFound(f"volume driver {driver[:60]!r} not found: use {DRIVER}")
+    """Raise InvalidParameter for a driver that is not there, and for options that could not be kept.
+
+    Clients that make a container take "not found" for a missing image, so that kind is kept for who asks for a volume itself.
+    """
+    if not is_driver(driver):
+        raise InvalidParameter(f"volume driver {driver[:60]!r} not found: use {DRIVER}")
     for name, value in options.items():
         if name not in ("type", "o", "device"):
             raise InvalidParameter(f"invalid volume option {name[:60]!r}: the {DRIVER} driver knows type, o and device")

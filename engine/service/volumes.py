@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from engine.core.containers import ContainerRecord
 from engine.core.filters import Filters, matches_labels, parse_bool
 from engine.core.tenants import Tenant
-from engine.core.volumes import DRIVER, VolumeRecord, check_driver, check_volume_name
+from engine.core.volumes import DRIVER, VolumeRecord, check_driver, check_volume_name, is_driver
 from engine.errors import InvalidParameter
 from engine.service.engine import Engine
 
@@ -32,6 +32,8 @@ async def create_volume(
     """Make a volume, or answer the tenant's one of that name as it is. Raises InvalidParameter, Fault."""
     if name:
         check_volume_name(name)
+    if not is_driver(driver):
+        raise NotFound(f"volume driver {driver[:60]!r} not found: use {DRIVER}")
     check_driver(driver, options)
     record, is_new = await asyncio.to_thread(engine.volumes.ensure, tenant, name, labels=labels, options=options)
     if is_new:

@@ -11,8 +11,7 @@ from engine.core.containers import ContainerRecord
 from engine.core.filters import Filters, matches_labels, parse_bool
 from engine.core.tenants import Tenant
 from engine.core.volumes import DRIVER, VolumeRecord, check_driver, check_volume_name, is_driver
-from engine.errors import InvalidParameter
-from engine.errors import NotFound
+from engine.errors import InvalidParameter, NotFound
 from engine.service.engine import Engine
 
 FILTERS = frozenset({"dangling", "driver", "label", "name"})

@@ -1,6 +1,5 @@
 """Commit: what a container has changed becomes a layer, and with the layers of its image a new image."""
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -55,7 +54,7 @@ async def commit_container(engine: Engine, tenant: Tenant, name: str, request: C
         held_still(engine, record) if request.pauses else nullcontext(),
         layer_session(engine, record, {"verb": "pack"}) as session,
     ):
-        image = await asyncio.to_thread(store, session)
+        image = await engine.slow.run(tenant, lambda: store(session))
         if reference:
             engine.publish_image("tag", image, tenant, name=reference)
         named = {"imageRef": reference} if reference else {}

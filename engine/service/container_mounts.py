@@ -98,7 +98,7 @@ async def _make_mount(engine: Engine, record: ContainerRecord, point: MountPoint
     volume = await asyncio.to_thread(_volume, engine, record, point)
     decided = replace(point, volume_id=volume.volume_id, name=volume.name, driver=DRIVER, labels={})
     try:
-        await engine.fillers.fill(volume.volume_id, _filling(engine, decided, layers))
+        await engine.fillers.fill(record.tenant, volume.volume_id, _filling(engine, decided, layers))
     except OSError as error:
         raise Fault(f"cannot fill the volume for {point.target}: {reason_of(error)}") from error
     return decided

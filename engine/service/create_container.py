@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from engine.core.containers import ContainerConfig, ContainerRecord, HostConfig
 from engine.core.cpusets import check_processors
@@ -52,7 +53,7 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
     _check_values(engine, request)
     request = replace(request, host=resolve_modes(engine, tenant, request.host))
     if is_special(request.host):
-        await asyncio.to_thread(check_kernel, engine, tenant, request.host)
+        await engine.slow.run(tenant, partial(check_kernel, engine, tenant, request.host))
     image = engine.images.get(tenant, request.config.image)
     _check_platform(image, request)
     record = _record(engine, tenant, request, image)

@@ -27,6 +27,7 @@ from engine.service.health_monitors import HealthMonitors
 from engine.service.milestones import Milestones
 from engine.service.readers import Readers
 from engine.service.restart_timers import RestartTimers
+from engine.service.slow_work import SlowWork
 from engine.service.watches import Watches
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
@@ -72,12 +73,16 @@ class Engine:
     seccomp: SeccompCache
     events: EventBus = field(default_factory=EventBus)
     milestones: Milestones = field(default_factory=Milestones)
-    fillers: Fillers = field(default_factory=Fillers)
+    slow: SlowWork = field(default_factory=SlowWork)
+    fillers: Fillers = field(init=False)
     readers: Readers = field(default_factory=Readers)
     dials: Dials = field(default_factory=Dials)
     health: HealthMonitors = field(default_factory=HealthMonitors)
     restarts: RestartTimers = field(default_factory=RestartTimers)
     watches: Watches = field(default_factory=Watches)
+
+    def __post_init__(self) -> None:
+        self.fillers = Fillers(self.slow)
 
     def process(self, container_id: str) -> Process | None:
         """Return a container's init while it lives."""

@@ -1,22 +1,22 @@
-"""Threads that fill volumes: few, since each keeps a disk busy, and apart from those that everything else waits for."""
+"""Filling volumes: one at a time for each volume, in threads apart from those that everything else waits for."""
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakValueDictionary
 
-_THREADS = 4
+from engine.core.tenants import Tenant
+from engine.service.slow_work import SlowWork
 
 
 class Fillers:
-    """One at a time for each volume; who waits takes no thread."""
+    """Who waits takes no thread."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fill")
+    def __init__(self, slow: SlowWork) -> None:
+        self._slow = slow
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def fill(self, volume_id: str, work: Callable[[], None]) -> None:
-        """Do the work on a volume. Raises what it raises."""
+    async def fill(self, tenant: Tenant, volume_id: str, work: Callable[[], None]) -> None:
+        """Do the work on a volume, on a tenant's account. Raises what it raises."""
         lock = self._locks.setdefault(volume_id, asyncio.Lock())
         async with lock:
-            await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            await self._slow.run(tenant, work)

@@ -31,8 +31,9 @@ async def import_image(
     engine: Engine, tenant: Tenant, stream: BinaryIO, *, reference: str, changes: Sequence[str], message: str
 ) -> Image:
     """Make an image of one layer from a tar. Raises InvalidParameter, Fault."""
-    image = await asyncio.to_thread(
-        engine.images.import_tar, stream, tenant=tenant, reference=reference or None, changes=changes, message=message
+    image = await engine.slow.run(
+        tenant,
+        lambda: engine.images.import_tar(stream, tenant=tenant, reference=reference or None, changes=changes, message=message),
     )
     if reference:
         engine.publish_image("tag", image, tenant, name=parse_tagged(reference, default_domain=engine.images.default_domain).text)
@@ -42,7 +43,7 @@ async def import_image(
 
 async def load_images(engine: Engine, tenant: Tenant, stream: BinaryIO) -> list[LoadedImage]:
     """Take in an archive of images. Raises InvalidParameter, Fault."""
-    loaded = await asyncio.to_thread(engine.images.load, stream, tenant=tenant)
+    loaded = await engine.slow.run(tenant, lambda: engine.images.load(stream, tenant=tenant))
     for one in loaded:
         engine.publish_image("load", one.image, tenant)
     return loaded

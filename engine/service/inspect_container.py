@@ -59,7 +59,7 @@ async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> 
     endpoint = engine.network.endpoint(record.container_id)
     if not with_size:
         return Inspection(record, path, endpoint, running, health=engine.health.get(record.container_id))
-    size = await asyncio.to_thread(size_rw, path)
+    size = await engine.slow.run(record.tenant, lambda: size_rw(path))
     return Inspection(
         record,
         path,

@@ -1,6 +1,5 @@
 """Prune: remove the containers of a tenant that do not run."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -42,7 +41,7 @@ async def prune_containers(engine: Engine, tenant: Tenant, filters: Filters, *, 
 async def _remove(engine: Engine, record: ContainerRecord) -> int:
     async with engine.containers.lock(record.container_id):
         present = engine.containers.current(record.container_id)
-        size = await asyncio.to_thread(size_rw, engine.containers.path(record.container_id))
+        size = await engine.slow.run(present.tenant, lambda: size_rw(engine.containers.path(record.container_id)))
         await remove_locked(engine, present)
     return size
 

@@ -1,7 +1,7 @@
 """Prune: remove the volumes that no container has. Raises no error for one that is taken into use meanwhile: it stays."""
 
-import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from engine.core.filters import Filters, matches_labels, parse_bool
 from engine.core.tenants import Tenant
@@ -34,7 +34,7 @@ async def prune_volumes(engine: Engine, tenant: Tenant, *, filters: Filters, tak
         if engine.volumes.holders(volume.volume_id):
             continue
         try:
-            freed += await asyncio.to_thread(_remove, engine, volume)
+            freed += await engine.slow.run(tenant, partial(_remove, engine, volume))
         except (Conflict, NotFound):
             continue
         pruned.append(volume.name)

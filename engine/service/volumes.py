@@ -62,7 +62,7 @@ def list_volumes(engine: Engine, tenant: Tenant, *, filters: Filters) -> list[Vo
 async def volume_usage(engine: Engine, tenant: Tenant) -> list[VolumeUse]:
     """Add up each volume of the tenant, file by file: this may take a while."""
     volumes = engine.volumes.visible(tenant)
-    sizes = await asyncio.to_thread(lambda: [engine.volumes.size_bytes(volume.volume_id) for volume in volumes])
+    sizes = await engine.slow.run(tenant, lambda: [engine.volumes.size_bytes(volume.volume_id) for volume in volumes])
     return [
         VolumeUse(volume, size, len(engine.volumes.holders(volume.volume_id)))
         for volume, size in zip(volumes, sizes, strict=True)

@@ -22,6 +22,7 @@ _RESERVED_PREFIX = ".wh..wh."
 _XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 _XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
 _MAX_ID = 2**32 - 2
+_PAGE_BYTES = 4096
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What a hostile or foreign archive can provoke; everything else is the host's failure.
 _ARCHIVE_ERRORS = frozenset(
@@ -110,11 +111,16 @@ class _Extraction:
         self.size += entry.size
 
     def _fill(self, descriptor: int, entry: tar.Entry) -> None:
+        has_holes = entry.extents is not None
         for offset, length in entry.extents if entry.extents is not None else ((0, entry.size),):
             for piece in self._source.content(length):
-                offset += _write(descriptor, piece, offset)  # noqa: PLW2901 - the extent is being consumed
-        if entry.extents is not None:
-            os.ftruncate(descriptor, entry.real_size)
+                if _is_hole(piece):
+                    has_holes = True
+                else:
+                    _write(descriptor, piece, offset)
+                offset += len(piece)  # noqa: PLW2901 - the extent is being consumed
+        if has_holes:
+            os.ftruncate(descriptor, entry.size if entry.extents is None else entry.real_size)
 
     def _dress(self, descriptor: int, entry: tar.Entry) -> None:
         os.fchown(descriptor, entry.uid, entry.gid)
@@ -155,11 +161,15 @@ class _Extraction:
             hide(parent, hidden)
 
 
-def _write(descriptor: int, data: bytes, offset: int) -> int:
+def _is_hole(piece: bytes) -> bool:
+    """Zeros by the page need no place: an archive of nothing else, or of a container's sparse file, fills no disk."""
+    return len(piece) >= _PAGE_BYTES and piece[0] == piece[-1] == 0 and not piece.strip(b"\0")
+
+
+def _write(descriptor: int, data: bytes, offset: int) -> None:
     written = 0
     while written < len(data):
         written += os.pwrite(descriptor, data[written:] if written else data, offset + written)
-    return written
 
 
 def _link(folder: int, target: str, parent: int, name: str) -> None:

@@ -21,9 +21,10 @@ from engine.service.inspect_container import Inspection
 TENANT_LABEL = "atelier.tenant"
 
 
-def inspect_json(found: Inspection) -> dict[str, Any]:
-    """Return the long form."""
-    record, path = found.record, found.path
+def inspect_json(found: Inspection, *, shows_paths: bool) -> dict[str, Any]:
+    """Return the long form; ``shows_paths``: with the places on the host, for somebody who is to know them."""
+    record = found.record
+    path = f"{found.path}/" if shows_paths else ""
     args = record.config.args
     return {
         "Id": record.container_id,
@@ -32,10 +33,10 @@ def inspect_json(found: Inspection) -> dict[str, Any]:
         "Args": args[1:],
         "State": {**_state(record), **health_state_json(found.health)},
         "Image": record.image_id,
-        "ResolvConfPath": f"{path}/resolv.conf",
-        "HostnamePath": f"{path}/hostname",
-        "HostsPath": f"{path}/hosts",
-        "LogPath": "" if record.host.log_driver == NO_DRIVER else f"{path}/logs",
+        "ResolvConfPath": f"{path}resolv.conf" if path else "",
+        "HostnamePath": f"{path}hostname" if path else "",
+        "HostsPath": f"{path}hosts" if path else "",
+        "LogPath": f"{path}logs" if path and record.host.log_driver != NO_DRIVER else "",
         "Name": f"/{record.name}",
         "RestartCount": record.restart_count,
         "Driver": "overlay2",

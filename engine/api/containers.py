@@ -49,10 +49,9 @@ async def listing(request: web.Request) -> web.Response:
 
 
 async def inspect(request: web.Request) -> web.Response:
-    with_size = query_bool(request, "size")
-    return json_response(
-        inspect_json(await inspect_container(engine_of(request), tenant_of(request), name_of(request), with_size=with_size))
-    )
+    tenant, with_size = tenant_of(request), query_bool(request, "size")
+    found = await inspect_container(engine_of(request), tenant, name_of(request), with_size=with_size)
+    return json_response(inspect_json(found, shows_paths=tenant.is_administrator))
 
 
 async def start(request: web.Request) -> web.Response:

@@ -51,7 +51,7 @@ async def version(request: web.Request) -> web.Response:
 
 async def info(request: web.Request) -> web.Response:
     engine, tenant = engine_of(request), tenant_of(request)
-    return json_response({**_counts(engine, tenant), **_host(engine), **_abilities(engine)})
+    return json_response({**_counts(engine, tenant), **_host(engine, tenant), **_abilities(engine)})
 
 
 def _counts(engine: Engine, tenant: Tenant) -> dict[str, object]:
@@ -64,11 +64,11 @@ def _counts(engine: Engine, tenant: Tenant) -> dict[str, object]:
         "ContainersPaused": paused,
         "ContainersStopped": len(states) - running - paused,
         "Images": len(engine.images.list(tenant)),
-        "NEventsListener": engine.events.listeners,
+        "NEventsListener": engine.events.listeners if tenant.is_administrator else 0,
     }
 
 
-def _host(engine: Engine) -> dict[str, object]:
+def _host(engine: Engine, tenant: Tenant) -> dict[str, object]:
     host = engine.host
     return {
         "Name": host.name,
@@ -80,7 +80,7 @@ def _host(engine: Engine) -> dict[str, object]:
         "Architecture": host.machine,
         "NCPU": host.cpus,
         "MemTotal": host.memory_bytes,
-        "DockerRootDir": str(engine.data_path),
+        "DockerRootDir": str(engine.data_path) if tenant.is_administrator else "",
         "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "Labels": [],
         "HttpProxy": "",

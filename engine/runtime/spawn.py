@@ -20,6 +20,7 @@ _SOURCE_PATH = Path(engine.__file__).parent.parent
 _PROGRAM = "import sys; sys.path.insert(0, {path!r}); from engine.runtime.supervisor import main; main({run!r}, {listener})"
 _TRIAL = "import sys; sys.path.insert(0, {path!r}); import engine.runtime.supervisor"
 _OPTIONS = ("-S", "-E", "-c")
+_OWN_PREFIX = "ATELIER_"
 _BACKLOG = 4
 _LISTENER_FD = 3
 _TRACED_SECONDS = 0.1
@@ -69,8 +70,13 @@ def command(run_path: Path, *, python: str) -> list[str]:
 
 def can_start(*, python: str) -> bool:
     """Whether the supervisor's code can be loaded at all. Blocking, about a tenth of a second."""
-    pid = os.posix_spawn(python, [python, *_OPTIONS, _TRIAL.format(path=str(_SOURCE_PATH))], os.environ)
+    pid = os.posix_spawn(python, [python, *_OPTIONS, _TRIAL.format(path=str(_SOURCE_PATH))], _environment())
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the daemon's own: ps shows it of every fork that counts as a container's, and it may hold the host's secrets."""
+    return {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith(_OWN_PREFIX)}
 
 
 def _spawn(python: str, run_path: Path, listener: socket.socket) -> int:
@@ -79,7 +85,7 @@ def _spawn(python: str, run_path: Path, listener: socket.socket) -> int:
         return os.posix_spawn(
             python,
             command(run_path, python=python),
-            os.environ,
+            _environment(),
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, log, 2),
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),

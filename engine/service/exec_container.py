@@ -1,6 +1,7 @@
 """Exec: a further process in a running container: create, start, resize. Joining its streams is attach_exec's."""
 
 import asyncio
+import logging
 import secrets
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from engine.runtime.process import Process
 from engine.service.engine import Engine
 from engine.service.launch_spec import exec_spec
 
+log = logging.getLogger(__name__)
 NOT_RUNNABLE_EXIT_CODE = 126
 
 
@@ -52,7 +54,7 @@ async def start_exec(
     engine.publish(container, f"exec_start: {_command(config)}", execID=exec_id)
     try:
         with engine.execs.gate.passing(container.container_id):
-            process = await engine.supervisor.exec(await asyncio.to_thread(_prepare, engine, container, starting))
+            process = await _launch(engine, container, starting)
     except CommandNotRunnable as error:
         engine.execs.finish(exec_id, error.exit_code)
         raise
@@ -86,19 +88,27 @@ def _note_start(engine: Engine, starting: ExecRecord, process: Process) -> None:
         engine.execs.finish(starting.exec_id, process.exit.status)
 
 
-def _prepare(engine: Engine, container: ContainerRecord, execution: ExecRecord) -> ExecSpec:
-    """Make the folder of its output, its record and the specification."""
-    engine.execs.write(execution)
-    log_path = engine.execs.path(execution) / "log"
-    log_path.mkdir(mode=0o700)
+async def _launch(engine: Engine, container: ContainerRecord, execution: ExecRecord) -> Process:
+    """Start the process, and meanwhile write its record for a next daemon: a disk that refuses keeps nobody waiting."""
+    seccomp = await asyncio.to_thread(engine.seccomp_paths, container)
+    writing = asyncio.ensure_future(asyncio.to_thread(engine.execs.write, execution))
+    try:
+        return await engine.supervisor.exec(_spec(engine, container, execution, seccomp))
+    finally:
+        (refused,) = await asyncio.gather(writing, return_exceptions=True)
+        if isinstance(refused, OSError):
+            log.error("the record of exec %s cannot be written: %s", short_id(execution.exec_id), refused)
+
+
+def _spec(engine: Engine, container: ContainerRecord, execution: ExecRecord, seccomp: tuple[str, str]) -> ExecSpec:
     path = cgroup_path(engine.instance, container.tenant, container.container_id)
     cgroup = plan_cgroup(engine.host.cgroups, path, container.host.limits)
     return exec_spec(
         container,
         execution,
-        log_path=log_path,
+        log_path=engine.execs.path(execution) / "log",
         cgroup_join=cgroup["join"],
-        seccomp=engine.seccomp_paths(container),
+        seccomp=seccomp,
     )
 
 

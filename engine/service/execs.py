@@ -104,7 +104,8 @@ class ExecStore:
         Its process, once it is there, is the supervisor's to tell: nothing more has to be written, and nobody waits for it.
         """
         path = self.path(record)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (path.parent, path):  # and not the container's, which may just have been removed
+            folder.mkdir(mode=0o700, exist_ok=True)
         # Renamed but not synced: after a power cut no exec runs, so a record that is lost then is no loss.
         temporary = path / f".{RECORD}.new"
         temporary.write_bytes(dump_record(record))

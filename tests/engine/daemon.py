@@ -87,7 +87,10 @@ class EngineDaemon:
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log_path.read_text()
-        return self.socket_path.exists() and self.request("GET", "/_ping").status == 200
+        try:
+            return self.request("GET", "/_ping").status == 200
+        except (FileNotFoundError, ConnectionRefusedError):  # it is there a moment before it listens
+            return False
 
     def stop(self) -> None:
         """SIGTERM, as the launcher does."""

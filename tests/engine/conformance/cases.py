@@ -1,6 +1,6 @@
 """What a case is: a piece of shell in which ``docker`` speaks to one daemon, and the outcome that is right for any of them.
 
-Owns how a case is played, made comparable and judged.
+Owns how a case is played, made comparable and judged. Who plays it is the players'.
 """
 
 import os
@@ -8,13 +8,12 @@ import re
 import signal
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from tests.engine.daemon import EngineDaemon
-from tests.engine.dockerd import Dockerd
 
 PATIENCE_SECONDS = 45.0
 
@@ -44,6 +43,7 @@ class Case:
     code: int | tuple[int, ...] = 0
     only: str = ""
     why: str = ""
+    beside: str = ""
 
     def __post_init__(self) -> None:
         several = isinstance(self.says, tuple) or isinstance(self.code, tuple)
@@ -52,17 +52,19 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A daemon and a folder of the test's own, in which its scripts run."""
+    """A daemon and a folder of the test's own, in which its scripts run; ``$BESIDE`` is the one of what was there before."""
 
     server: EngineDaemon
     folder: Path
-
-    @property
-    def name(self) -> str:
-        return "dockerd" if isinstance(self.server, Dockerd) else "atelier"
+    beside: Path | None = None
 
     def environment(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "DOCKER_HOST": f"unix://{self.server.socket_path}"}
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "BESIDE": str(self.beside or self.folder),
+            "DOCKER_HOST": f"unix://{self.server.socket_path}",
+        }
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run shell, ended with all its children when it takes too long."""
@@ -82,20 +84,28 @@ class Desk:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, err = process.communicate()
-            pytest.fail(f"no end of: {script}\n{out}\n{err}")
+            raise AssertionError(f"no end of: {script}\n{out}\n{err}") from None
         return subprocess.CompletedProcess(script, process.returncode, out, err)
 
-    def check(self, case: Case) -> None:
-        """Play a case and judge it."""
-        if case.only and case.only != self.name:
-            pytest.skip(f"{case.only} only: {case.why}")
-        done = self.run(case.script)
-        codes = case.code if isinstance(case.code, tuple) else (case.code,)
-        answers = case.says if isinstance(case.says, tuple) else (case.says,)
-        told = f"{case.script}\nsaid: {normal(done.stdout)}\ncomplained: {done.stderr}\ncode: {done.returncode}"
-        assert normal(done.stdout) in answers, told
-        assert case.complaint.lower() in done.stderr.lower(), told
-        assert done.returncode in codes, told
+
+def judge(case: Case, done: subprocess.CompletedProcess[str]) -> None:
+    """Hold what a script did against its case."""
+    codes = case.code if isinstance(case.code, tuple) else (case.code,)
+    answers = case.says if isinstance(case.says, tuple) else (case.says,)
+    told = f"{done.args}\nsaid: {normal(done.stdout)}\ncomplained: {done.stderr}\ncode: {done.returncode}"
+    assert normal(done.stdout) in answers, told
+    assert case.complaint.lower() in done.stderr.lower(), told
+    assert done.returncode in codes, told
+
+
+def clear(server: EngineDaemon) -> None:
+    """Remove containers, volumes and images but busybox."""
+    server.remove_containers()
+    for volume in server.request("GET", "/volumes").document["Volumes"] or []:
+        server.request("DELETE", f"/volumes/{volume['Name']}?force=1")
+    for image in server.request("GET", "/images/json").document:
+        if "busybox:latest" not in (image["RepoTags"] or []):
+            server.request("DELETE", f"/images/{image['Id']}?force=1")
 
 
 def normal(text: str) -> str:
@@ -105,7 +115,11 @@ def normal(text: str) -> str:
     return text.strip()
 
 
-def each(table: Sequence[Case]) -> pytest.MarkDecorator:
-    """Parametrize a test with the cases of a table."""
+def each(table: Sequence[Case], *, beside: str = "") -> pytest.MarkDecorator:
+    """Parametrize a test with the cases of a table.
+
+    What the script ``beside`` makes is there for all of them: they look at it, or change nothing that another one sees.
+    """
     assert len({case.label for case in table}) == len(table), "a label twice"
-    return pytest.mark.parametrize("case", table, ids=[case.label for case in table])
+    cases = [replace(case, beside=beside) for case in table]
+    return pytest.mark.parametrize("case", cases, ids=[case.label for case in cases])

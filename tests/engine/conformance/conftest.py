@@ -1,21 +1,55 @@
-"""The daemons that the cases are played against: this engine and, where it is installed, a dockerd. Each is started once."""
+"""The daemons that the cases are played against: this engine and, where it is installed, a dockerd."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.engine.conformance.cases import Desk
+from tests.engine.conformance.cases import Case, Desk, clear
+from tests.engine.conformance.players import KINDS, Players
 from tests.engine.daemon import EngineDaemon
 from tests.engine.dockerd import Dockerd
 
 
-@pytest.fixture(scope="session", params=["atelier", "dockerd"])
-def server(request: pytest.FixtureRequest) -> Iterator[EngineDaemon]:
-    """Each of both, with the image busybox."""
+@pytest.fixture(scope="session", params=list(KINDS))
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each of both."""
     if request.param == "dockerd" and not Dockerd.is_installed():
         pytest.skip("dockerd is not installed (Debian: docker.io)")
-    daemon = Dockerd() if request.param == "dockerd" else EngineDaemon()
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def _all_players(request: pytest.FixtureRequest) -> Iterator[dict[str, Players]]:
+    """Those of both kinds begin at once, as one waits where the other computes."""
+    playing = {
+        kind: Players(kind, list(_chosen(request.session.items, kind)))
+        for kind in KINDS
+        if kind != "dockerd" or Dockerd.is_installed()
+    }
+    yield playing
+    for players in playing.values():
+        players.end()
+
+
+def _chosen(items: Iterable[pytest.Item], kind: str) -> Iterator[Case]:
+    for item in items:
+        if isinstance(item, pytest.Function) and "players" in item.fixturenames:
+            case = item.callspec.params["case"]
+            if isinstance(case, Case) and item.callspec.params["kind"] == kind and case.only in ("", kind):
+                yield case
+
+
+@pytest.fixture
+def players(_all_players: dict[str, Players], kind: str) -> Players:
+    """Those who play the cases of this run on one kind of daemon."""
+    return _all_players[kind]
+
+
+@pytest.fixture(scope="session")
+def server(kind: str) -> Iterator[EngineDaemon]:
+    """A daemon with the image busybox, for tests that are no cases."""
+    daemon = KINDS[kind]()
     try:
         daemon.start().import_busybox()
         yield daemon
@@ -28,21 +62,4 @@ def server(request: pytest.FixtureRequest) -> Iterator[EngineDaemon]:
 def desk(server: EngineDaemon, tmp_path: Path) -> Iterator[Desk]:
     """The server and an empty folder; what a test makes is removed."""
     yield Desk(server, tmp_path)
-    _clear(server)
-
-
-@pytest.fixture(scope="module")
-def stage(server: EngineDaemon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """As ``desk``, for the whole file: for tests that look and change nothing."""
-    yield Desk(server, tmp_path_factory.mktemp("stage"))
-    _clear(server)
-
-
-def _clear(server: EngineDaemon) -> None:
-    """Remove containers, volumes and images but busybox."""
-    server.remove_containers()
-    for volume in server.request("GET", "/volumes").document["Volumes"] or []:
-        server.request("DELETE", f"/volumes/{volume['Name']}?force=1")
-    for image in server.request("GET", "/images/json").document:
-        if "busybox:latest" not in (image["RepoTags"] or []):
-            server.request("DELETE", f"/images/{image['Id']}?force=1")
+    clear(server)

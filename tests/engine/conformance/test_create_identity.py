@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conformance.cases import Case, Desk, each
+from tests.engine.conformance.cases import Case, each
+from tests.engine.conformance.players import Players
 
 pytestmark = pytest.mark.requires_root
 
@@ -183,5 +184,5 @@ STREAMS = [
 
 
 @each([*IDENTITY, *NAMES, *STREAMS])
-def test_a_flag_has_its_effect(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_a_flag_has_its_effect(players: Players, case: Case) -> None:
+    players.check(case)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conformance.cases import Case, Desk, each
+from tests.engine.conformance.cases import Case, each
+from tests.engine.conformance.players import Players
 
 pytestmark = pytest.mark.requires_root
 
@@ -113,5 +114,5 @@ EVENTS = [
 
 
 @each(EVENTS)
-def test_events(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_events(players: Players, case: Case) -> None:
+    players.check(case)

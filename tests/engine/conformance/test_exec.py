@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conformance.cases import Case, Desk, each
+from tests.engine.conformance.cases import Case, each
+from tests.engine.conformance.players import Players
 
 pytestmark = pytest.mark.requires_root
 
@@ -111,10 +112,10 @@ ATTACH = [
 
 
 @each(EXEC)
-def test_an_exec(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_an_exec(players: Players, case: Case) -> None:
+    players.check(case)
 
 
 @each(ATTACH)
-def test_an_attach(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_an_attach(players: Players, case: Case) -> None:
+    players.check(case)

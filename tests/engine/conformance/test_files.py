@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conformance.cases import Case, Desk, each
+from tests.engine.conformance.cases import Case, each
+from tests.engine.conformance.players import Players
 
 pytestmark = pytest.mark.requires_root
 
@@ -209,15 +210,15 @@ COMMIT = [
 
 
 @each(COPY)
-def test_cp(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_cp(players: Players, case: Case) -> None:
+    players.check(case)
 
 
 @each(EXPORT)
-def test_export(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_export(players: Players, case: Case) -> None:
+    players.check(case)
 
 
 @each(COMMIT)
-def test_commit(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_commit(players: Players, case: Case) -> None:
+    players.check(case)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conformance.cases import Case, Desk, each
+from tests.engine.conformance.cases import Case, each
+from tests.engine.conformance.players import Players
 
 pytestmark = pytest.mark.requires_root
 
@@ -94,18 +95,11 @@ OWN = [
 ]
 
 
-@pytest.fixture(scope="module")
-def scene(stage: Desk) -> Desk:
-    """Containers that run, have ended and never started, in the order of their making."""
-    assert stage.run(_THREE).returncode == 0
-    return stage
-
-
-@each(SEEN)
-def test_inspect_of_the_scene(scene: Desk, case: Case) -> None:
-    scene.check(case)
+@each(SEEN, beside=_THREE)
+def test_inspect_of_the_scene(players: Players, case: Case) -> None:
+    players.check(case)
 
 
 @each(OWN)
-def test_inspect(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_inspect(players: Players, case: Case) -> None:
+    players.check(case)

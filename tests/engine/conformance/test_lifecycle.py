@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conformance.cases import Case, Desk, each
+from tests.engine.conformance.cases import Case, each
+from tests.engine.conformance.players import Players
 
 pytestmark = pytest.mark.requires_root
 
@@ -235,10 +236,10 @@ CASES = [*START, *STOP, *KILL, *RESTART, *PAUSE, *RENAME, *REMOVE, *WAIT]
 
 
 @each(CASES)
-def test_a_container_lives(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_a_container_lives(players: Players, case: Case) -> None:
+    players.check(case)
 
 
 @each(EXIT_STATUS)
-def test_an_exit_status_means(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_an_exit_status_means(players: Players, case: Case) -> None:
+    players.check(case)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conformance.cases import Case, Desk, each
+from tests.engine.conformance.cases import Case, each
+from tests.engine.conformance.players import Players
 
 pytestmark = pytest.mark.requires_root
 
@@ -137,5 +138,5 @@ CASES = [
 
 
 @each(CASES)
-def test_logs(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_logs(players: Players, case: Case) -> None:
+    players.check(case)

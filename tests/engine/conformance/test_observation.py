@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conformance.cases import Case, Desk, each
+from tests.engine.conformance.cases import Case, each
+from tests.engine.conformance.players import Players
 
 pytestmark = pytest.mark.requires_root
 
@@ -82,5 +83,5 @@ PORT = [
 
 
 @each([*TOP, *STATS, *DIFF, *PORT])
-def test_an_observer_sees(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_an_observer_sees(players: Players, case: Case) -> None:
+    players.check(case)

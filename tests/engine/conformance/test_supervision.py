@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conformance.cases import Case, Desk, each
+from tests.engine.conformance.cases import Case, each
+from tests.engine.conformance.players import Players
 
 pytestmark = pytest.mark.requires_root
 
@@ -222,15 +223,15 @@ UPDATE = [
 
 
 @each(HEALTH)
-def test_health(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_health(players: Players, case: Case) -> None:
+    players.check(case)
 
 
 @each(RESTART)
-def test_restart_policies(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_restart_policies(players: Players, case: Case) -> None:
+    players.check(case)
 
 
 @each(UPDATE)
-def test_update(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_update(players: Players, case: Case) -> None:
+    players.check(case)

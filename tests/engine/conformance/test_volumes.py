@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conformance.cases import Case, Desk, each
+from tests.engine.conformance.cases import Case, each
+from tests.engine.conformance.players import Players
 
 pytestmark = pytest.mark.requires_root
 
@@ -128,5 +129,5 @@ CASES = [
 
 
 @each(CASES)
-def test_volumes(desk: Desk, case: Case) -> None:
-    desk.check(case)
+def test_volumes(players: Players, case: Case) -> None:
+    players.check(case)

@@ -38,7 +38,7 @@ def _config(body: Document) -> ImageConfig:
         shell=body.optional_texts("Shell"),
         workdir=body.text("WorkingDir"),
         user=body.text("User"),
-        labels=body.mapping("Labels"),
+        labels=body.labels(),
         exposed_ports=body.keys("ExposedPorts"),
         volumes=body.keys("Volumes"),
         stop_signal=body.text("StopSignal"),

@@ -44,7 +44,7 @@ def _mount(mount: Document) -> MountRequest:
         non_recursive=bind.boolean("NonRecursive"),
         makes_source=bind.boolean("CreateMountpoint"),
         no_copy=volume.boolean("NoCopy"),
-        labels=volume.mapping("Labels"),
+        labels=volume.labels(),
         driver=driver.text("Name"),
         driver_options=driver.mapping("Options"),
         subpath=volume.text("Subpath"),

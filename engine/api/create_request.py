@@ -80,7 +80,7 @@ def _config(body: Document) -> ContainerConfig:
         cmd=body.optional_command("Cmd"),
         entrypoint=body.optional_command("Entrypoint"),
         working_dir=absolute(body.text("WorkingDir"), "working directory"),
-        labels=body.mapping("Labels"),
+        labels=body.labels(),
         exposed_ports=body.keys("ExposedPorts"),
         volumes=body.keys("Volumes"),
         tty=body.boolean("Tty"),

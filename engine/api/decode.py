@@ -12,6 +12,7 @@ from aiohttp import web
 from engine.errors import InvalidParameter
 
 MAX_BODY_BYTES = 8 * 2**20
+MOST_LABEL_CHARACTERS = 256 * 2**10
 _INTEGERS = 2**63  # what the kernel and Docker's clients can hold
 _FALSE = ("", "0", "no", "false", "none")
 
@@ -76,6 +77,13 @@ class Document:
         if not all(isinstance(item, str) for item in value.values()):
             raise self._wrong(name, "an object of texts")
         return dict(value)
+
+    def labels(self, name: str = "Labels") -> dict[str, str]:
+        """An object of texts that is told again with each event and list, so it cannot be large."""
+        labels = self.mapping(name)
+        if sum(map(len, labels)) + sum(map(len, labels.values())) > MOST_LABEL_CHARACTERS:
+            raise InvalidParameter(f"{self.path}{name} are too long: use at most {MOST_LABEL_CHARACTERS} characters in all")
+        return labels
 
     def keys(self, name: str) -> tuple[str, ...]:
         """The names in an object whose values do not matter, as ExposedPorts."""

@@ -29,7 +29,7 @@ async def create(request: web.Request) -> web.Response:
         name=body.text("Name"),
         driver=body.text("Driver"),
         options=body.mapping("DriverOpts"),
-        labels=body.mapping("Labels"),
+        labels=body.labels(),
     )
     return json_response(volume_json(volume, data_path=_shown_path(request, volume)), status=201)
 

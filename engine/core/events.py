@@ -23,6 +23,11 @@ class EngineEvent:
     tenant: Tenant
     time_ns: int
 
+    @property
+    def characters(self) -> int:
+        """About how much memory it takes."""
+        return len(self.action) + sum(len(name) + len(value) for name, value in self.attributes.items())
+
 
 def matches_event(event: EngineEvent, filters: Filters) -> bool:
     """Whether an event passes Docker's filters; values of one filter are alternatives, filters add up."""

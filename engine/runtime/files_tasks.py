@@ -97,7 +97,10 @@ class Place:
 
     def tell(self, report: Report) -> None:
         status = self.status
-        target = link_target(self._clean) if stat.S_ISLNK(status.st_mode) else ""
+        try:
+            target = link_target(self._clean) if stat.S_ISLNK(status.st_mode) else ""
+        except OSError as error:
+            raise path_error(error, self._path, self._container) from error
         report.say(
             stat={
                 "name": self.shown_name,

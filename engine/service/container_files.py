@@ -47,8 +47,9 @@ async def files_session(
 async def _held(
     engine: Engine, tenant: Tenant, name: str, task: FilesTask, *, takes_data: bool
 ) -> AsyncIterator[tuple[FilesSession, ContainerRecord]]:
-    async with AsyncExitStack() as held:
-        record = engine.containers.find(tenant, name)
+    record = engine.containers.find(tenant, name)
+    async with engine.copies.of(record.tenant), AsyncExitStack() as held:
+        record = engine.containers.current(record.container_id)
         if record.run.state not in _WITH_PROCESSES:
             await held.enter_async_context(engine.containers.lock(record.container_id).lent())
             record = engine.containers.current(record.container_id)
@@ -61,7 +62,7 @@ async def _held(
 @asynccontextmanager
 async def layer_session(engine: Engine, record: ContainerRecord, task: FilesTask) -> AsyncIterator[FilesSession]:
     """Begin a task on what a container has written, as it lies on disk. Raises Conflict, Fault, Unavailable."""
-    async with _session(engine, record, "layer", task) as session:
+    async with engine.copies.of(record.tenant), _session(engine, record, "layer", task) as session:
         yield session
 
 

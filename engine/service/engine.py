@@ -28,10 +28,13 @@ from engine.service.milestones import Milestones
 from engine.service.readers import Readers
 from engine.service.restart_timers import RestartTimers
 from engine.service.slow_work import SlowWork
+from engine.service.turns import Turns
 from engine.service.watches import Watches
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
 from engine.tenants.store import TenantStore
+
+COPIES_AT_ONCE = 8  # of one tenant: each is a process, which a container that stands still does not account for
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Engine:
     events: EventBus = field(default_factory=EventBus)
     milestones: Milestones = field(default_factory=Milestones)
     slow: SlowWork = field(default_factory=SlowWork)
+    copies: Turns = field(default_factory=lambda: Turns(COPIES_AT_ONCE))
     fillers: Fillers = field(init=False)
     readers: Readers = field(default_factory=Readers)
     dials: Dials = field(default_factory=Dials)

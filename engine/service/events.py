@@ -14,19 +14,42 @@ from engine.core.tenants import Tenant
 
 HISTORY = 1000
 QUEUE = 1000
+MOST_CHARACTERS = 16 * 2**20  # of the history, and of each queue: labels and commands may be long
+
+
+class _Queue(asyncio.Queue[EngineEvent | None]):
+    """What one follower has not taken yet."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._characters = 0
+
+    @property
+    def has_room(self) -> bool:
+        return self.qsize() < QUEUE and self._characters < MOST_CHARACTERS
+
+    def _put(self, item: EngineEvent | None) -> None:
+        super()._put(item)
+        self._characters += item.characters if item else 0
+
+    def _get(self) -> EngineEvent | None:
+        item: EngineEvent | None = super()._get()
+        self._characters -= item.characters if item else 0
+        return item
 
 
 class EventBus:
     """Publish and follow."""
 
     def __init__(self) -> None:
-        self._history: deque[EngineEvent] = deque(maxlen=HISTORY)
-        self._followers: set[asyncio.Queue[EngineEvent | None]] = set()
+        self._history: deque[EngineEvent] = deque()
+        self._characters = 0
+        self._followers: set[_Queue] = set()
 
     def publish(self, kind: str, action: str, actor_id: str, attributes: Mapping[str, str], *, tenant: Tenant) -> None:
         """Tell all followers; never waits."""
         event = EngineEvent(kind, action, actor_id, dict(attributes), tenant, time.time_ns())
-        self._history.append(event)
+        self._remember(event)
         for queue in list(self._followers):
             self._offer(queue, event)
 
@@ -34,8 +57,14 @@ class EventBus:
     def listeners(self) -> int:
         return len(self._followers)
 
-    def _offer(self, queue: asyncio.Queue[EngineEvent | None], event: EngineEvent) -> None:
-        if queue.qsize() < QUEUE:
+    def _remember(self, event: EngineEvent) -> None:
+        self._history.append(event)
+        self._characters += event.characters
+        while len(self._history) > HISTORY or (self._characters > MOST_CHARACTERS and len(self._history) > 1):
+            self._characters -= self._history.popleft().characters
+
+    def _offer(self, queue: "_Queue", event: EngineEvent) -> None:
+        if queue.has_room:
             queue.put_nowait(event)
         else:
             self._followers.discard(queue)
@@ -51,7 +80,7 @@ class EventBus:
         self, tenant: Tenant, filters: Filters, *, since_ns: int | None, until_ns: int | None
     ) -> AsyncIterator[EngineEvent]:
         """Yield what the tenant may see: remembered events from ``since_ns`` on, then live ones until ``until_ns``."""
-        queue: asyncio.Queue[EngineEvent | None] = asyncio.Queue()
+        queue = _Queue()
         past = [] if since_ns is None else [event for event in self._history if event.time_ns >= since_ns]
         self._followers.add(queue)
         try:
@@ -69,7 +98,7 @@ def _wanted(event: EngineEvent, tenant: Tenant, filters: Filters, until_ns: int 
     return tenant.sees(event.tenant) and (until_ns is None or event.time_ns <= until_ns) and matches_event(event, filters)
 
 
-async def _next(queue: asyncio.Queue[EngineEvent | None], until_ns: int | None) -> EngineEvent | None:
+async def _next(queue: _Queue, until_ns: int | None) -> EngineEvent | None:
     if until_ns is None:
         return await queue.get()
     try:

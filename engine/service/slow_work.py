@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
-from weakref import WeakValueDictionary
 
 from engine.core.tenants import Tenant
+from engine.service.turns import Turns
 
 AT_ONCE = 4  # of one tenant
 _THREADS = 64
@@ -21,7 +21,7 @@ class SlowWork:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="slow")
-        self._turns: WeakValueDictionary[Tenant, asyncio.Semaphore] = WeakValueDictionary()
+        self._turns = Turns(AT_ONCE)
 
     async def run(self, tenant: Tenant, work: Callable[[], T]) -> T:
         """Do ``work`` in a thread, on a tenant's account. Raises what it raises.
@@ -29,7 +29,7 @@ class SlowWork:
         Nothing can stop a thread: when the caller is cancelled, what has begun goes on, and counts until it has ended.
         """
         loop = asyncio.get_running_loop()
-        turns = self._turns.setdefault(tenant, asyncio.Semaphore(AT_ONCE))
+        turns = self._turns.of(tenant)
         await turns.acquire()
         try:
             begun = self._pool.submit(work)

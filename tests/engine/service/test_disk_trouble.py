@@ -38,7 +38,9 @@ class OnSmallDisk(EngineDaemon):
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """Not a byte is left."""
+        """Not a byte is left, nor will be given back by what an earlier test threw away."""
+        trash = self.disk / "engine" / "trash"
+        wait_until(lambda: not any(trash.iterdir()), "the trash to be empty")
         filler = self.disk / "filler"
         subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4k"], check=False, capture_output=True)
         try:

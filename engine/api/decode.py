@@ -13,6 +13,7 @@ from engine.errors import InvalidParameter
 
 MAX_BODY_BYTES = 8 * 2**20
 MOST_LABEL_CHARACTERS = 256 * 2**10
+MOST_ENTRIES = 100_000  # of a list or an object; all ports that there are, as a client that exposes them writes each
 _INTEGERS = 2**63  # what the kernel and Docker's clients can hold
 _FALSE = ("", "0", "no", "false", "none")
 
@@ -60,10 +61,10 @@ class Document:
         return self.optional_texts(name) or ()
 
     def optional_texts(self, name: str) -> tuple[str, ...] | None:
-        value = self.get(name)
+        value = self._typed(name, list, "a list of texts")
         if value is None:
             return None
-        if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
+        if not all(isinstance(item, str) and "\0" not in item for item in value):
             raise self._wrong(name, "a list of texts")  # null bytes end a text for the kernel
         return tuple(value)
 
@@ -110,6 +111,8 @@ class Document:
         value = self.get(name)
         if value is not None and not isinstance(value, kind):
             raise self._wrong(name, wanted)
+        if isinstance(value, list | dict) and len(value) > MOST_ENTRIES:
+            raise InvalidParameter(f"too many entries in {self.path}{name}: {len(value)}, use at most {MOST_ENTRIES}")
         return value
 
     def _wrong(self, name: str, wanted: str) -> InvalidParameter:

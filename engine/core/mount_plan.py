@@ -21,6 +21,8 @@ from engine.core.mounts import (
 from engine.core.volumes import check_driver, check_volume_name
 from engine.errors import InvalidParameter
 
+MOST_MOUNTS = 500  # each is a step of every start, and a volume perhaps
+
 
 def plan_mounts(
     *,
@@ -49,7 +51,10 @@ def plan_mounts(
         target = parse_target(path, "volume")
         if target not in decided and target not in covered:
             decided[target] = MountPoint(VOLUME, target, is_anonymous=True, copies=True)
-    return [point for target, point in decided.items() if target not in covered]
+    points = [point for target, point in decided.items() if target not in covered]
+    if len(points) + len(covered) > MOST_MOUNTS:
+        raise InvalidParameter(f"too many mounts: {len(points) + len(covered)}, use at most {MOST_MOUNTS}")
+    return points
 
 
 def mount_point(request: MountRequest) -> MountPoint:

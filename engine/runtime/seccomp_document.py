@@ -3,6 +3,7 @@
 import errno
 import json
 import platform
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from engine.runtime.seccomp_profile import Action, Comparison, Condition, Profil
 
 MOST_BYTES = 256 * 1024  # Docker's own, which is a long one, has 13 KB
 MOST_RULES = 2000  # a rule for each call and condition takes time to compile
+MOST_CONDITIONAL = 200  # Docker's own has about ten
+MOST_OF_CALL = 40  # the time grows faster than their number: 100 for one call take seconds, 200 a minute
 _MOST_ERRNO = 4095  # MAX_ERRNO of the kernel
 _VALUES = 2**64
 _ARGUMENTS = 6
@@ -62,6 +65,12 @@ def parse_profile(document: Any, capabilities: Collection[str], *, machine: str 
     rules = tuple(_rule(entry) for entry in entries)
     if sum(len(rule.names) for rule in rules) > MOST_RULES:
         raise root.wrong("syscalls", f"more than {MOST_RULES} calls")
+    conditional = Counter(name for rule in rules if rule.conditions for name in rule.names)
+    if conditional.total() > MOST_CONDITIONAL:
+        raise root.wrong("syscalls", f"more than {MOST_CONDITIONAL} calls with conditions")
+    for name, count in conditional.items():
+        if count > MOST_OF_CALL:
+            raise root.wrong("syscalls", f"more than {MOST_OF_CALL} rules with conditions for {name[:40]}")
     return Profile(number, rules, default_action=action)
 
 

@@ -83,7 +83,12 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/exec/{name}/resize", execs.resize),
     ("GET", "/exec/{name}/json", execs.inspect),
     ("GET", "/networks", networks.listing),
+    ("POST", "/networks/create", networks.create),
+    ("POST", "/networks/prune", networks.prune),
     ("GET", "/networks/{name}", networks.inspect),
+    ("DELETE", "/networks/{name}", networks.remove),
+    ("POST", "/networks/{name}/connect", networks.connect),
+    ("POST", "/networks/{name}/disconnect", networks.disconnect),
     ("GET", "/volumes", volumes.listing),
     ("POST", "/volumes/create", volumes.create),
     ("POST", "/volumes/prune", volumes.prune),
@@ -100,13 +105,8 @@ LEFT_OUT: list[tuple[str, str]] = [
         for tail in ("", "/{rest:.*}")
     ),
     *(("POST", path) for path in ("/session", "/grpc", "/auth", "/build", "/build/prune", "/images/prune")),
-    *(
-        ("POST", path)
-        for path in ("/networks/create", "/networks/prune", "/networks/{name}/connect", "/networks/{name}/disconnect")
-    ),
     ("POST", f"{_IMAGE}/push"),
     *(("GET", path) for path in ("/images/search", "/images/get", f"{_IMAGE}/get")),
-    ("DELETE", "/networks/{name}"),
 ]
 
 _CHANGES: frozenset[Handler] = frozenset(
@@ -130,6 +130,11 @@ _CHANGES: frozenset[Handler] = frozenset(
         volumes.create,
         volumes.remove,
         volumes.prune,
+        networks.create,
+        networks.remove,
+        networks.prune,
+        networks.connect,
+        networks.disconnect,
     }
 )
 

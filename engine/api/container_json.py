@@ -8,13 +8,13 @@ from typing import Any
 from engine.api.health_json import health_config_json, health_state_json, health_suffix
 from engine.api.host_config_json import host_config_json
 from engine.api.mounts_json import mounts_json
+from engine.api.network_json import container_networks_json, old_settings_json
 from engine.core.containers import ContainerRecord
 from engine.core.health import Health
 from engine.core.humantime import format_span
 from engine.core.lifecycle import ALIVE, State
 from engine.core.log_options import NO_DRIVER
 from engine.core.timeformat import format_time
-from engine.network.model import Endpoint
 from engine.service.exits import shown_exit_code
 from engine.service.inspect_container import Inspection
 
@@ -54,7 +54,7 @@ def inspect_json(found: Inspection, *, shows_paths: bool) -> dict[str, Any]:
         ),
         "Mounts": mounts_json(record),
         "Config": _config(record),
-        "NetworkSettings": {**_network_settings(found.endpoint), "Networks": _networks(record, found.endpoint)},
+        "NetworkSettings": {**old_settings_json(found.endpoints), "Networks": container_networks_json(record, found.endpoints)},
         "Atelier": {"Tenant": record.tenant.name},
     }
 
@@ -79,7 +79,7 @@ def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
         "State": str(record.run.state),
         "Status": status_text(record, now_ns=now_ns, health=found.health),
         "HostConfig": {"NetworkMode": record.host.network_mode},
-        "NetworkSettings": {"Networks": _networks(record, found.endpoint)},
+        "NetworkSettings": {"Networks": container_networks_json(record, found.endpoints)},
         "Mounts": mounts_json(record),
         "Atelier": {"Tenant": record.tenant.name},
     }
@@ -146,48 +146,4 @@ def _config(record: ContainerRecord) -> dict[str, Any]:
         **({"StopSignal": config.stop_signal} if config.stop_signal else {}),
         **({} if config.stop_timeout_seconds is None else {"StopTimeout": config.stop_timeout_seconds}),
         **health_config_json(config),
-    }
-
-
-def _network_settings(endpoint: Endpoint | None) -> dict[str, Any]:
-    """The old fields for the default bridge, which clients still read."""
-    return {
-        "Bridge": "",
-        "SandboxID": "",
-        "SandboxKey": "",
-        "Ports": {},
-        "HairpinMode": False,
-        "LinkLocalIPv6Address": "",
-        "LinkLocalIPv6PrefixLen": 0,
-        "SecondaryIPAddresses": None,
-        "SecondaryIPv6Addresses": None,
-        "EndpointID": endpoint.endpoint_id if endpoint else "",
-        "Gateway": endpoint.gateway if endpoint else "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
-        "IPAddress": endpoint.address if endpoint else "",
-        "IPPrefixLen": endpoint.prefix if endpoint else 0,
-        "IPv6Gateway": "",
-        "MacAddress": endpoint.mac if endpoint else "",
-    }
-
-
-def _networks(record: ContainerRecord, endpoint: Endpoint | None) -> dict[str, Any]:
-    return {
-        record.host.network_mode: {
-            "IPAMConfig": None,
-            "Links": None,
-            "Aliases": list(endpoint.aliases) if endpoint else None,
-            "MacAddress": endpoint.mac if endpoint else "",
-            "DriverOpts": None,
-            "NetworkID": endpoint.network_id if endpoint else "",
-            "EndpointID": endpoint.endpoint_id if endpoint else "",
-            "Gateway": endpoint.gateway if endpoint else "",
-            "IPAddress": endpoint.address if endpoint else "",
-            "IPPrefixLen": endpoint.prefix if endpoint else 0,
-            "IPv6Gateway": "",
-            "GlobalIPv6Address": "",
-            "GlobalIPv6PrefixLen": 0,
-            "DNSNames": None,
-        }
     }

@@ -9,6 +9,7 @@ from engine.api.create_health import decode_healthcheck, decode_restart_policy
 from engine.api.create_isolation import decode_isolation, isolation_warnings
 from engine.api.create_limits import decode_limits, limit_warnings
 from engine.api.create_mounts import absolute, decode_mounts, decode_tmpfs
+from engine.api.create_networks import decode_joins, join_warnings, network_mode
 from engine.api.decode import Document, console_size
 from engine.core.containers import DEFAULT_SHM_BYTES, ContainerConfig, HostConfig, Ulimit
 from engine.core.log_options import DEFAULT_DRIVER, check_log_options
@@ -18,7 +19,6 @@ from engine.service.create_container import CreateRequest
 
 _HOSTNAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*")
 _SHM_MOST_BYTES = 2**50  # the kernel takes more, but nobody means it
-_OF_ENDPOINT = ("IPAMConfig", "Links", "Aliases", "MacAddress", "DriverOpts", "GwPriority")
 _NO_EFFECT = ("ArgsEscaped", "OnBuild")
 _ENV = re.compile(r"[^=\0]+(?:=[^\0]*)?", re.DOTALL)
 
@@ -28,7 +28,8 @@ def decode_create(body: Document, *, name: str, platform: str = "") -> tuple[Cre
     host = body.document("HostConfig")
     check_log_options(*_log_config(host))
     warnings = [*_warnings(body, host), *limit_warnings(host), *isolation_warnings(host)]
-    return CreateRequest(config=_config(body), host=_host_config(host), name=name, platform=platform), warnings
+    joins = decode_joins(body, host)
+    return CreateRequest(config=_config(body), host=_host_config(host), name=name, platform=platform, joins=joins), warnings
 
 
 def _log_config(host: Document) -> tuple[str, dict[str, str]]:
@@ -44,21 +45,10 @@ def _warnings(body: Document, host: Document) -> list[str]:
     if _log_config(host)[1].get("compress", "").lower() in ("1", "t", "true"):
         warnings.append("log opt compress has no effect: what is kept of a log is kept as it is")
     warnings += [f"{name} has no effect: it is a setting of Windows or of builds" for name in _NO_EFFECT if body.is_set(name)]
-    warnings += _endpoint_warnings(body)
+    warnings += join_warnings(body)
     if body.text("MacAddress"):
         warnings.append("the MAC address is derived from the address given, not set")
     return warnings
-
-
-def _endpoint_warnings(body: Document) -> list[str]:
-    networks = body.document("NetworkingConfig").document("EndpointsConfig")
-    settings = [(name, networks.document(name)) for name in networks.keys_of()]
-    return [
-        f"{field} of network {name[:60]} has no effect"
-        for name, endpoint in settings
-        for field in _OF_ENDPOINT
-        if endpoint.is_set(field)
-    ]
 
 
 def _config(body: Document) -> ContainerConfig:
@@ -101,7 +91,7 @@ def _host_config(host: Document) -> HostConfig:
     rows, columns = console_size(host)
     log_driver, log_options = _log_config(host)
     return HostConfig(
-        network_mode=_network_mode(host.text("NetworkMode")),
+        network_mode=network_mode(host.text("NetworkMode")),
         auto_remove=host.boolean("AutoRemove"),
         restart=decode_restart_policy(host),
         limits=decode_limits(host),
@@ -129,14 +119,6 @@ def _host_config(host: Document) -> HostConfig:
         console_columns=columns,
         **decode_isolation(host),
     )
-
-
-def _network_mode(mode: str) -> str:
-    if mode in ("", "default", "bridge"):
-        return "bridge"
-    if mode == "none":
-        return mode
-    raise InvalidParameter(f"network {mode[:60]!r} is not supported: use bridge or none")
 
 
 def _hostname(text: str) -> str:

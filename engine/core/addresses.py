@@ -54,24 +54,35 @@ def gateway_of(subnet: IPv4Network) -> IPv4Address:
     return subnet.network_address + 1
 
 
-def choose_address(subnet: IPv4Network, taken: Collection[IPv4Address], after: IPv4Address | None) -> IPv4Address:
+def choose_address(
+    subnet: IPv4Network,
+    taken: Collection[IPv4Address],
+    after: IPv4Address | None,
+    *,
+    reserved: Collection[IPv4Address] | None = None,
+    within: IPv4Network | None = None,
+) -> IPv4Address:
     """Return the next free address past ``after``, starting again at the low end.
+
+    ``reserved`` are never given, without it the gateway alone; ``within`` is the part of the subnet to choose from.
 
     Going round, rather than taking the lowest, keeps a released address unused for as long as possible: connections that the host
     still tracks for the former holder do not reach the next one.
 
     Raises Unavailable when all are held.
     """
-    for address in _round_from(subnet, after):
-        if address not in taken:
+    kept = {gateway_of(subnet)} if reserved is None else reserved
+    for address in _round_from(subnet, within or subnet, after):
+        if address not in taken and address not in kept:
             return address
-    raise Unavailable(f"no free address in {subnet}: {len(taken)} are held; remove containers that are not used")
+    raise Unavailable(f"no free address in {within or subnet}: {len(taken)} are held; remove containers that are not used")
 
 
-def _round_from(subnet: IPv4Network, after: IPv4Address | None) -> Iterator[IPv4Address]:
-    first = int(gateway_of(subnet)) + 1
-    count = int(subnet.broadcast_address) - first
-    offset = int(after) - first + 1 if after is not None and after in subnet else 0
+def _round_from(subnet: IPv4Network, within: IPv4Network, after: IPv4Address | None) -> Iterator[IPv4Address]:
+    """All but the first and the last address of the subnet, which name it and its broadcast."""
+    first = max(int(within.network_address), int(subnet.network_address) + 1)
+    count = min(int(within.broadcast_address), int(subnet.broadcast_address) - 1) - first + 1
+    offset = int(after) - first + 1 if after is not None and after in within else 0
     for step in range(count):
         yield IPv4Address(first + (offset + step) % count)
 

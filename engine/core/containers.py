@@ -11,6 +11,7 @@ from engine.core.lifecycle import State
 from engine.core.limits import Limits
 from engine.core.log_options import DEFAULT_DRIVER
 from engine.core.mounts import BIND, MountPoint, MountRequest
+from engine.core.networks import NetworkJoin
 from engine.core.restart import RestartPolicy
 from engine.core.tenants import Tenant
 
@@ -156,6 +157,7 @@ class ContainerRecord:
     restart_count: int = 0
     mounts: tuple[MountPoint, ...] = ()  # what came of the request's binds, mounts and volumes
     is_stopped_by_hand: bool = False  # since its last start somebody asked for its end
+    networks: tuple[NetworkJoin, ...] | None = None  # None: as the network mode says
 
     @property
     def mount_points(self) -> tuple[MountPoint, ...]:

@@ -23,12 +23,12 @@ def hosts_file(
     *,
     hostname: str,
     domainname: str = "",
-    address: str = "",
+    addresses: Sequence[str] = (),
     gateway: str = "",
     aliases: Sequence[str] = (),
     extra_hosts: Sequence[str] = (),
 ) -> str:
-    """Return the file's text. ``address`` is the container's own, empty without a network.
+    """Return the file's text. ``addresses`` are the container's own, none without a network.
 
     ``extra_hosts`` are Docker's ``name:address``, or ``name:host-gateway`` for the host as the container reaches it.
 
@@ -39,7 +39,7 @@ def hosts_file(
     names = _own_names(hostname, domainname, aliases)
     if names:
         # Without a network the own name still has to resolve: many programs look it up at their start.
-        lines.append(f"{address or '127.0.1.1'}\t{' '.join(names)}")
+        lines += [f"{address}\t{' '.join(names)}" for address in addresses or ("127.0.1.1",)]
     return "\n".join(lines) + "\n"
 
 

@@ -102,6 +102,13 @@ def veth_message(
     return _encode(ifinfmsg, RTM_NEWLINK, _CREATE, {"index": index, "flags": _IFF_UP, "change": _IFF_UP}, attributes)
 
 
+def isolate_port_message(index: int) -> bytes:
+    """Let a device on a bridge talk to the bridge itself, but to no other device that is so isolated."""
+    data = {"attrs": [("IFLA_BRPORT_ISOLATED", 1)]}
+    slave = {"attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", data)]}
+    return _encode(ifinfmsg, RTM_NEWLINK, _CHANGE, {"index": index}, [("IFLA_LINKINFO", slave)])
+
+
 def into_namespace(message: bytes, netns_fd: int) -> bytes:
     """Name the network namespace of a veth message's peer, which is its last attribute's value."""
     return message[: -_DESCRIPTOR.size] + _DESCRIPTOR.pack(netns_fd)

@@ -1,34 +1,50 @@
-"""Putting containers on their tenant's network and taking them off again: ledger, devices and firewall in step.
+"""Putting containers on networks and taking them off again: ledger, devices and firewall in step.
 
 Blocking, and used from one thread; manager.py is the way in for the rest of the engine.
 """
 
+import errno
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.core.networks import NetworkJoin
 from engine.core.tenants import Tenant
-from engine.errors import Unavailable
-from engine.linux.netlink import routed_subnets
-from engine.network.devices import Devices, inner_messages
+from engine.errors import Forbidden, NotFound, Unavailable
+from engine.network.bridges import Bridges, zone_of
+from engine.network.devices import Devices, inner_messages, way_out_messages
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
-from engine.network.model import Endpoint, Lease, Network, endpoint_of
-from engine.network.resolver import nameserver_subnets
+from engine.network.model import DEFAULT_NETWORK, Endpoint, Lease, Network, endpoint_of
+from engine.network.sandbox import configure
 
 _log = logging.getLogger(__name__)
 _IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _ATTEMPTS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A container that is to be on networks, the first of them its eth0."""
+
+    container_id: str
+    tenant: Tenant
+    hostname: str
+    names: tuple[str, ...] = ()  # on each network, its own first
+    joins: tuple[NetworkJoin, ...] = (NetworkJoin(DEFAULT_NETWORK),)
+
+
 class _Reservation(NamedTuple):
     """An endpoint before its devices are there. ``veth``: what makes them; encoding it takes longer than the kernel does."""
 
+    network: Network
     endpoint: Endpoint
+    lease: Lease
     veth: bytes
 
 
@@ -37,140 +53,147 @@ class Attachments:
 
     def __init__(self, *, instance: str, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._reserved: dict[str, _Reservation] = {}
+        self._reserved: dict[str, list[_Reservation]] = {}
         self._parting: set[IPv4Address] = set()  # given back, but the kernel may still be taking the veth down
         with ExitStack() as undo:
             self._devices = Devices(instance)
             undo.callback(self._devices.close)
             self._firewall = Firewall(instance)
             undo.callback(self._firewall.close)
+            self.bridges = Bridges(ledger=ledger, devices=self._devices, firewall=self._firewall)
             self._install_firewall()
             _forward_packets()
             undo.pop_all()
 
     def _install_firewall(self) -> None:
         """Rules for all records, also for networks whose bridge is not there yet: rules first, devices second."""
-        subnets = [network.subnet for network in self.ledger.networks.values()]
-        self._firewall.install(subnets, [lease.address for lease in self.ledger.leases.values()])
+        zones = [zone_of(network) for network in self.ledger.networks.values()]
+        self._firewall.install(zones, [lease.address for lease in self.ledger.all_leases()])
 
-    def reserve(self, *, container_id: str, tenant: Tenant, hostname: str, aliases: Sequence[str]) -> Endpoint:
-        """Lease an address and see to the bridge and the firewall; on failure nothing of it stays.
+    def reserve(self, guest: Guest) -> tuple[Endpoint, ...]:
+        """Lease addresses and see to bridges and firewall; on failure nothing of it stays.
 
-        Raises Unavailable when no subnet or address is free, and OSError.
+        Raises NotFound, InvalidParameter, Forbidden, Unavailable when no subnet or address is free, and OSError.
         """
-        self.detach(container_id)
-        network = self._ensure_network(tenant)
+        self.detach(guest.container_id)
+        networks = [self.bridges.find(guest.tenant, join.network) for join in guest.joins]
+        way_out = next((network for network in networks if not network.internal), None)
         with ExitStack() as undo:
-            undo.callback(self.ledger.remove_lease, container_id)
-            lease = self._lease(network, container_id=container_id, hostname=hostname, aliases=aliases)
-            undo.callback(self._firewall.remove_lease, lease.address)
-            # The guard's element first: the interface never speaks unguarded, nor is its first packet lost.
-            self._firewall.add_lease(lease.address)
-            endpoint = endpoint_of(network, lease, inner_messages(network, lease))
-            self._reserved[container_id] = _Reservation(endpoint, self._devices.plan_veth(network, lease))
+            undo.callback(self.detach, guest.container_id)
+            self._reserved[guest.container_id] = [
+                self._reserve(guest, network, join, is_way_out=network is way_out)
+                for network, join in zip(networks, guest.joins, strict=True)
+            ]
             undo.pop_all()
-        return endpoint
+        return tuple(one.endpoint for one in self._reserved[guest.container_id])
 
-    def attach(self, *, container_id: str, tenant: Tenant, netns_fd: int, hostname: str, aliases: Sequence[str]) -> Endpoint:
-        """Put a veth into the network namespace, at the address that is reserved or else now; on failure nothing of it stays.
+    def _reserve(self, guest: Guest, network: Network, join: NetworkJoin, *, is_way_out: bool) -> _Reservation:
+        lease = self._lease(guest, network, join)
+        # The guard's element first: the interface never speaks unguarded, nor is its first packet lost.
+        self._firewall.add_lease(lease.address)
+        endpoint = endpoint_of(network, lease, inner_messages(network, lease, is_way_out=is_way_out))
+        return _Reservation(network, endpoint, lease, self._devices.plan_veth(network, lease))
 
-        Raises Unavailable when no subnet or address is free, and OSError.
-        """
-        reserve = partial(self.reserve, container_id=container_id, tenant=tenant, hostname=hostname, aliases=aliases)
-        found = self._reserved.get(container_id)
-        endpoint = found.endpoint if found is not None else reserve()
-        for _ in range(_ATTEMPTS):
-            try:
-                self._plug(container_id, netns_fd)
-            except FileExistsError:
-                # A veth of a daemon that died may still hold the name; its address rests until the next sweep.
-                endpoint = reserve()
-            else:
-                return endpoint
-        self.detach(container_id)
-        raise Unavailable(f"no address beside {endpoint.address} could be used: devices of other programs are in the way")
-
-    def _lease(self, network: Network, *, container_id: str, hostname: str, aliases: Sequence[str]) -> Lease:
-        lease = partial(self.ledger.add_lease, network, container_id=container_id, hostname=hostname, aliases=aliases)
+    def _lease(self, guest: Guest, network: Network, join: NetworkJoin) -> Lease:
+        wanted = IPv4Address(join.address) if join.address else None
+        if wanted in self._parting:
+            self.sweep()
+        lease = partial(
+            self.ledger.add_lease,
+            network,
+            container_id=guest.container_id,
+            hostname=guest.hostname,
+            aliases=tuple(dict.fromkeys((*guest.names, *join.aliases))),
+            address=wanted,
+        )
         try:
             return lease(avoid=self._parting)
         except Unavailable:
             self.sweep()
             return lease(avoid=self._parting)
 
+    def attach(self, guest: Guest, netns_fd: int) -> tuple[Endpoint, ...]:
+        """Put veths into the network namespace, at the addresses reserved or else now; on failure nothing of it stays.
+
+        Raises as ``reserve``.
+        """
+        found = self._reserved.get(guest.container_id)
+        endpoints = tuple(one.endpoint for one in found) if found is not None else self.reserve(guest)
+        for _ in range(_ATTEMPTS):
+            try:
+                self._plug(guest.container_id, netns_fd)
+            except FileExistsError:
+                # A veth of a daemon that died may still hold a name; its address rests until the next sweep.
+                if len(guest.joins) > 1 or any(join.address for join in guest.joins):
+                    self.sweep()
+                endpoints = self.reserve(guest)
+            else:
+                return endpoints
+        self.detach(guest.container_id)
+        addresses = ", ".join(endpoint.address for endpoint in endpoints)
+        raise Unavailable(f"no address beside {addresses} could be used: devices of other programs are in the way")
+
     def _plug(self, container_id: str, netns_fd: int) -> None:
-        """Make the veth of what is reserved; that ends the reservation."""
-        veth = self._reserved.pop(container_id).veth
+        """Make the veths of what is reserved; that ends the reservation."""
         try:
-            self._devices.add_veth(veth, self.ledger.leases[container_id], netns_fd)
+            for one in self._reserved.pop(container_id):
+                self._devices.add_veth(one.veth, one.lease, netns_fd, isolated=not one.network.icc)
         except OSError:
             self.detach(container_id)
             raise
 
-    def _ensure_network(self, tenant: Tenant) -> Network:
-        """Return the tenant's network with its bridge in place."""
-        network = self.ledger.default_network(tenant)
-        if network is not None and self._devices.is_ready(network):
-            return network
-        taken = [*routed_subnets(), *nameserver_subnets()]
-        if network is not None and self._is_in_the_way(network, taken):
-            self._drop_network(network)
-            network = None
-        return self._raise_bridge(tenant, network, taken)
+    def join(self, guest: Guest, netns_fd: int) -> Endpoint:
+        """Put a running container on one further network; on failure nothing of it stays. Raises as ``reserve``."""
+        (join,) = guest.joins
+        network = self.bridges.find(guest.tenant, join.network)
+        if self.ledger.lease_on(guest.container_id, network) is not None:
+            raise Forbidden(f"container {guest.names[0]} is already attached to network {network.name}")
+        is_way_out = not network.internal and not self._ways_out(guest.container_id)
+        with ExitStack() as undo:
+            undo.callback(self._leave_if_on, guest.container_id, network)
+            made = self._reserve(guest, network, join, is_way_out=is_way_out)
+            self._devices.add_veth(made.veth, made.lease, netns_fd, isolated=not network.icc)
+            configure(netns_fd, made.endpoint.netlink)
+            undo.pop_all()
+        return made.endpoint
 
-    def _is_in_the_way(self, network: Network, taken: Sequence[IPv4Network]) -> bool:
-        """The host may have got a route to the subnet while the bridge was away; a network that nobody is on can move."""
-        if self._devices.has_bridge(network) or self.ledger.leases_of(network):
-            return False
-        return any(network.subnet.overlaps(subnet) for subnet in taken)
-
-    def _raise_bridge(self, tenant: Tenant, network: Network | None, taken: list[IPv4Network]) -> Network:
-        for _ in range(_ATTEMPTS):
-            network = network or self._new_network(tenant, taken)
-            try:
-                self._firewall.add_network(network.subnet)
-                self._devices.add_bridge(network)
-            except FileExistsError:
-                # Another engine took the same subnet between our look at the routes and now.
-                taken.append(network.subnet)
-                self._drop_network(network)
-                network = None
-            except OSError:
-                self._drop_network(network)
-                raise
-            else:
-                return network
-        raise Unavailable(f"no subnet for tenant {tenant.name!r} could be used: devices of other programs are in the way")
-
-    def _new_network(self, tenant: Tenant, taken: Sequence[IPv4Network]) -> Network:
-        try:
-            return self.ledger.add_network(tenant, taken)
-        except Unavailable:
-            idle = self.ledger.idle_networks()
-            if not idle:
-                raise
-            self._remove_network(idle[0])
-            # Its own routes were among those found.
-            return self.ledger.add_network(tenant, [subnet for subnet in taken if not subnet.subnet_of(idle[0].subnet)])
-
-    def _remove_network(self, network: Network) -> None:
+    def leave(self, container_id: str, network_id: str, netns_fd: int) -> Endpoint:
+        """Take a running container off a network. Raises NotFound, OSError."""
+        network = self.ledger.networks.get(network_id)
+        lease = self.ledger.lease_on(container_id, network) if network is not None else None
+        if network is None or lease is None:
+            raise NotFound(f"container {container_id[:12]} is not connected to the network")
+        self._give_back(lease)
         self.sweep()
-        self._devices.remove_bridge(network)
-        self._drop_network(network)
+        for other, remaining in self._ways_out(container_id)[:1]:
+            configure(netns_fd, way_out_messages(other, remaining), harmless=errno.EEXIST)
+        return endpoint_of(network, lease)
 
-    def _drop_network(self, network: Network) -> None:
-        self.ledger.remove_network(network)
-        self._firewall.remove_network(network.subnet)
+    def _leave_if_on(self, container_id: str, network: Network) -> None:
+        lease = self.ledger.lease_on(container_id, network)
+        if lease is not None:
+            self._give_back(lease)
+            self.sweep()
+
+    def _ways_out(self, container_id: str) -> list[tuple[Network, Lease]]:
+        held = ((self.ledger.networks[lease.network_id], lease) for lease in self.ledger.leases.get(container_id, ()))
+        return [(network, lease) for network, lease in held if not network.internal]
+
+    def _give_back(self, lease: Lease) -> None:
+        self.ledger.remove_lease(lease)
+        self._part(lease)
+
+    def _part(self, lease: Lease) -> None:
+        self._parting.add(lease.address)
+        self._firewall.remove_lease(lease.address)
 
     def detach(self, container_id: str) -> bool:
-        """Give the container's address back; tell whether it had one. Its veth goes with its network namespace."""
+        """Give the container's addresses back; tell whether it had any. Its veths go with its network namespace."""
         self._reserved.pop(container_id, None)
-        lease = self.ledger.remove_lease(container_id)
-        if lease is None:
-            return False
-        self._firewall.remove_lease(lease.address)
-        self._parting.add(lease.address)
-        return True
+        leases = self.ledger.remove_leases(container_id)
+        for lease in leases:
+            self._part(lease)
+        return bool(leases)
 
     def sweep(self) -> None:
         """Delete veths of addresses given back whose network namespace somebody else keeps alive."""
@@ -181,19 +204,25 @@ class Attachments:
     def restore_firewall(self) -> None:
         self._firewall.restore()
 
-    def reconcile(self, live: Collection[str]) -> None:
-        """Give back what containers hold that are not ``live``, and delete veths that nobody holds."""
-        for container_id in set(self.ledger.leases) - set(live):
-            _log.info("container %s is gone: its address is free again", container_id[:12])
-            self.detach(container_id)
-        held = {lease.address for lease in self.ledger.leases.values()}
+    def reconcile(self, live: Mapping[str, Collection[str] | None]) -> None:
+        """Give back what is held by containers that are not ``live``, or on networks that they are not to be on by name.
+
+        Veths that nobody holds are deleted.
+        """
+        for lease in self.ledger.all_leases():
+            names = live.get(lease.container_id, ())
+            if names is not None and self.ledger.networks[lease.network_id].name not in names:
+                _log.info("container %s is gone: address %s is free again", lease.container_id[:12], lease.address)
+                self._give_back(lease)
+        held = {lease.address for lease in self.ledger.all_leases()}
         self._parting.update(self._devices.strays(held))
         self.sweep()
+        self.bridges.remove_strays()
 
     def remove_all(self) -> None:
         """Take all devices and rules of this engine off the host; the networks' records stay."""
         for container_id in list(self.ledger.leases):
-            self.ledger.remove_lease(container_id)
+            self.ledger.remove_leases(container_id)
         self._devices.remove_all()
         self._firewall.remove()
 

@@ -2,13 +2,14 @@
 
 import errno
 import socket
-from ipaddress import IPv4Address
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from engine.core.addresses import mac_address
 from engine.linux import netlink
-from engine.network.model import CONTAINER_INTERFACE, CONTAINER_INTERFACE_INDEX, Lease, Network
-from engine.network.names import bridge_name, device_group, device_index, veth_name, veth_prefix
+from engine.network.model import Lease, Network
+from engine.network.names import bridge_name, bridge_prefix, device_group, device_index, veth_name, veth_prefix
 
 _ETHERNET_MTU = 1500
 _HAS_IPV6 = Path("/proc/net/if_inet6").exists()
@@ -46,7 +47,8 @@ class Devices:
         index = device_index(network.subnet.network_address)
         if not self.has_bridge(network):
             mac = mac_address(network.gateway)
-            self._netlink.request(netlink.bridge_message(name, index=index, mac=mac, mtu=self._mtu, group=self._group))
+            mtu = network.mtu or self._mtu
+            self._netlink.request(netlink.bridge_message(name, index=index, mac=mac, mtu=mtu, group=self._group))
         try:
             self._netlink.request(*_ipv6_off(index), netlink.link_up_message(index))
             self._tolerate(netlink.address_message(index, network.gateway, network.subnet), errno.EEXIST)
@@ -67,23 +69,34 @@ class Devices:
             veth_name(self._instance, lease.address),
             index=device_index(lease.address),
             bridge_index=device_index(network.subnet.network_address),
-            mtu=self._mtu,
+            mtu=network.mtu or self._mtu,
             group=self._group,
-            peer_name=CONTAINER_INTERFACE,
-            peer_index=CONTAINER_INTERFACE_INDEX,
+            peer_name=lease.interface,
+            peer_index=lease.interface_index,
             peer_mac=lease.mac,
         )
 
-    def add_veth(self, planned: bytes, lease: Lease, netns_fd: int) -> None:
-        """Make the container's veth pair. Raises FileExistsError when the name or the number is taken, and OSError."""
+    def add_veth(self, planned: bytes, lease: Lease, netns_fd: int, *, isolated: bool = False) -> None:
+        """Make the container's veth pair; an isolated one reaches no other on its bridge.
+
+        Raises FileExistsError when the name or the number is taken, and OSError.
+        """
         index = device_index(lease.address)
         self._netlink.request(netlink.into_namespace(planned, netns_fd))
         # Apart from the first: the kernel goes on after a refusal, and the number would then be another program's device.
-        self._netlink.request(*_ipv6_off(index))
+        self._netlink.request(*_ipv6_off(index), *((netlink.isolate_port_message(index),) if isolated else ()))
 
     def remove_veth(self, address: IPv4Address) -> None:
         """Delete a pair that is still there. Slow: usually it goes with the container's network namespace."""
         self._delete(veth_name(self._instance, address))
+
+    def remove_stray_bridges(self, subnets: Iterable[IPv4Network]) -> None:
+        """Delete the bridges of networks that are none any more."""
+        kept = {bridge_name(self._instance, subnet) for subnet in subnets}
+        prefix = bridge_prefix(self._instance)
+        for link in netlink.links():
+            if link.group == self._group and link.name.startswith(prefix) and link.name not in kept:
+                self._delete(link.name)
 
     def strays(self, held: set[IPv4Address]) -> list[IPv4Address]:
         """Return the addresses whose veth exists though nobody holds them."""
@@ -113,15 +126,20 @@ class Devices:
         self._netlink.close()
 
 
-def inner_messages(network: Network, lease: Lease) -> tuple[bytes, ...]:
+def inner_messages(network: Network, lease: Lease, *, is_way_out: bool) -> tuple[bytes, ...]:
     """Return what configures the container's end, to be sent from inside its network namespace."""
-    index = CONTAINER_INTERFACE_INDEX
+    index = lease.interface_index
     return (
         *_ipv6_off(index),
         netlink.address_message(index, lease.address, network.subnet),
         netlink.link_up_message(index),
-        netlink.default_route_message(index, network.gateway),
+        *(way_out_messages(network, lease) if is_way_out else ()),
     )
+
+
+def way_out_messages(network: Network, lease: Lease) -> tuple[bytes, ...]:
+    """Return what sends all that is for no network of the container through this one."""
+    return (netlink.default_route_message(lease.interface_index, network.gateway),)
 
 
 def _ipv6_off(index: int) -> tuple[bytes, ...]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 from engine.linux.nft_elements import FAMILY_BRIDGE, SetElements
 from engine.linux.nftables import Nftables
@@ -23,18 +23,18 @@ class Firewall:
         self._instance = instance
         self._nftables = Nftables()
         self._elements = SetElements()
-        self._subnets: set[IPv4Network] = set()
+        self._zones: set[ruleset.Zone] = set()
         self._addresses: set[IPv4Address] = set()
         self.guards_sources = True
 
-    def install(self, subnets: Iterable[IPv4Network], addresses: Iterable[IPv4Address]) -> None:
+    def install(self, zones: Iterable[ruleset.Zone], addresses: Iterable[IPv4Address]) -> None:
         """Put both tables in place with these elements, in place of what was there. Raises OSError."""
-        self._subnets = set(subnets)
+        self._zones = set(zones)
         self._addresses = set(addresses)
         self._replace()
 
     def _replace(self) -> None:
-        self._nftables.run(ruleset.routed_table(self._instance, sorted(self._subnets)))
+        self._nftables.run(ruleset.routed_table(self._instance, sorted(self._zones)))
         try:
             self._nftables.run(ruleset.bridged_table(self._instance, sorted(self._addresses)))
         except OSError as error:
@@ -42,15 +42,15 @@ class Firewall:
                 _log.warning("no guard against forged addresses inside a network: %s", error)
             self.guards_sources = False
 
-    def add_network(self, subnet: IPv4Network) -> None:
-        if subnet not in self._subnets:
-            self._subnets.add(subnet)
-            self._change(ruleset.add_network(self._instance, subnet))
+    def add_network(self, zone: ruleset.Zone) -> None:
+        if zone not in self._zones:
+            self._zones.add(zone)
+            self._change(ruleset.add_network(self._instance, zone))
 
-    def remove_network(self, subnet: IPv4Network) -> None:
-        if subnet in self._subnets:
-            self._subnets.discard(subnet)
-            self._change(ruleset.delete_network(self._instance, subnet))
+    def remove_network(self, zone: ruleset.Zone) -> None:
+        if zone in self._zones:
+            self._zones.discard(zone)
+            self._change(ruleset.delete_network(self._instance, zone))
 
     def add_lease(self, address: IPv4Address) -> None:
         self._addresses.add(address)

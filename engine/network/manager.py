@@ -6,17 +6,18 @@ The thread's network namespace is the host's; its work is done in the order it i
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from engine.core.addresses import DEFAULT_POOLS, Pool
+from engine.core.networks import NetworkRequest
 from engine.core.tenants import Tenant
 from engine.errors import Fault, Unavailable, reason_of
 from engine.linux.nftables import TableWatch
-from engine.network.attachments import Attachments
+from engine.network.attachments import Attachments, Guest
 from engine.network.ledger import Ledger
 from engine.network.model import Endpoint, Network, endpoint_of
 from engine.network.names import check_instance
@@ -77,39 +78,53 @@ class NetworkManager:
             await self._run(_close, opened, remove)
         self._worker.shutdown()
 
-    async def reserve(self, *, container_id: str, tenant: Tenant, hostname: str, aliases: Sequence[str] = ()) -> Endpoint:
+    async def create_network(self, tenant: Tenant, request: NetworkRequest) -> Network:
+        """Make a network. Raises Conflict for its name, Forbidden for a subnet that is taken, Unavailable, Fault."""
+        return await self._do(f"make network {request.name}", partial(self._attachments.bridges.create, tenant, request))
+
+    async def remove_network(self, network: Network) -> None:
+        """Remove a network that no running container is on. Raises NotFound, Forbidden, Fault."""
+        await self._do(f"remove network {network.name}", partial(self._attachments.bridges.remove, network.network_id))
+
+    async def join(self, guest: Guest, netns_fd: int) -> Endpoint:
+        """Put a running container on one further network. ``netns_fd`` stays the caller's. Raises as ``attach``."""
+        work = _with_copy(self._attachments.join, netns_fd)
+        what = f"connect container {guest.container_id[:12]} to network {guest.joins[0].network}"
+        return await self._do(what, partial(work, guest))
+
+    async def leave(self, container_id: str, network_id: str, netns_fd: int) -> Endpoint:
+        """Take a running container off a network. ``netns_fd`` stays the caller's. Raises NotFound, Fault."""
+        work = _with_copy(self._attachments.leave, netns_fd)
+        what = f"disconnect container {container_id[:12]} from its network"
+        return await self._do(what, partial(work, container_id, network_id))
+
+    async def reserve(self, guest: Guest) -> tuple[Endpoint, ...]:
         """Do the part of ``attach`` that needs no network namespace ahead of it, while there is none yet.
 
         ``attach`` or ``detach`` must follow. Raises as ``attach``.
         """
-        reserve = partial(self._attachments.reserve, container_id=container_id, tenant=tenant, hostname=hostname)
-        return await self._change(container_id, partial(reserve, aliases=tuple(aliases)))
+        return await self._change(guest.container_id, partial(self._attachments.reserve, guest))
 
-    async def attach(
-        self, *, container_id: str, tenant: Tenant, netns_fd: int, hostname: str, aliases: Sequence[str] = ()
-    ) -> Endpoint:
-        """Put a container on its tenant's own network, which is made when missing.
+    async def attach(self, guest: Guest, netns_fd: int) -> tuple[Endpoint, ...]:
+        """Put a container on its networks; its tenant's own default one is made when missing.
 
-        The veth is put into ``netns_fd``, configured by the endpoint's ``netlink`` messages from inside. ``netns_fd`` stays the
-        caller's. An endpoint the container still has is replaced. On failure, and when cancelled, nothing stays behind.
+        The veths are put into ``netns_fd``, configured by the endpoints' ``netlink`` messages from inside. ``netns_fd`` stays the
+        caller's. Endpoints the container still has are replaced. On failure, and when cancelled, nothing stays behind.
 
-        Raises Unavailable when no subnet or address is free, and Fault.
+        Raises NotFound for a network, InvalidParameter and Forbidden for an address that was asked for, Unavailable when no
+        subnet or address is free, and Fault.
         """
-        # Our own descriptor: the caller may be cancelled and close its one while the thread is still at work.
-        attachments = self._attachments
-        netns_copy = os.dup(netns_fd)
+        work = _with_copy(self._attachments.attach, netns_fd)
+        return await self._change(guest.container_id, partial(work, guest))
 
-        def attach() -> Endpoint:
-            try:
-                return attachments.attach(
-                    container_id=container_id, tenant=tenant, netns_fd=netns_copy, hostname=hostname, aliases=tuple(aliases)
-                )
-            finally:
-                os.close(netns_copy)
+    async def _do(self, what: str, work: Callable[[], T]) -> T:
+        """To its end, also for a caller that has gone. Raises Fault in place of OSError."""
+        try:
+            return await asyncio.shield(self._run(work))
+        except OSError as error:
+            raise Fault(f"cannot {what}: {reason_of(error)}") from error
 
-        return await self._change(container_id, attach)
-
-    async def _change(self, container_id: str, work: Callable[[], Endpoint]) -> Endpoint:
+    async def _change(self, container_id: str, work: Callable[[], T]) -> T:
         try:
             # Shielded, as work that was dropped from the queue would never close what it was given.
             return await asyncio.shield(self._run(work))
@@ -167,18 +182,24 @@ class NetworkManager:
         except OSError as error:
             _log.error("containers are without firewall rules until the next one starts: %s", error)
 
-    async def reconcile(self, live: Collection[str]) -> None:
-        """After a restart: give back what is held by containers not in ``live``. Raises Fault."""
+    async def reconcile(self, live: Mapping[str, Collection[str] | None]) -> None:
+        """After a restart: give back what is held by containers not in ``live``, or on other networks than it names for them.
+
+        None stands for all. Raises Fault.
+        """
         try:
-            await self._run(self._attachments.reconcile, frozenset(live))
+            await self._run(self._attachments.reconcile, dict(live))
         except OSError as error:
             raise Fault(f"cannot clean up networks: {error}") from error
 
     def endpoint(self, container_id: str) -> Endpoint | None:
-        """Return a container's attachment, without its messages."""
+        """Return a container's first attachment, without its messages."""
+        return next(iter(self.endpoints_of(container_id)), None)
+
+    def endpoints_of(self, container_id: str) -> tuple[Endpoint, ...]:
+        """Return a container's attachments in the order of its interfaces."""
         ledger = self._attachments.ledger
-        lease = ledger.leases.get(container_id)
-        return endpoint_of(ledger.networks[lease.network_id], lease) if lease else None
+        return tuple(endpoint_of(ledger.networks[lease.network_id], lease) for lease in ledger.leases.get(container_id, ()))
 
     def endpoints(self, network: Network) -> list[Endpoint]:
         """Return all attachments to a network."""
@@ -188,6 +209,14 @@ class NetworkManager:
         """Return the networks that exist for a tenant, oldest first. A tenant's own is made with its first container."""
         return [network for network in list(self._attachments.ledger.networks.values()) if tenant.sees(network.owner)]
 
+    def find_network(self, owner: Tenant, name: str) -> Network | None:
+        """Return the owner's network of a name."""
+        return self._attachments.ledger.find_network(owner, name)
+
+    def get_network(self, network_id: str) -> Network | None:
+        """Return a network by its full id."""
+        return self._attachments.ledger.networks.get(network_id)
+
     @property
     def _attachments(self) -> Attachments:
         if self._opened is None:
@@ -196,6 +225,19 @@ class NetworkManager:
 
     def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._worker, partial(function, *args, **kwargs))
+
+
+def _with_copy(work: Callable[..., T], descriptor: int) -> Callable[..., T]:
+    """Hand a duplicate on as the last argument: the caller may be cancelled and close its one while the thread is at work."""
+    copy = os.dup(descriptor)
+
+    def closing(*arguments: object) -> T:
+        try:
+            return work(*arguments, copy)
+        finally:
+            os.close(copy)
+
+    return closing
 
 
 def _close(opened: Attachments, remove: bool) -> None:

@@ -1,35 +1,59 @@
 """What networks, leases and endpoints are. Values only."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from engine.core.addresses import gateway_of, mac_address
+from engine.core.networks import BRIDGE, Ipam, option_icc, option_mtu
 from engine.core.tenants import Tenant
 
-DEFAULT_NETWORK = "bridge"
-CONTAINER_INTERFACE = "eth0"
+DEFAULT_NETWORK = BRIDGE
 # Numbers count for each network namespace by itself; a new one holds the loopback and, with some kernels, a few tunnels.
 CONTAINER_INTERFACE_INDEX = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A set of endpoints that can talk: one bridge, one subnet, one owner."""
+    """A set of endpoints that can talk: one bridge, one subnet, one owner. ``ipam`` is what was chosen of it."""
 
     network_id: str  # 64 hexadecimal digits
     name: str
     owner: Tenant
     subnet: IPv4Network
     created_ns: int  # Unix time
+    ipam: Ipam = field(default_factory=Ipam)
+    internal: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def gateway(self) -> IPv4Address:
-        return gateway_of(self.subnet)
+        return self.ipam.gateway or gateway_of(self.subnet)
+
+    @property
+    def reserved(self) -> frozenset[IPv4Address]:
+        """Addresses that no container gets."""
+        return frozenset({self.gateway, *self.ipam.auxiliary.values()})
+
+    @property
+    def is_default(self) -> bool:
+        return self.name == DEFAULT_NETWORK
+
+    @property
+    def mtu(self) -> int | None:
+        """The largest packet, None for that of the way out."""
+        return option_mtu(self.options)
+
+    @property
+    def icc(self) -> bool:
+        """Whether its containers may talk to each other."""
+        return option_icc(self.options)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """An address held by a container."""
+    """An address held by a container. The first of its aliases is the container's name."""
 
     container_id: str
     network_id: str
@@ -37,10 +61,19 @@ class Lease:
     address: IPv4Address
     hostname: str
     aliases: tuple[str, ...]
+    number: int = 0  # of the interface in the container
 
     @property
     def mac(self) -> str:
         return mac_address(self.address)
+
+    @property
+    def interface(self) -> str:
+        return f"eth{self.number}"
+
+    @property
+    def interface_index(self) -> int:
+        return CONTAINER_INTERFACE_INDEX + self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +106,10 @@ def endpoint_of(network: Network, lease: Lease, netlink: tuple[bytes, ...] = ())
         network_id=network.network_id,
         name=network.name,
         endpoint_id=lease.endpoint_id,
-        interface=CONTAINER_INTERFACE,
+        interface=lease.interface,
         address=str(lease.address),
         prefix=network.subnet.prefixlen,
-        gateway=str(network.gateway),
+        gateway="" if network.internal else str(network.gateway),
         mac=lease.mac,
         hostname=lease.hostname,
         aliases=lease.aliases,

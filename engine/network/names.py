@@ -54,3 +54,8 @@ def device_index(address: IPv4Address) -> int:
     Knowing the index beforehand saves asking the kernel, and lets messages for both sides be written before the device exists.
     """
     return _INDEX_BASE | int(address) & _INDEX_MASK
+
+
+def device_range(subnet: IPv4Network) -> IPv4Network:
+    """Return the subnet as far as the numbers of its devices tell it: two networks may not share any."""
+    return IPv4Network((int(subnet.network_address) & _INDEX_MASK, subnet.prefixlen))

@@ -6,12 +6,13 @@ of a container's start; a daemon that is killed still finds it.
 
 import logging
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
+from engine.core.networks import Ipam, check_ipam, check_options
 from engine.core.records import dump_record, parse_record
 from engine.core.tenants import parse_tenant
 from engine.errors import InvalidParameter
@@ -31,6 +32,13 @@ class _NetworkRecord:
     owner: str
     subnet: str
     created_ns: int
+    is_subnet_chosen: bool = False
+    gateway: str = ""
+    ip_range: str = ""
+    auxiliary: Mapping[str, str] = field(default_factory=dict)
+    internal: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class _LeaseRecord:
     address: str
     hostname: str
     aliases: tuple[str, ...]
+    number: int = 0
 
 
 class Records:
@@ -53,18 +62,13 @@ class Records:
     def save_network(self, network: Network) -> None:
         folder = self._root / network.network_id
         folder.mkdir(mode=0o700, exist_ok=True)
-        record = _NetworkRecord(
-            network_id=network.network_id,
-            name=network.name,
-            owner=network.owner.name,
-            subnet=str(network.subnet),
-            created_ns=network.created_ns,
-        )
-        write_atomically(folder / _NETWORK_FILE, dump_record(record))
+        write_atomically(folder / _NETWORK_FILE, dump_record(_record_of(network)))
         sync_folder(self._root)
 
     def remove_network(self, network: Network) -> None:
-        shutil.rmtree(self._root / network.network_id, ignore_errors=True)
+        folder = self._root / network.network_id
+        (folder / _NETWORK_FILE).unlink(missing_ok=True)  # first: what is left without it is no network
+        shutil.rmtree(folder, ignore_errors=True)
 
     def save_lease(self, lease: Lease) -> None:
         record = _LeaseRecord(
@@ -74,6 +78,7 @@ class Records:
             address=str(lease.address),
             hostname=lease.hostname,
             aliases=lease.aliases,
+            number=lease.number,
         )
         path = self._lease_path(lease)
         temporary = path.with_name(f".{path.name}.new")
@@ -87,7 +92,13 @@ class Records:
         return self._root / lease.network_id / f"{lease.container_id}{_LEASE_SUFFIX}"
 
     def load_networks(self) -> list[Network]:
-        """Return all networks, oldest first. A record that cannot be read is set aside, with a message."""
+        """Return all networks, oldest first. A record that cannot be read is set aside, with a message.
+
+        A folder without any record is what a creation or removal that was cut off has left, and goes.
+        """
+        for folder in self._root.iterdir():
+            if folder.is_dir() and not any(folder.glob(f"{_NETWORK_FILE}*")):
+                shutil.rmtree(folder, ignore_errors=True)
         found = (_load(path, _load_network) for path in sorted(self._root.glob(f"*/{_NETWORK_FILE}")))
         return sorted((network for network in found if network), key=lambda network: network.created_ns)
 
@@ -95,6 +106,24 @@ class Records:
         """Return the leases of a network. A record that cannot be read is set aside, with a message."""
         paths = sorted((self._root / network.network_id).glob(f"*{_LEASE_SUFFIX}"))
         return [lease for path in paths if (lease := _load(path, _load_lease))]
+
+
+def _record_of(network: Network) -> _NetworkRecord:
+    ipam = network.ipam
+    return _NetworkRecord(
+        network_id=network.network_id,
+        name=network.name,
+        owner=network.owner.name,
+        subnet=str(network.subnet),
+        created_ns=network.created_ns,
+        is_subnet_chosen=ipam.subnet is not None,
+        gateway=str(ipam.gateway or ""),
+        ip_range=str(ipam.ip_range or ""),
+        auxiliary={name: str(address) for name, address in ipam.auxiliary.items()},
+        internal=network.internal,
+        labels=network.labels,
+        options=network.options,
+    )
 
 
 def _load_network(path: Path) -> Network:
@@ -107,7 +136,24 @@ def _load_network(path: Path) -> Network:
         owner=parse_tenant(record.owner),
         subnet=IPv4Network(record.subnet),
         created_ns=record.created_ns,
+        ipam=_ipam_of(record),
+        internal=record.internal,
+        labels=record.labels,
+        options=record.options,
     )
+
+
+def _ipam_of(record: _NetworkRecord) -> Ipam:
+    """Raises ValueError, InvalidParameter."""
+    check_options(record.options)
+    ipam = Ipam(
+        subnet=IPv4Network(record.subnet) if record.is_subnet_chosen else None,
+        gateway=IPv4Address(record.gateway) if record.gateway else None,
+        ip_range=IPv4Network(record.ip_range) if record.ip_range else None,
+        auxiliary={name: IPv4Address(address) for name, address in record.auxiliary.items()},
+    )
+    check_ipam(ipam, any_subnet=True)
+    return ipam
 
 
 def _load_lease(path: Path) -> Lease:
@@ -119,6 +165,7 @@ def _load_lease(path: Path) -> Lease:
         address=IPv4Address(record.address),
         hostname=record.hostname,
         aliases=record.aliases,
+        number=record.number,
     )
 
 

@@ -3,6 +3,7 @@
 Two static tables with sets; a network or an endpoint that comes or goes is an element. The sets:
 
 ``same``     pairs of one bridge with itself: with br_netfilter, frames inside a bridge pass the forward chain as well
+``inward``   bridges of networks that are not led out of the host
 ``sources``  which subnet may speak from which bridge
 ``subnets``  what is masqueraded on its way out of the host
 ``rates``    how many new connections each container opens to the world outside, filled by the kernel
@@ -11,6 +12,7 @@ Two static tables with sets; a network or an endpoint that comes or goes is an e
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
+from typing import NamedTuple
 
 from engine.core.addresses import mac_address
 from engine.linux.nft_elements import interface_field
@@ -27,6 +29,7 @@ _NEW_CONNECTIONS = "200/second burst 2000 packets"
 _ROUTED = """
 table inet {table} {{
   set same {{ type ifname . ifname; }}
+  set inward {{ type ifname; }}
   set sources {{ type ifname . ipv4_addr; flags interval; }}
   set subnets {{ type ipv4_addr; flags interval; }}
   set rates {{ type ipv4_addr; size 65536; flags dynamic, timeout; timeout 1m; }}
@@ -39,6 +42,8 @@ table inet {table} {{
     type filter hook forward priority filter; policy accept;
     iifname . oifname @same accept
     iifname "{bridges}*" oifname "{bridges}*" drop
+    iifname @inward drop
+    oifname @inward drop
     iifname "{bridges}*" ct state new update @rates {{ ip saddr limit rate over {connections} }} drop
     iifname "{bridges}*" ip daddr {metadata} meta l4proto != {{ tcp, udp }} drop
     iifname "{bridges}*" ip daddr {metadata} th dport != 53 drop
@@ -78,12 +83,20 @@ table bridge {table} {{
 """
 
 
-def routed_table(instance: str, subnets: Iterable[IPv4Network]) -> str:
+class Zone(NamedTuple):
+    """A network as the rules see it. ``inward``: it has no way out; ``quiet``: its containers do not talk to each other."""
+
+    subnet: IPv4Network
+    inward: bool = False
+    quiet: bool = False
+
+
+def routed_table(instance: str, zones: Iterable[Zone]) -> str:
     """Return the commands that replace the table of IP rules, in one transaction."""
     text = _ROUTED.format(
         table=table_name(instance), bridges=bridge_prefix(instance), metadata=_METADATA, connections=_NEW_CONNECTIONS
     )
-    return _replaced("inet", instance) + text + "".join(add_network(instance, subnet) for subnet in subnets)
+    return _replaced("inet", instance) + text + "".join(add_network(instance, zone) for zone in zones)
 
 
 def bridged_table(instance: str, addresses: Iterable[IPv4Address]) -> str:
@@ -101,18 +114,21 @@ def delete_table(family: str, instance: str) -> str:
     return f"delete table {family} {table_name(instance)}\n"
 
 
-def add_network(instance: str, subnet: IPv4Network) -> str:
-    return _network("add", instance, subnet)
+def add_network(instance: str, zone: Zone) -> str:
+    return _network("add", instance, zone)
 
 
-def delete_network(instance: str, subnet: IPv4Network) -> str:
-    return _network("delete", instance, subnet)
+def delete_network(instance: str, zone: Zone) -> str:
+    return _network("delete", instance, zone)
 
 
-def _network(verb: str, instance: str, subnet: IPv4Network) -> str:
-    bridge = f'"{bridge_name(instance, subnet)}"'
+def _network(verb: str, instance: str, zone: Zone) -> str:
+    bridge = f'"{bridge_name(instance, zone.subnet)}"'
     start = f"{verb} element inet {table_name(instance)}"
-    return f"{start} same {{ {bridge} . {bridge} }}\n{start} sources {{ {bridge} . {subnet} }}\n{start} subnets {{ {subnet} }}\n"
+    lines = [f"{start} sources {{ {bridge} . {zone.subnet} }}\n"]
+    lines += [] if zone.quiet else [f"{start} same {{ {bridge} . {bridge} }}\n"]
+    lines += [f"{start} inward {{ {bridge} }}\n" if zone.inward else f"{start} subnets {{ {zone.subnet} }}\n"]
+    return "".join(lines)
 
 
 def add_lease(instance: str, address: IPv4Address) -> str:

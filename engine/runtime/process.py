@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.linux.pidfd import send_signal, send_signal_to_group
+from engine.linux.pidfd import is_alive, send_signal, send_signal_to_group
 from engine.linux.pty import set_window_size
 from engine.runtime.log_reader import LogFollower, LogReader
 from engine.runtime.log_watch import LogWatcher
@@ -118,6 +118,14 @@ class Process:
         if self.log is None:
             raise ProcessLookupError(errno.ESRCH, f"process {self.id} was found without its output")
         return self.log.follow(position=position, ended=self.ended)
+
+    def open_netns(self) -> int:
+        """Return a descriptor of its network namespace, the caller's to close. Raises ProcessLookupError, FileNotFoundError."""
+        netns = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        if self.exit is None and is_alive(self.pidfd):  # else its number may be another's by now
+            return netns
+        os.close(netns)
+        raise ProcessLookupError(errno.ESRCH, f"process {self.id} has ended")
 
     def close_netns(self) -> None:
         """Give up the descriptor of the network namespace, once the sandbox is set up."""

@@ -15,12 +15,14 @@ from engine.core.merge import merge_config
 from engine.core.mounts import MountPoint
 from engine.core.names import made_up_name, parse_name
 from engine.core.namespace_modes import HOST
+from engine.core.networks import NetworkJoin
 from engine.core.tenants import Tenant
 from engine.core.ulimits import check_ulimits
 from engine.errors import Conflict, InvalidParameter, NotFound
 from engine.image.store import Image
 from engine.service.bind_sources import prepare_bind_sources
 from engine.service.container_mounts import keep_volumes, make_mounts, plan_container_mounts, release_volumes
+from engine.service.container_networks import resolve_networks
 from engine.service.create_checks import check_isolation, check_kernel, host_warnings, is_special
 from engine.service.engine import Engine
 from engine.service.init_links import as_system_container
@@ -36,6 +38,7 @@ class CreateRequest:
     host: HostConfig = field(default_factory=HostConfig)
     name: str = ""
     platform: str = ""
+    joins: tuple[NetworkJoin, ...] = ()  # settings for networks, beside the one that the mode names
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
     image = engine.images.get(tenant, request.config.image)
     _check_platform(image, request)
     record = _record(engine, tenant, request, image)
+    record = replace(record, networks=resolve_networks(engine, tenant, record.host.network_mode, request.joins))
     points = plan_container_mounts(engine, record)
     engine.containers.reserve(record)
     try:

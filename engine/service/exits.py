@@ -12,6 +12,7 @@ from engine.core.lifecycle import ALIVE, Event, next_state
 from engine.errors import EngineError
 from engine.runtime.process import ProcessExit
 from engine.service.container_mounts import publish_mounts
+from engine.service.container_networks import publish_endpoints
 from engine.service.engine import Engine
 from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
@@ -75,9 +76,11 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
     )
     await engine.health.end(record.container_id)
     finished = replace(record, run=run, restart_count=record.restart_count + is_restarting)
+    endpoints = engine.network.endpoints_of(record.container_id)
     await asyncio.gather(_detach(engine, record), engine.containers.note(finished))
     if oom:
         engine.publish(finished, "oom")
+    publish_endpoints(engine, finished, endpoints, "disconnect")
     publish_mounts(engine, finished, "unmount")
     engine.publish(finished, "die", exitCode=exit_text(status), execDuration=run_seconds(finished))
     engine.milestones.reach(Milestone.EXITED, finished)

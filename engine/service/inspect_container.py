@@ -12,6 +12,7 @@ from engine.core.lifecycle import ALIVE
 from engine.core.tenants import Tenant
 from engine.errors import EngineError, InvalidParameter
 from engine.network.model import Endpoint
+from engine.service.container_networks import is_on_network
 from engine.service.engine import Engine
 from engine.storage.rootfs import size_rw
 
@@ -29,7 +30,7 @@ class Inspection:
 
     record: ContainerRecord
     path: Path
-    endpoint: Endpoint | None
+    endpoints: tuple[Endpoint, ...]
     exec_ids: tuple[str, ...]
     size_rw_bytes: int | None = None
     image_bytes: int = 0
@@ -56,14 +57,14 @@ async def list_containers(
 async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> Inspection:
     path = engine.containers.path(record.container_id)
     running = tuple(one.exec_id for one in engine.execs.of_container(record.container_id) if one.run.is_running)
-    endpoint = engine.network.endpoint(record.container_id)
+    endpoints = engine.network.endpoints_of(record.container_id)
     if not with_size:
-        return Inspection(record, path, endpoint, running, health=engine.health.get(record.container_id))
+        return Inspection(record, path, endpoints, running, health=engine.health.get(record.container_id))
     size = await engine.slow.run(record.tenant, lambda: size_rw(path))
     return Inspection(
         record,
         path,
-        endpoint,
+        endpoints,
         running,
         size_rw_bytes=size,
         image_bytes=await asyncio.to_thread(_image_bytes, engine, record),
@@ -113,7 +114,7 @@ def _state_test(engine: Engine, name: str, values: tuple[str, ...]) -> Test:
             is_wanted = parse_bool(values, name=name)
             return lambda _: not is_wanted
         case _:
-            return _part_test(name, values)
+            return _part_test(engine, name, values)
 
 
 def _health_word(engine: Engine, record: ContainerRecord) -> str:
@@ -121,10 +122,10 @@ def _health_word(engine: Engine, record: ContainerRecord) -> str:
     return "none" if health is None else str(health.status)
 
 
-def _part_test(name: str, values: tuple[str, ...]) -> Test:
+def _part_test(engine: Engine, name: str, values: tuple[str, ...]) -> Test:
     match name:
         case "network":
-            return lambda record: record.host.network_mode in values
+            return lambda record: is_on_network(engine, record, values)
         case "expose":
             ports = {value if "/" in value else f"{value}/tcp" for value in values}
             return lambda record: not ports.isdisjoint(record.config.exposed_ports)

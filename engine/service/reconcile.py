@@ -16,6 +16,7 @@ from engine.core.limits import cgroup_path, plan_cgroup
 from engine.errors import EngineError, NotFound
 from engine.runtime.process import Process
 from engine.service.commit_pause import release_commit_pauses
+from engine.service.container_networks import joins_of
 from engine.service.engine import Engine
 from engine.service.exits import finish_locked, remove_if_wanted
 from engine.service.launch_spec import container_log
@@ -41,7 +42,8 @@ async def reconcile(engine: Engine) -> None:
     await _end_strangers(engine)
     await sweep_strays(engine)
     await release_commit_pauses(engine)
-    await engine.network.reconcile({record.container_id for record in engine.containers.all() if record.run.state in ALIVE})
+    alive = [record for record in engine.containers.all() if record.run.state in ALIVE]
+    await engine.network.reconcile({record.container_id: {join.network for join in joins_of(record)} for record in alive})
     engine.collect_images()
 
 

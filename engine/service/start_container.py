@@ -23,6 +23,7 @@ from engine.network.model import Endpoint
 from engine.network.resolver import host_resolv_conf
 from engine.runtime.process import Process
 from engine.service.container_mounts import publish_mounts
+from engine.service.container_networks import guest_of, joins_of, publish_endpoints
 from engine.service.engine import Engine
 from engine.service.health_monitor import begin_health
 from engine.service.isolation import container_cgroup, isolate
@@ -66,6 +67,7 @@ async def start_locked(engine: Engine, record: ContainerRecord) -> None:
     except EngineError as error:
         await _note_failure(engine, record, error)
         raise
+    publish_endpoints(engine, started, engine.network.endpoints_of(started.container_id), "connect")
     publish_mounts(engine, started, "mount")
     engine.publish(started, "start")
     begin_health(engine, started)
@@ -74,12 +76,13 @@ async def start_locked(engine: Engine, record: ContainerRecord) -> None:
 
 async def _bring_up(engine: Engine, record: ContainerRecord) -> ContainerRecord:
     async with AsyncExitStack() as undo:
-        process, endpoint = await _both(_create(engine, record, undo), _reserve(engine, record, undo))
-        if endpoint is not None:
-            endpoint = await _attach(engine, record, process, endpoint)
+        process, endpoints = await _both(_create(engine, record, undo), _reserve(engine, record, undo))
+        if endpoints:
+            endpoints = await _attach(engine, record, process, endpoints)
         process.close_netns()
         started = replace(record, run=_run_of(record, process))
-        await engine.containers.save_if(started, _run(engine, process, endpoint.netlink if endpoint else [], undo))
+        messages = [message for endpoint in endpoints for message in endpoint.netlink]
+        await engine.containers.save_if(started, _run(engine, process, messages, undo))
         undo.pop_all()
     return started
 
@@ -99,19 +102,14 @@ async def _create(engine: Engine, record: ContainerRecord, undo: AsyncExitStack)
     return process
 
 
-async def _reserve(engine: Engine, record: ContainerRecord, undo: AsyncExitStack) -> Endpoint | None:
-    """An address, if it is to have one, and the files that tell it."""
-    endpoint = None
-    if record.host.network_mode == "bridge" and not record.config.network_disabled:
+async def _reserve(engine: Engine, record: ContainerRecord, undo: AsyncExitStack) -> tuple[Endpoint, ...]:
+    """The addresses that it is to have, and the files that tell them."""
+    endpoints: tuple[Endpoint, ...] = ()
+    if joins := joins_of(record):
         undo.push_async_callback(engine.network.detach, record.container_id)
-        endpoint = await engine.network.reserve(
-            container_id=record.container_id,
-            tenant=record.tenant,
-            hostname=record.config.hostname,
-            aliases=[record.name],
-        )
-    await asyncio.to_thread(_write_network_files, engine, record, endpoint)
-    return endpoint
+        endpoints = await engine.network.reserve(guest_of(record, joins))
+    await asyncio.to_thread(_write_network_files, engine, record, endpoints)
+    return endpoints
 
 
 async def _run(engine: Engine, process: Process, netlink: Sequence[bytes], undo: AsyncExitStack) -> None:
@@ -146,27 +144,23 @@ async def _abort(engine: Engine, container_id: str) -> None:
         pass
 
 
-async def _attach(engine: Engine, record: ContainerRecord, process: Process, reserved: Endpoint) -> Endpoint:
-    endpoint = await engine.network.attach(
-        container_id=record.container_id,
-        tenant=record.tenant,
-        netns_fd=process.netns,
-        hostname=record.config.hostname,
-        aliases=[record.name],
-    )
-    if endpoint.address != reserved.address:  # it turned out to be in use
-        await asyncio.to_thread(_write_network_files, engine, record, endpoint)
-    return endpoint
+async def _attach(
+    engine: Engine, record: ContainerRecord, process: Process, reserved: tuple[Endpoint, ...]
+) -> tuple[Endpoint, ...]:
+    endpoints = await engine.network.attach(guest_of(record, joins_of(record)), process.netns)
+    if endpoints != reserved:  # an address turned out to be in use
+        await asyncio.to_thread(_write_network_files, engine, record, endpoints)
+    return endpoints
 
 
-def _write_network_files(engine: Engine, record: ContainerRecord, endpoint: Endpoint | None) -> None:
+def _write_network_files(engine: Engine, record: ContainerRecord, endpoints: tuple[Endpoint, ...]) -> None:
     config, host = record.config, record.host
     path = engine.containers.path(record.container_id)
     hosts = hosts_file(
         hostname=config.hostname,
         domainname=config.domainname,
-        address=endpoint.address if endpoint else "",
-        gateway=endpoint.gateway if endpoint else "",
+        addresses=[endpoint.address for endpoint in endpoints],
+        gateway=next((endpoint.gateway for endpoint in endpoints if endpoint.gateway), ""),
         extra_hosts=host.extra_hosts,
     )
     resolver = resolv_conf(host_resolv_conf(), nameservers=host.dns, search=host.dns_search, options=host.dns_options)

@@ -11,11 +11,11 @@ def lines(**values: object) -> list[str]:
 
 
 def test_the_own_names_point_to_the_own_address() -> None:
-    assert lines(hostname="web", address="172.30.0.2")[-1] == "172.30.0.2\tweb"
+    assert lines(hostname="web", addresses=["172.30.0.2"])[-1] == "172.30.0.2\tweb"
 
 
 def test_the_full_name_comes_first_and_no_name_twice() -> None:
-    found = lines(hostname="web", domainname="lab.test", address="172.30.0.2", aliases=["web", "www"])[-1]
+    found = lines(hostname="web", domainname="lab.test", addresses=["172.30.0.2"], aliases=["web", "www"])[-1]
     assert found == "172.30.0.2\tweb.lab.test web www"
 
 

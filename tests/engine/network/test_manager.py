@@ -13,6 +13,7 @@ from engine.core.addresses import Pool
 from engine.core.tenants import ADMINISTRATOR, Tenant
 from engine.errors import Fault, Unavailable
 from engine.linux.nftables import Nftables
+from engine.network.attachments import Guest
 from engine.network.manager import NetworkManager
 from engine.network.model import Endpoint
 from tests.engine.network.sandboxes import Sandbox, ip
@@ -25,7 +26,8 @@ OpenManager = Callable[..., Awaitable[NetworkManager]]
 
 
 async def attach(manager: NetworkManager, box: Sandbox, tenant: Tenant = ADA) -> Endpoint:
-    return await manager.attach(container_id=box.name, tenant=tenant, netns_fd=box.netns, hostname=box.name)
+    (endpoint,) = await manager.attach(Guest(box.name, tenant, box.name), box.netns)
+    return endpoint
 
 
 def device_names() -> set[str]:
@@ -116,7 +118,7 @@ async def test_detaching_twice_or_a_stranger_does_nothing(manager: NetworkManage
 async def test_attaching_again_replaces_the_endpoint(manager: NetworkManager, sandbox: MakeSandbox) -> None:
     first = await attach(manager, sandbox("one"))
     again = sandbox("again")
-    second = await manager.attach(container_id="one", tenant=ADA, netns_fd=again.netns, hostname="one")
+    (second,) = await manager.attach(Guest("one", ADA, "one"), again.netns)
     assert second.address != first.address
     assert [endpoint.address for endpoint in manager.endpoints(manager.list_networks(ADA)[0])] == [second.address]
 
@@ -128,7 +130,7 @@ async def test_a_failed_attach_leaves_no_lease_interface_or_rule(
     before = device_names(), rules(), sorted(tmp_path.rglob("*"))
     no_namespace = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     with pytest.raises(Fault, match=r"cannot attach container other to its network: invalid argument"):
-        await manager.attach(container_id="other", tenant=ADA, netns_fd=no_namespace, hostname="other")
+        await manager.attach(Guest("other", ADA, "other"), no_namespace)
     os.close(no_namespace)
     assert manager.endpoint("other") is None
     assert (device_names(), rules(), sorted(tmp_path.rglob("*"))) == before
@@ -152,7 +154,7 @@ async def test_the_next_daemon_finds_endpoints_and_keeps_them(open_manager: Open
     # The first one is not closed: its daemon was killed.
     attached = await attach(await open_manager(), sandbox("one"))
     second = await open_manager()
-    await second.reconcile({"one"})
+    await second.reconcile({"one": None})
     found = second.endpoint("one")
     assert found is not None
     assert found.address == attached.address
@@ -166,7 +168,7 @@ async def test_the_next_daemon_frees_what_containers_held_that_are_gone(open_man
     await attach(first, sandbox("one"))
     await attach(first, sandbox("other"))
     second = await open_manager()
-    await second.reconcile({"one"})
+    await second.reconcile({"one": None})
     assert second.endpoint("other") is None
     assert device_names() == {"b5a5a5aac1e0000", "v5a5a5aac1e0002"}
     assert "v5a5a5aac1e0003" not in rules()
@@ -178,7 +180,7 @@ async def test_a_veth_without_a_lease_is_deleted_by_the_next_daemon(open_manager
     for record in first._records_path.rglob("*.lease"):
         record.unlink()
     second = await open_manager()
-    await second.reconcile(set())
+    await second.reconcile({})
     assert device_names() == {"b5a5a5aac1e0000"}
 
 

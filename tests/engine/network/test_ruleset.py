@@ -13,6 +13,7 @@ pytestmark = pytest.mark.requires_root
 
 INSTANCE = "5a5a5a"
 SUBNET = IPv4Network("172.30.1.0/24")
+ZONE = ruleset.Zone(SUBNET)
 ADDRESS = IPv4Address("172.30.1.2")
 
 
@@ -31,7 +32,7 @@ def firewall(host: None) -> Iterator[Firewall]:
 
 
 def test_tables_are_replaced_not_added_to(nftables: Nftables) -> None:
-    for text in (ruleset.routed_table(INSTANCE, [SUBNET]), ruleset.bridged_table(INSTANCE, [ADDRESS])):
+    for text in (ruleset.routed_table(INSTANCE, [ZONE]), ruleset.bridged_table(INSTANCE, [ADDRESS])):
         nftables.run(text)
         once = nftables.run("list ruleset")
         nftables.run(text)
@@ -43,12 +44,12 @@ def test_an_element_that_comes_and_goes_leaves_the_tables_as_they_were(
 ) -> None:
     firewall.install([], [])
     before = nftables.run("list ruleset")
-    firewall.add_network(SUBNET)
+    firewall.add_network(ZONE)
     firewall.add_lease(ADDRESS)
     shown = nftables.run("list ruleset")
     assert "172.30.1.0/24" in shown
     assert '"v5a5a5aac1e0102" . 02:42:ac:1e:01:02 . 172.30.1.2' in shown
-    firewall.remove_network(SUBNET)
+    firewall.remove_network(ZONE)
     firewall.remove_lease(ADDRESS)
     assert nftables.run("list ruleset") == before
     assert caplog.text == ""
@@ -57,7 +58,7 @@ def test_an_element_that_comes_and_goes_leaves_the_tables_as_they_were(
 def test_an_element_whose_table_is_gone_brings_the_tables_back(
     firewall: Firewall, nftables: Nftables, caplog: pytest.LogCaptureFixture
 ) -> None:
-    firewall.install([SUBNET], [ADDRESS])
+    firewall.install([ZONE], [ADDRESS])
     whole = sorted(nftables.run("list ruleset").splitlines())
     nftables.run("flush ruleset")
     firewall.add_lease(ADDRESS)
@@ -66,11 +67,11 @@ def test_an_element_whose_table_is_gone_brings_the_tables_back(
 
 
 def test_elements_added_one_by_one_equal_elements_there_from_the_start(firewall: Firewall, nftables: Nftables) -> None:
-    firewall.install([SUBNET], [ADDRESS])
+    firewall.install([ZONE], [ADDRESS])
     whole = nftables.run("list ruleset")
     firewall.install([], [])
-    firewall.add_network(SUBNET)
-    firewall.add_network(SUBNET)
+    firewall.add_network(ZONE)
+    firewall.add_network(ZONE)
     firewall.add_lease(ADDRESS)
     assert nftables.run("list ruleset") == whole
 
@@ -79,7 +80,7 @@ def test_elements_added_one_by_one_equal_elements_there_from_the_start(firewall:
 def test_tables_that_somebody_removed_come_back_whole(
     firewall: Firewall, nftables: Nftables, caplog: pytest.LogCaptureFixture, harm: str
 ) -> None:
-    firewall.install([SUBNET], [ADDRESS])
+    firewall.install([ZONE], [ADDRESS])
     whole = sorted(nftables.run("list ruleset").splitlines())
     nftables.run(harm)
     firewall.restore()
@@ -94,7 +95,7 @@ def test_tables_that_somebody_removed_come_back_whole(
 
 def test_removal_takes_both_tables_and_only_them(firewall: Firewall, nftables: Nftables) -> None:
     nftables.run("add table inet other")
-    firewall.install([SUBNET], [ADDRESS])
+    firewall.install([ZONE], [ADDRESS])
     firewall.remove()
     firewall.remove()
     assert nftables.run("list tables") == "table inet other\n"

@@ -17,6 +17,7 @@ import pytest
 
 from engine.core.tenants import Tenant
 from engine.linux.nftables import Nftables
+from engine.network.attachments import Guest
 from engine.network.manager import NetworkManager
 from engine.network.model import Endpoint
 from tests.engine.network.sandboxes import Sandbox, arp_frame, ip, udp_frame
@@ -60,7 +61,7 @@ s.sendto(packet[:2] + struct.pack("!H", check) + packet[4:], (sys.argv[1], 0)); 
 
 
 async def attached(manager: NetworkManager, box: Sandbox, tenant: Tenant) -> Endpoint:
-    endpoint = await manager.attach(container_id=box.name, tenant=tenant, netns_fd=box.netns, hostname=box.name)
+    (endpoint,) = await manager.attach(Guest(box.name, tenant, box.name), box.netns)
     box.configure(endpoint)
     return endpoint
 

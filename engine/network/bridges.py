@@ -1,0 +1,162 @@
+"""Networks as such: their subnets, bridges and rules in step, made when asked for or, the default ones, when first needed.
+
+Blocking, and used from one thread. Knows no container; attachments.py puts those on.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from engine.core.networks import NetworkRequest
+from engine.core.tenants import Tenant
+from engine.errors import Conflict, Fault, Forbidden, NotFound, Unavailable
+from engine.linux.netlink import routed_subnets
+from engine.network.devices import Devices
+from engine.network.firewall import Firewall
+from engine.network.ledger import Ledger
+from engine.network.model import DEFAULT_NETWORK, Network
+from engine.network.names import device_range
+from engine.network.resolver import nameserver_subnets
+from engine.network.ruleset import Zone
+
+_ATTEMPTS = 8
+
+
+class Bridges:
+    """The networks of a ledger on this host."""
+
+    def __init__(self, *, ledger: Ledger, devices: Devices, firewall: Firewall) -> None:
+        self._ledger = ledger
+        self._devices = devices
+        self._firewall = firewall
+
+    def find(self, tenant: Tenant, name: str) -> Network:
+        """Return the tenant's network of a name with its bridge in place. Raises NotFound, Unavailable, Conflict, OSError."""
+        if name == DEFAULT_NETWORK:
+            return self._find_default(tenant)
+        network = self._ledger.find_network(tenant, name)
+        if network is None:
+            raise NotFound(f"network {name} not found")
+        if not self._devices.is_ready(network):
+            self._raise_again(network)
+        return network
+
+    def create(self, tenant: Tenant, request: NetworkRequest) -> Network:
+        """Make a network. Raises Conflict for its name, Forbidden for a subnet that is taken, Unavailable, OSError."""
+        if self._ledger.find_network(tenant, request.name) is not None:
+            raise Conflict(f"network with name {request.name} already exists")
+        taken = [*routed_subnets(), *nameserver_subnets()]
+        if request.ipam.subnet is None:
+            return self._raise_bridge(tenant, None, taken, request)
+        self._check_free(request.ipam.subnet, taken)
+        return self._raise_chosen(self._ledger.add_network(tenant, (), request))
+
+    def remove(self, network_id: str) -> Network:
+        """Remove a network that no running container is on. Raises NotFound, Forbidden, OSError."""
+        network = self._ledger.networks.get(network_id)
+        if network is None:
+            raise NotFound(f"network {network_id} not found")
+        if leases := self._ledger.leases_of(network):
+            users = ", ".join(f'name:"{"".join(lease.aliases[:1])}" id:"{lease.endpoint_id[:12]}"' for lease in leases)
+            raise Forbidden(f"error while removing network: network {network.name} has active endpoints ({users})")
+        self._devices.remove_bridge(network)
+        self._drop(network)
+        return network
+
+    def remove_strays(self) -> None:
+        """Delete bridges that a daemon which was killed has left without a network."""
+        self._devices.remove_stray_bridges(network.subnet for network in self._ledger.networks.values())
+
+    def _check_free(self, subnet: IPv4Network, taken: Sequence[IPv4Network]) -> None:
+        """Nothing is told of who has it: that may be another tenant."""
+        own = [network.subnet for network in self._ledger.networks.values()]
+        if any(subnet.overlaps(other) for other in (*own, *taken)):
+            raise Forbidden(
+                f"pool overlaps with other one on this address space: subnet {subnet} is used by a network or a route of this"
+                " host, choose another one"
+            )
+        if any(device_range(subnet).overlaps(device_range(other)) for other in own):
+            raise Forbidden(f"subnet {subnet} cannot be used beside the networks that are there: choose another one")
+
+    def _raise_chosen(self, network: Network) -> Network:
+        try:
+            self._raise(network)
+        except FileExistsError:
+            self._drop(network)
+            raise Conflict(f"subnet {network.subnet} is used by another program of this host: choose another one") from None
+        except OSError:
+            self._drop(network)
+            raise
+        return network
+
+    def _raise_again(self, network: Network) -> None:
+        """The bridge went with the host's restart, or somebody deleted it."""
+        if not self._devices.has_bridge(network) and any(network.subnet.overlaps(subnet) for subnet in routed_subnets()):
+            raise Unavailable(
+                f"network {network.name} cannot be used: this host has got another way to {network.subnet}; make the network anew"
+            )
+        try:
+            self._raise(network)
+        except FileExistsError as error:
+            raise Fault(f"network {network.name} cannot be used: a device of another program is in the way") from error
+
+    def _raise(self, network: Network) -> None:
+        """Rules first, devices second."""
+        self._firewall.add_network(zone_of(network))
+        self._devices.add_bridge(network)
+
+    def _find_default(self, tenant: Tenant) -> Network:
+        network = self._ledger.default_network(tenant)
+        if network is not None and self._devices.is_ready(network):
+            return network
+        taken = [*routed_subnets(), *nameserver_subnets()]
+        if network is not None and self._is_in_the_way(network, taken):
+            self._drop(network)
+            network = None
+        return self._raise_bridge(tenant, network, taken, NetworkRequest(DEFAULT_NETWORK))
+
+    def _is_in_the_way(self, network: Network, taken: Sequence[IPv4Network]) -> bool:
+        """The host may have got a route to the subnet while the bridge was away; a network that nobody is on can move."""
+        if self._devices.has_bridge(network) or self._ledger.leases_of(network):
+            return False
+        return any(network.subnet.overlaps(subnet) for subnet in taken)
+
+    def _raise_bridge(
+        self, tenant: Tenant, network: Network | None, taken: list[IPv4Network], request: NetworkRequest
+    ) -> Network:
+        for _ in range(_ATTEMPTS):
+            network = network or self._new_network(tenant, taken, request)
+            try:
+                self._raise(network)
+            except FileExistsError:
+                # Another engine took the same subnet between our look at the routes and now.
+                taken.append(network.subnet)
+                self._drop(network)
+                network = None
+            except OSError:
+                self._drop(network)
+                raise
+            else:
+                return network
+        raise Unavailable(f"no subnet for tenant {tenant.name!r} could be used: devices of other programs are in the way")
+
+    def _new_network(self, tenant: Tenant, taken: Sequence[IPv4Network], request: NetworkRequest) -> Network:
+        try:
+            return self._ledger.add_network(tenant, taken, request)
+        except Unavailable:
+            idle = self._ledger.idle_networks()
+            if not idle:
+                raise
+            self._devices.remove_bridge(idle[0])
+            self._drop(idle[0])
+            # Its own routes were among those found.
+            left = [subnet for subnet in taken if not subnet.subnet_of(idle[0].subnet)]
+            return self._ledger.add_network(tenant, left, request)
+
+    def _drop(self, network: Network) -> None:
+        self._ledger.remove_network(network)
+        self._firewall.remove_network(zone_of(network))
+
+
+def zone_of(network: Network) -> Zone:
+    """Return what the firewall has to know of a network."""
+    return Zone(network.subnet, inward=network.internal, quiet=not network.icc)

@@ -1,0 +1,134 @@
+"""Connect and disconnect: a container comes to one further network, or leaves one, whether it runs or not.
+
+A running one gets or loses an interface at once; the record says where it is to be, and the next start follows it.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from engine.core.containers import ContainerRecord
+from engine.core.lifecycle import State
+from engine.core.networks import BRIDGE, NONE, NetworkJoin
+from engine.core.tenants import Tenant
+from engine.errors import Conflict, Fault, Forbidden, NotFound, reason_of
+from engine.network.model import Endpoint, Network
+from engine.runtime.process import Process
+from engine.service.container_networks import check_join, guest_of, joins_of, publish_endpoints
+from engine.service.engine import Engine
+from engine.service.hosts_entries import add_hosts_entry, remove_hosts_entry
+from engine.service.networks import find_network, publish_network
+
+T = TypeVar("T")
+
+
+async def connect_network(engine: Engine, tenant: Tenant, name: str, *, container: str, join: NetworkJoin) -> None:
+    """Put a container on a network. Raises NotFound, InvalidParameter, Forbidden, Conflict, Unavailable, Fault."""
+    container_id = engine.containers.find(tenant, container).container_id
+    network = _find(engine, tenant, name)
+    async with engine.containers.lock(container_id):
+        record = engine.containers.current(container_id)
+        wanted = replace(join, network=BRIDGE if network is None else network.name)
+        _check(record, network, wanted)
+        connected = replace(record, networks=(*joins_of(record), wanted))
+        process = _process(engine, record)
+        if process is None:
+            await _save(engine, connected)
+        else:
+            await _connect(engine, connected, wanted, process)
+
+
+async def disconnect_network(engine: Engine, tenant: Tenant, name: str, *, container: str, force: bool) -> None:
+    """Take a container off a network; with ``force`` also off one that is gone. Raises NotFound, Forbidden, Fault."""
+    container_id = engine.containers.find(tenant, container).container_id
+    async with engine.containers.lock(container_id):
+        record = engine.containers.current(container_id)
+        try:
+            network = find_network(engine, tenant, name)
+        except NotFound:
+            if not force:
+                raise
+            network = None
+        network_name = name if network is None else network.name
+        left = tuple(join for join in joins_of(record) if join.network != network_name)
+        if len(left) == len(joins_of(record)) or (network is not None and network.owner != record.tenant):
+            raise Forbidden(f"container {record.name} is not connected to the network {name}")
+        await _save(engine, replace(record, networks=left))  # first: what is still there without it, the next daemon takes away
+        if network is not None:
+            await _leave(engine, record, network)
+            publish_network(engine, network, "disconnect", container=container_id)
+
+
+def _find(engine: Engine, tenant: Tenant, name: str) -> Network | None:
+    """Return the network, None for the default one that is made when first needed."""
+    try:
+        return find_network(engine, tenant, name)
+    except NotFound:
+        if name == BRIDGE:
+            return None
+        raise
+
+
+def _check(record: ContainerRecord, network: Network | None, join: NetworkJoin) -> None:
+    if network is not None and network.owner != record.tenant:
+        raise Forbidden(
+            f"network {network.name} belongs to {network.owner.name or 'administrators'}: only containers of theirs can be on it"
+        )
+    if record.config.network_disabled or record.host.network_mode == NONE:
+        raise Forbidden("container cannot be connected to multiple networks with one of the networks in private (none) mode")
+    if record.run.state in (State.REMOVING, State.DEAD):
+        raise Conflict(f"container {record.name} is being removed: it can be on no network")
+    if any(one.network == join.network for one in joins_of(record)):
+        raise Forbidden(f"endpoint with name {record.name} already exists in network {join.network}")
+    check_join(network, join)
+
+
+def _process(engine: Engine, record: ContainerRecord) -> Process | None:
+    return engine.process(record.container_id) if record.run.state in (State.RUNNING, State.PAUSED) else None
+
+
+async def _connect(engine: Engine, connected: ContainerRecord, join: NetworkJoin, process: Process) -> None:
+    guest = guest_of(connected, (join,))
+    endpoint = await _inside(process, lambda netns: engine.network.join(guest, netns))
+    try:
+        await _save(engine, connected)
+    except Fault:
+        await _inside(process, lambda netns: engine.network.leave(connected.container_id, endpoint.network_id, netns))
+        raise
+    await asyncio.to_thread(add_hosts_entry, engine.containers.path(connected.container_id), _hosts_line(connected, endpoint))
+    publish_endpoints(engine, connected, [endpoint], "connect")
+
+
+async def _leave(engine: Engine, record: ContainerRecord, network: Network) -> None:
+    process = _process(engine, record)
+    endpoints = [one for one in engine.network.endpoints_of(record.container_id) if one.network_id == network.network_id]
+    if process is None or not endpoints:
+        return
+    await _inside(process, lambda netns: engine.network.leave(record.container_id, network.network_id, netns))
+    path = engine.containers.path(record.container_id)
+    await asyncio.to_thread(remove_hosts_entry, path, endpoints[0].address)
+
+
+async def _inside(process: Process, work: Callable[[int], Awaitable[T]]) -> T:
+    """Raises Conflict for a container that has just ended."""
+    try:
+        netns = process.open_netns()
+    except (ProcessLookupError, FileNotFoundError):
+        raise Conflict(f"container {process.container_id[:12]} is not running") from None
+    try:
+        return await work(netns)
+    finally:
+        os.close(netns)
+
+
+async def _save(engine: Engine, record: ContainerRecord) -> None:
+    try:
+        await engine.containers.save(record)
+    except OSError as error:
+        raise Fault(f"cannot record the networks of container {record.name}: {reason_of(error)}") from error
+
+
+def _hosts_line(record: ContainerRecord, endpoint: Endpoint) -> str:
+    return f"{endpoint.address}\t{record.config.hostname}"

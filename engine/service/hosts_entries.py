@@ -1,0 +1,40 @@
+"""Lines of a running container's ``/etc/hosts``, which it has mounted and may have changed: written in place, never replaced."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_FILE = "hosts"
+_MOST_BYTES = 2**20  # what somebody has made larger is left alone
+
+
+def add_hosts_entry(path: Path, line: str) -> None:
+    """Add a line for an address that a container has got; ``path`` is its folder.
+
+    A file that cannot be written stays as it is.
+    """
+    with suppress(OSError, UnicodeDecodeError):
+        text = _read(path)
+        if text is not None:
+            gap = "" if text.endswith("\n") or not text else "\n"
+            _write(path, f"{text}{gap}{line}\n")
+
+
+def remove_hosts_entry(path: Path, address: str) -> None:
+    """Take out the lines of an address that a container has lost."""
+    with suppress(OSError, UnicodeDecodeError):
+        text = _read(path)
+        if text is not None:
+            _write(path, "".join(line for line in text.splitlines(keepends=True) if line.split()[:1] != [address]))
+
+
+def _read(path: Path) -> str | None:
+    if (path / _FILE).stat().st_size > _MOST_BYTES:
+        return None
+    return (path / _FILE).read_text()
+
+
+def _write(path: Path, text: str) -> None:
+    descriptor = os.open(path / _FILE, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

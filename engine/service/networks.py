@@ -1,0 +1,126 @@
+"""Networks of users: make, look up, list, remove, prune; and what is told of them.
+
+Owns the use cases that change no container. Every look-up has a tenant; a container joins networks of its own tenant only.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from engine.core.filters import Filters, matches_labels, matches_name, parse_bool
+from engine.core.ids import is_id_prefix
+from engine.core.networks import PREDEFINED, NetworkRequest, check_ipam, check_network_name
+from engine.core.tenants import Tenant
+from engine.core.timeformat import parse_time
+from engine.errors import Conflict, Forbidden, InvalidParameter, NotFound
+from engine.network.model import Network
+from engine.service.engine import Engine
+
+FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
+PRUNE_FILTERS = frozenset({"until", "label", "label!"})
+DRIVER = "bridge"
+_MOST_OF_A_TENANT = 128  # the pool of subnets is for all
+
+
+async def create_network(engine: Engine, tenant: Tenant, request: NetworkRequest) -> Network:
+    """Make a network. Raises InvalidParameter, Conflict for its name, Forbidden for its subnet, Unavailable, Fault."""
+    check_network_name(request.name)
+    check_ipam(request.ipam, any_subnet=tenant.is_administrator)
+    own = [network for network in engine.network.list_networks(tenant) if network.owner == tenant]
+    if len(own) >= _MOST_OF_A_TENANT and not tenant.is_administrator:
+        raise Forbidden(f"too many networks: {tenant.name} has {len(own)} and may have {_MOST_OF_A_TENANT}, remove some")
+    network = await engine.network.create_network(tenant, request)
+    publish_network(engine, network, "create")
+    return network
+
+
+def find_network(engine: Engine, tenant: Tenant, name: str) -> Network:
+    """Look up by id, by name, own ones first, then by beginning of an id. Raises NotFound, InvalidParameter, Conflict."""
+    visible = engine.network.list_networks(tenant)
+    if exact := [network for network in visible if network.network_id == name]:
+        return exact[0]
+    named = [network for network in visible if network.name == name]
+    own = [network for network in named if network.owner == tenant]
+    if own or len(named) == 1:
+        return (own or named)[0]
+    if named:
+        owners = ", ".join(sorted(network.owner.name or "administrators" for network in named))
+        raise Conflict(f"network {name} belongs to several tenants ({owners}): use the id")
+    found = [network for network in visible if network.network_id.startswith(name)] if is_id_prefix(name) else []
+    if len(found) > 1:
+        raise InvalidParameter(f"network {name} is ambiguous ({len(found)} matches found on name): give more of its id")
+    if not found:
+        raise NotFound(f"network {name} not found")
+    return found[0]
+
+
+def list_networks(engine: Engine, tenant: Tenant, *, filters: Filters) -> list[Network]:
+    """List what the tenant sees. Raises InvalidParameter."""
+    tests = [_test(engine, name, values) for name, values in filters.items()]
+    return [network for network in engine.network.list_networks(tenant) if all(test(network) for test in tests)]
+
+
+async def remove_network(engine: Engine, tenant: Tenant, name: str) -> None:
+    """Remove a network that no running container is on. Raises NotFound, Forbidden, Fault."""
+    network = None if name in PREDEFINED else find_network(engine, tenant, name)
+    if network is None or network.is_default:
+        raise Forbidden(f"{name} is a pre-defined network and cannot be removed")
+    await engine.network.remove_network(network)
+    publish_network(engine, network, "destroy")
+
+
+async def prune_networks(engine: Engine, tenant: Tenant, *, filters: Filters, now_ns: int) -> list[str]:
+    """Remove the tenant's own networks that no running container is on; those of others that it may see stay. Return names."""
+    is_wanted = _prune_test(filters, now_ns)
+    pruned = []
+    for network in engine.network.list_networks(tenant):
+        if network.owner != tenant or network.is_default or engine.network.endpoints(network) or not is_wanted(network):
+            continue
+        with suppress(NotFound, Forbidden):  # somebody else was faster, or has taken it into use
+            await engine.network.remove_network(network)
+            pruned.append(network.name)
+            publish_network(engine, network, "destroy")
+    engine.events.publish("network", "prune", "", {"reclaimed": "0"}, tenant=tenant)
+    return pruned
+
+
+def publish_network(engine: Engine, network: Network, action: str, **attributes: str) -> None:
+    """Tell what happened to a network."""
+    told = {"name": network.name, "type": DRIVER, **attributes}
+    engine.events.publish("network", action, network.network_id, told, tenant=network.owner)
+
+
+Test = Callable[[Network], bool]
+
+
+def _test(engine: Engine, name: str, values: tuple[str, ...]) -> Test:
+    match name:
+        case "id":
+            return lambda network: any(value in network.network_id for value in values)
+        case "name":
+            return lambda network: matches_name(values, [network.name])
+        case "label":
+            return lambda network: matches_labels(values, network.labels)
+        case "type":
+            if unknown := set(values) - {"custom", "builtin"}:
+                raise InvalidParameter(f"invalid filter: 'type'={sorted(unknown)[0][:40]!r}: use custom or builtin")
+            return lambda network: ("builtin" if network.is_default else "custom") in values
+        case "dangling":
+            is_wanted = parse_bool(values, name=name)
+            return lambda network: is_wanted != (network.is_default or bool(engine.network.endpoints(network)))
+        case _:
+            same = DRIVER if name == "driver" else "local"
+            return lambda _: same in values
+
+
+def _prune_test(filters: Filters, now_ns: int) -> Test:
+    until = filters.get("until", ())
+    if len(until) > 1:
+        raise InvalidParameter("invalid filter 'until': give one time")
+    until_ns = parse_time(until[0], now_ns=now_ns) if until else None
+    wanted, unwanted = filters.get("label", ()), filters.get("label!", ())
+
+    def test(network: Network) -> bool:
+        is_old = until_ns is None or network.created_ns <= until_ns
+        return is_old and matches_labels(wanted, network.labels) and not (unwanted and matches_labels(unwanted, network.labels))
+
+    return test

@@ -11,9 +11,11 @@ from dataclasses import replace
 from engine.core.containers import ContainerRecord
 from engine.core.health import Health, HealthStatus, judge_probe, pause_seconds, probe_command
 from engine.core.lifecycle import State
+from engine.core.tenants import Tenant
 from engine.service.engine import Engine
 from engine.service.health_probe import end_probes, run_probe
 
+MOST_A_SECOND = 20  # of one tenant: ten containers may be asked twice a second, a thousand every 50 seconds
 LEAST_PAUSE_SECONDS = 0.1  # a probe is an exec: nobody gains by more of them, and all share the host
 
 
@@ -38,6 +40,16 @@ async def leave_health(engine: Engine, container_id: str) -> None:
     await engine.health.end(container_id)
 
 
+async def end_health(engine: Engine, record: ContainerRecord) -> None:
+    """At its exit: probe no more. What does not run is unhealthy, as with Docker, and nobody is told."""
+    await engine.health.end(record.container_id)
+    known = engine.health.get(record.container_id)
+    if known is not None and is_probed(record):
+        engine.health.put(record.container_id, replace(known, status=HealthStatus.UNHEALTHY))
+        with suppress(OSError):
+            await asyncio.to_thread(engine.health.save, record.container_id, engine.containers.path(record.container_id))
+
+
 async def resume_health(engine: Engine) -> None:
     """When the daemon starts: go on with all that run. Probes that the former daemon began are ended: nobody would read them."""
     for record in engine.containers.all():
@@ -60,8 +72,15 @@ async def _monitor(engine: Engine, container_id: str) -> None:
         if check is None:
             return
         pause = pause_seconds(check, health, age_ns=time.time_ns() - record.run.started_ns)
-        await asyncio.sleep(max(pause, LEAST_PAUSE_SECONDS))
+        await asyncio.sleep(max(pause, _least_pause(engine, record.tenant)))
         await _probe_once(engine, container_id)
+
+
+def _least_pause(engine: Engine, tenant: Tenant) -> float:
+    """All probes of a tenant share a rate, so that many containers that ask for many probes wait for each other only."""
+    watched = [engine.containers.get(container_id) for container_id in engine.health.watched()]
+    own = sum(1 for one in watched if one is not None and one.tenant == tenant)
+    return max(LEAST_PAUSE_SECONDS, own / MOST_A_SECOND)
 
 
 async def _probe_once(engine: Engine, container_id: str) -> None:

@@ -5,7 +5,7 @@ Owns both tables and the file beside a container's record, which lets a next dae
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,10 @@ class HealthMonitors:
         """Ask from now on; whoever calls has ended the task before."""
         task = self._tasks[container_id] = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(lambda done: self._on_done(container_id, done))
+
+    def watched(self) -> Collection[str]:
+        """Return the ids of the containers that are asked."""
+        return self._tasks.keys()
 
     async def end(self, container_id: str) -> None:
         """Ask no more; what is known stays. Returns when a probe under way is ended."""

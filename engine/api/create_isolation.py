@@ -45,6 +45,8 @@ def decode_isolation(host: Document) -> dict[str, Any]:
         "writable_cgroups": security.writable_cgroups,
         "masked_paths": () if security.unconfined_paths else masked,
         "readonly_paths": () if security.unconfined_paths else readonly,
+        "runtime": host.text("Runtime"),
+        "isolation": host.text("Isolation"),
         "annotations": host.mapping("Annotations"),
         "id_file": host.text("ContainerIDFile"),
     }

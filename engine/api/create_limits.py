@@ -20,7 +20,7 @@ def decode_limits(host: Document) -> Limits:
     return Limits(
         memory_bytes=host.integer("Memory") or None,
         memory_reservation_bytes=host.integer("MemoryReservation") or None,
-        memory_swap_bytes=host.integer("MemorySwap") or None,
+        memory_swap_bytes=_swap(host),
         nano_cpus=host.integer("NanoCpus") or None,
         cpu_shares=host.integer("CpuShares") or None,
         cpu_period_us=host.integer("CpuPeriod") or None,
@@ -43,6 +43,11 @@ def limit_warnings(host: Document) -> list[str]:
     """Return what is accepted without any effect."""
     warnings = [f"{name} has no effect: it is a setting of Windows" for name in _OF_WINDOWS if host.is_set(name)]
     return warnings + [f"{name} has no effect: kernels have dropped it, use Memory" for name in _OBSOLETE if host.is_set(name)]
+
+
+def _swap(host: Document) -> int | None:
+    """As in Docker: with a limit of memory alone, as much again of swap; inspect says so."""
+    return host.integer("MemorySwap") or 2 * max(0, host.integer("Memory")) or None
 
 
 def _weight(weight: int) -> int:

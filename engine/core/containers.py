@@ -125,6 +125,8 @@ class HostConfig:
     annotations: Mapping[str, str] = field(default_factory=dict)
     log_driver: str = DEFAULT_DRIVER
     log_options: Mapping[str, str] = field(default_factory=dict)
+    runtime: str = ""  # as they came: there is one of each
+    isolation: str = ""
     id_file: str = ""  # where the client keeps the id; told back, never opened
 
 

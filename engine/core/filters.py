@@ -14,6 +14,8 @@ _UNBOUNDED = re.compile(r"\)[*+?{]|\(\?")  # (?x) would hide a repetition behind
 _REPETITION = re.compile(r"[*+?{]")
 _LONGEST_PATTERN = 200
 _MOST_CHOICES = 3
+_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.ASCII)
+_PORT_MOST = 65535
 
 Filters = Mapping[str, tuple[str, ...]]
 
@@ -87,3 +89,16 @@ def parse_bool(values: Collection[str], *, name: str) -> bool:
         if value.lower() in ("0", "f", "false"):
             return False
     raise InvalidParameter(f"invalid filter {name!r}: use true or false")
+
+
+def parse_ports(values: Collection[str], *, name: str) -> frozenset[str]:
+    """Read a filter such as ``expose=70-90/udp``; return each port as ``70/udp``. Raises InvalidParameter."""
+    return frozenset(port for value in values for port in _port_range(value, name))
+
+
+def _port_range(value: str, name: str) -> list[str]:
+    found = _PORTS.fullmatch(value)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if found is None or not first <= last <= _PORT_MOST:
+        raise InvalidParameter(f"invalid filter {name}={value[:40]!r}: use a port or a range such as 80, 53/udp or 7000-7010/tcp")
+    return [f"{port}/{found[3] or 'tcp'}" for port in range(first, last + 1)]

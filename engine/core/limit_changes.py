@@ -52,7 +52,7 @@ def merge_limits(present: Limits, wanted: LimitChanges) -> Limits:
         present,
         memory_bytes=_or(wanted.memory_bytes, present.memory_bytes),
         memory_reservation_bytes=_or(wanted.memory_reservation_bytes, present.memory_reservation_bytes),
-        memory_swap_bytes=_or(wanted.memory_swap_bytes, present.memory_swap_bytes),
+        memory_swap_bytes=_or(wanted.memory_swap_bytes, present.memory_swap_bytes or swap_total(present)),
         nano_cpus=_or(wanted.nano_cpus, present.nano_cpus),
         cpu_shares=_or(wanted.cpu_shares, present.cpu_shares),
         cpu_period_us=_or(wanted.cpu_period_us, present.cpu_period_us),
@@ -64,6 +64,7 @@ def merge_limits(present: Limits, wanted: LimitChanges) -> Limits:
     )
     return replace(
         merged,
+        memory_swap_bytes=merged.memory_swap_bytes or swap_total(merged),
         pids=None if merged.pids == UNLIMITED else merged.pids,
         cpu_quota_us=None if merged.cpu_quota_us == UNLIMITED else merged.cpu_quota_us,
     )
@@ -83,7 +84,7 @@ def _check_processor_time(present: Limits, wanted: LimitChanges) -> None:
 def _check_swap(present: Limits, wanted: LimitChanges) -> None:
     if wanted.memory_bytes is None or wanted.memory_swap_bytes is not None:
         return
-    swap = present.memory_swap_bytes
+    swap = present.memory_swap_bytes or swap_total(present)
     if swap is not None and swap != UNLIMITED and wanted.memory_bytes > swap:
         raise Conflict(
             f"memory limit {wanted.memory_bytes} should be smaller than already set memoryswap limit {swap}:"

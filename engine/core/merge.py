@@ -22,7 +22,7 @@ def merge_config(wanted: ContainerConfig, image: ImageConfig) -> ContainerConfig
         wanted,
         entrypoint=entrypoint,
         cmd=cmd,
-        env=tuple(merge_env([DEFAULT_PATH], image.env, wanted.env)),
+        env=tuple(merge_env([DEFAULT_PATH], image.env, wanted.env, keeps_names=True)),
         labels={**image.labels, **wanted.labels},
         exposed_ports=tuple(sorted({*image.exposed_ports, *wanted.exposed_ports})),
         volumes=tuple(sorted({*image.volumes, *wanted.volumes})),
@@ -34,12 +34,15 @@ def merge_config(wanted: ContainerConfig, image: ImageConfig) -> ContainerConfig
     )
 
 
-def merge_env(*layers: Sequence[str]) -> list[str]:
-    """Merge ``NAME=value`` lists, later ones winning; a bare ``NAME`` takes the variable away."""
+def merge_env(*layers: Sequence[str], keeps_names: bool = False) -> list[str]:
+    """Merge ``NAME=value`` lists, later ones winning; a bare ``NAME`` takes the variable away.
+
+    With ``keeps_names`` it stays in the list, to take away what comes below at the start, such as ``HOSTNAME``.
+    """
     merged: dict[str, str] = {}
     for entry in (entry for layer in layers for entry in layer):
         name, equals, _ = entry.partition("=")
-        if equals:
+        if equals or keeps_names:
             merged[name] = entry
         else:
             merged.pop(name, None)

@@ -14,6 +14,7 @@ from engine.runtime.process import ProcessExit
 from engine.service.container_mounts import publish_mounts
 from engine.service.container_networks import publish_endpoints
 from engine.service.engine import Engine
+from engine.service.health_monitor import end_health
 from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
 from engine.service.restart_later import schedule_restart
@@ -74,7 +75,7 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
         oom_killed=oom,
         error="" if status is not None else UNKNOWN_EXIT,
     )
-    await engine.health.end(record.container_id)
+    await end_health(engine, record)
     finished = replace(record, run=run, restart_count=record.restart_count + is_restarting)
     endpoints = engine.network.endpoints_of(record.container_id)
     await asyncio.gather(_detach(engine, record), engine.containers.note(finished))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.containers import ContainerRecord
-from engine.core.filters import Filters, matches_labels, matches_name, parse_bool
+from engine.core.filters import Filters, matches_labels, matches_name, parse_bool, parse_ports
 from engine.core.health import Health
 from engine.core.lifecycle import ALIVE
 from engine.core.tenants import Tenant
@@ -127,13 +127,16 @@ def _part_test(engine: Engine, name: str, values: tuple[str, ...]) -> Test:
         case "network":
             return lambda record: is_on_network(engine, record, values)
         case "expose":
-            ports = {value if "/" in value else f"{value}/tcp" for value in values}
+            ports = parse_ports(values, name=name)
             return lambda record: not ports.isdisjoint(record.config.exposed_ports)
+        case "publish":
+            parse_ports(values, name=name)
+            return lambda _: False  # no container has published ports
         case "volume":
             return lambda record: any(
                 value in (point.name or point.source, point.target) for point in record.mount_points for value in values
             )
-        case _:  # publish, isolation: no container has them
+        case _:  # isolation: no container has one
             return lambda _: False
 
 

@@ -62,7 +62,7 @@ def launch_spec(
             "work": str(rootfs.work),
             "readonly": host.readonly_rootfs,
         },
-        "binds": [*_network_files(path), *bind_specs(record, volume_path)],
+        "binds": [*_network_files(path, readonly=host.readonly_rootfs), *bind_specs(record, volume_path)],
         "tmpfs": tmpfs_specs(record),
         "shm_bytes": host.shm_bytes,
         "masked_paths": _protected(host, host.masked_paths, MASKED_PATHS),
@@ -120,9 +120,11 @@ def _protected(host: HostConfig, paths: Sequence[str] | None, default: Sequence[
     return list(default if paths is None else paths)
 
 
-def _network_files(path: Path) -> list[BindSpec]:
+def _network_files(path: Path, *, readonly: bool) -> list[BindSpec]:
     """They come first: a bind of the user's may then cover them, as with dockerd."""
-    return [{"source": str(path / name), "target": f"/etc/{name}", "readonly": False, "idmapped": True} for name in NETWORK_FILES]
+    return [
+        {"source": str(path / name), "target": f"/etc/{name}", "readonly": readonly, "idmapped": True} for name in NETWORK_FILES
+    ]
 
 
 def _process(record: ContainerRecord, seccomp: tuple[str, str]) -> ProcessSpec:

@@ -53,6 +53,10 @@ class EventBus:
         for queue in list(self._followers):
             self._offer(queue, event)
 
+    def remembered(self) -> list[EngineEvent]:
+        """Return what ``follow`` could still tell of the past."""
+        return list(self._history)
+
     @property
     def listeners(self) -> int:
         return len(self._followers)

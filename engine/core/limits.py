@@ -4,7 +4,7 @@ Owns the arithmetic between Docker's numbers and cgroup v1 and v2. Pure: it plan
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.core.launch import CgroupSpec, FileWrite
@@ -12,6 +12,7 @@ from engine.core.tenants import Tenant
 from engine.errors import InvalidParameter
 
 CPU_PERIOD_US = 100_000
+TENANT_PIDS = 4096
 MEMORY_LEAST_BYTES = 6 * 2**20  # as dockerd: below this the first process cannot start
 _PIDS_MOST = 2**22  # PID_MAX_LIMIT of the kernel
 _CPU_QUOTA_MOST_US = 2**44 - 1  # the kernel's MAX_BW
@@ -65,6 +66,11 @@ class CgroupLayout:
     version: Literal[1, 2]
     mounts: Mapping[str, str]  # controller of version 1 → directory
     unified: str
+
+
+def tenant_limits(limits: Limits) -> Limits:
+    """Return the limits of a tenant's container: none is without a limit of processes, as one fork bomb would stop the host."""
+    return limits if limits.pids is not None else replace(limits, pids=TENANT_PIDS)
 
 
 def check_limits(limits: Limits) -> None:

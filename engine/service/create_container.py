@@ -10,7 +10,7 @@ from engine.core.containers import ContainerConfig, ContainerRecord, HostConfig
 from engine.core.cpusets import check_processors
 from engine.core.hosts import hosts_file
 from engine.core.ids import ID_BYTES, format_id, is_acceptable_id, short_id
-from engine.core.limits import cgroup_path, check_limits, plan_cgroup
+from engine.core.limits import cgroup_path, check_limits, plan_cgroup, tenant_limits
 from engine.core.merge import merge_config
 from engine.core.mounts import MountPoint
 from engine.core.names import made_up_name, parse_name
@@ -54,7 +54,7 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
     if not tenant.is_administrator:
         check_allowed(request.host)
     _check_values(engine, request)
-    request = replace(request, host=resolve_modes(engine, tenant, request.host))
+    request = replace(request, host=_with_defaults(tenant, resolve_modes(engine, tenant, request.host)))
     if is_special(request.host):
         await engine.slow.run(tenant, partial(check_kernel, engine, tenant, request.host))
     image = engine.images.get(tenant, request.config.image)
@@ -75,6 +75,10 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
     await keep_volumes(engine, record)
     engine.publish(record, "create")
     return Created(record.container_id, host_warnings(engine, record.host))
+
+
+def _with_defaults(tenant: Tenant, host: HostConfig) -> HostConfig:
+    return host if tenant.is_administrator else replace(host, limits=tenant_limits(host.limits))
 
 
 def _check_values(engine: Engine, request: CreateRequest) -> None:

@@ -13,7 +13,7 @@ from engine.core.cpusets import check_processors
 from engine.core.ids import short_id
 from engine.core.lifecycle import State
 from engine.core.limit_changes import LimitChanges, merge_limits, plan_limit_writes, plan_new_groups
-from engine.core.limits import Limits, cgroup_path, check_limits, plan_cgroup
+from engine.core.limits import Limits, cgroup_path, check_limits, plan_cgroup, tenant_limits
 from engine.core.restart import RestartPolicy
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, EngineError, Fault, InvalidParameter, reason_of
@@ -46,6 +46,8 @@ def _updated(engine: Engine, record: ContainerRecord, wanted: UpdateRequest) -> 
     if record.run.state in (State.REMOVING, State.DEAD):
         raise Conflict(f"container {short_id(record.container_id)} is {record.run.state}: it can only be removed")
     limits = merge_limits(record.host.limits, wanted.limits)
+    if not record.tenant.is_administrator:
+        limits = tenant_limits(limits)
     check_limits(limits)
     check_processors(limits, processors=engine.host.processors, memory_nodes=engine.host.memory_nodes)
     plan_cgroup(engine.host.cgroups, _path(engine, record), limits)

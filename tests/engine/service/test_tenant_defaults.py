@@ -14,13 +14,8 @@ def pids_limit(engine: EngineDaemon, container_id: str) -> object:
     return engine.inspect(container_id)["HostConfig"]["PidsLimit"]
 
 
-@pytest.fixture(scope="module")
-def image(engine: EngineDaemon) -> None:
-    engine.import_busybox(tenant=TENANT)
-
-
-@pytest.mark.usefixtures("image")
 def test_a_tenants_container_has_a_limit_of_processes_that_it_cannot_lift(engine: EngineDaemon) -> None:
+    engine.import_busybox(tenant=TENANT)
     container_id = engine.create("sleep", "600", tenant=TENANT, HostConfig={"PidsLimit": -1})
     assert pids_limit(engine, container_id) == TENANT_PIDS
     assert engine.request("POST", f"/containers/{container_id}/start", tenant=TENANT).status == 204

@@ -15,7 +15,7 @@ from engine.core.limits import cgroup_path, plan_cgroup
 from engine.core.mount_plan import wants_host_paths
 from engine.core.namespace_modes import HOST, join_mode, joined_container
 from engine.core.tenants import Tenant
-from engine.errors import Conflict, Forbidden, InvalidParameter
+from engine.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from engine.service.devices import find_devices, with_numbers
 from engine.service.engine import Engine
 
@@ -100,7 +100,10 @@ def _resolved(engine: Engine, tenant: Tenant, mode: str) -> str:
     name = joined_container(mode)
     if not name:
         return mode
-    target = engine.containers.find(tenant, name)
+    try:
+        target = engine.containers.find(tenant, name)
+    except NotFound as error:  # not found is the image's word: clients would fetch it and try again
+        raise InvalidParameter(error.message) from None
     if target.tenant != tenant:
         raise Forbidden(f"container {target.name} belongs to {target.tenant.name or 'administrators'}: join one of your own")
     return join_mode(target.container_id)

@@ -86,7 +86,7 @@ def _check(record: ContainerRecord, wanted: State) -> None:
         raise Conflict(f"container {name} is restarting, wait until the container is running")
     if state is State.PAUSED:
         raise Conflict(f"container {name} is already paused")
-    if state is State.RUNNING:
+    if wanted is State.PAUSED:
         raise Conflict(f"container {name} is not paused")
     raise Conflict(f"container {name} is not running")
 

@@ -57,15 +57,20 @@ def test_every_answer_names_the_version(engine: EngineDaemon) -> None:
         (b'{"Image":"busybox","WorkingDir":"tmp"}', "absolute path"),
         (b'{"Image":"busybox","StopSignal":"SIGFOO"}', "signal"),
         (b'{"Image":"busybox","HostConfig":{"Memory":1000}}', "memory limit"),
-        (b'{"Image":"busybox","HostConfig":{"Privileged":true}}', "privileged"),
         (b'{"Image":"busybox","HostConfig":{"NetworkMode":"host"}}', "network"),
-        (b'{"Image":"busybox","HostConfig":{"PidMode":"host"}}', "PidMode"),
-        (b'{"Image":"busybox","HostConfig":{"Binds":["data:/data"]}}', "volume"),
+        (b'{"Image":"busybox","HostConfig":{"PidMode":"all"}}', "PidMode"),
+        (b'{"Image":"busybox","HostConfig":{"UsernsMode":"host"}}', "UsernsMode"),
+        (b'{"Image":"busybox","HostConfig":{"CgroupParent":"/x"}}', "CgroupParent"),
+        (b'{"Image":"busybox","HostConfig":{"Links":["a:b"]}}', "links"),
+        (b'{"Image":"busybox","HostConfig":{"StorageOpt":{"size":"1G"}}}', "storage options"),
+        (b'{"Image":"busybox","HostConfig":{"DeviceRequests":[{"Count":-1}]}}', "device driver"),
+        (b'{"Image":"busybox","HostConfig":{"CpuRealtimeRuntime":1000}}', "realtime"),
+        (b'{"Image":"busybox","HostConfig":{"Binds":["data/x:/data"]}}', "volume"),
         (b'{"Image":"busybox","HostConfig":{"CapAdd":["CAP_FLY"]}}', "capability"),
-        (b'{"Image":"busybox","HostConfig":{"SecurityOpt":["apparmor=x"]}}', "security option"),
+        (b'{"Image":"busybox","HostConfig":{"SecurityOpt":["fence=x"]}}', "security option"),
         (b'{"Image":"busybox","HostConfig":{"Sysctls":{"kernel.hostname":"x"}}}', "sysctl"),
         (b'{"Image":"busybox","HostConfig":{"Sysctls":{"net/../../kernel.hostname":"x"}}}', "sysctl"),
-        (b'{"Image":"busybox","HostConfig":{"Devices":[{"PathOnHost":"/dev/sda"}]}}', "devices"),
+        (b'{"Image":"busybox","HostConfig":{"Devices":[{"PathOnHost":"/dev/nosuch"}]}}', "/dev/nosuch"),
         (b'{"Image":"busybox","HostConfig":{"Tmpfs":{"/x":"nr_huge=1"}}}', "tmpfs option"),
     ],
 )
@@ -82,15 +87,16 @@ def test_an_image_that_does_not_exist_is_not_found(engine: EngineDaemon) -> None
 def test_what_is_accepted_without_effect_draws_a_warning(engine: EngineDaemon) -> None:
     body = {
         "Image": "busybox",
-        "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}, "RestartPolicy": {"Name": "always"}},
-        "Healthcheck": {"Test": ["CMD", "true"]},
+        "HostConfig": {
+            "PortBindings": {"80/tcp": [{"HostPort": "80"}]},
+            "SecurityOpt": ["apparmor=x"],
+            "KernelMemory": 100_000_000,
+            "CpuPercent": 5,
+        },
     }
     warnings = engine.request("POST", "/containers/create", body).document["Warnings"]
-    assert [word for word in ("ports", "restart policy", "health") if any(word in warning for warning in warnings)] == [
-        "ports",
-        "restart policy",
-        "health",
-    ]
+    words = ["ports", "apparmor=x", "KernelMemory", "CpuPercent"]
+    assert [word for word in words if any(word in warning for warning in warnings)] == words
 
 
 def test_an_image_is_imported_tagged_listed_and_removed(engine: EngineDaemon) -> None:
@@ -126,7 +132,7 @@ def test_networks_can_be_looked_at(engine: EngineDaemon) -> None:
     endpoint = engine.inspect(container_id)["NetworkSettings"]["Networks"]["bridge"]
     assert network["Containers"][container_id]["IPv4Address"].startswith(endpoint["IPAddress"])
     assert engine.request("GET", "/networks", tenant="red/bob").document == []
-    assert engine.request("GET", "/volumes").document == {"Volumes": [], "Warnings": None}
+    assert engine.request("GET", "/volumes", tenant="blue/ada").document == {"Volumes": [], "Warnings": None}
 
 
 def test_a_container_without_network_has_the_loopback_only(engine: EngineDaemon) -> None:

@@ -35,8 +35,8 @@ def _host(engine: EngineDaemon, *names: str) -> list[object]:
 @pytest.mark.parametrize(
     ("body", "controller", "name", "value"),
     [
-        ({"Memory": 256 * M}, "memory", "memory.limit_in_bytes", str(256 * M)),
-        ({"Memory": 256 * M}, "memory", "memory.memsw.limit_in_bytes", str(512 * M)),
+        ({"Memory": 100 * M}, "memory", "memory.limit_in_bytes", str(100 * M)),
+        ({"Memory": 256 * M, "MemorySwap": 512 * M}, "memory", "memory.memsw.limit_in_bytes", str(512 * M)),
         ({"Memory": 32 * M, "MemorySwap": 48 * M}, "memory", "memory.memsw.limit_in_bytes", str(48 * M)),
         ({"MemorySwap": -1}, "memory", "memory.memsw.limit_in_bytes", str(2**63 - 4096)),
         ({"MemoryReservation": 16 * M}, "memory", "memory.soft_limit_in_bytes", str(16 * M)),
@@ -59,7 +59,7 @@ def test_the_kernel_has_it_at_once(
 
 def test_limits_are_raised_lowered_and_taken_away_in_any_order(engine: EngineDaemon, lab: str) -> None:
     for memory in (300, 20, 500, 40):
-        assert engine.cli("update", "-m", f"{memory}m", "lab").returncode == 0
+        assert engine.cli("update", "-m", f"{memory}m", "--memory-swap", f"{2 * memory}m", "lab").returncode == 0
         assert _value(engine, lab, "memory", "memory.limit_in_bytes") == str(memory * M)
     for period, quota in ((100_000, 150_000), (10_000, 15_000), (1_000_000, 1_500_000), (20_000, 2000)):
         assert post(engine, "/containers/lab/update", {"CpuPeriod": period, "CpuQuota": quota}) == 200
@@ -148,7 +148,7 @@ def test_no_other_tenant_changes_it(engine: EngineDaemon, lab: str) -> None:
 
 def test_a_paused_container_is_changed_too(engine: EngineDaemon, lab: str) -> None:
     post(engine, "/containers/lab/pause")
-    assert post(engine, "/containers/lab/update", {"Memory": 256 * M, "CpusetCpus": "0"}) == 200
+    assert post(engine, "/containers/lab/update", {"Memory": 100 * M, "CpusetCpus": "0"}) == 200
     assert _value(engine, lab, "cpuset", "cpuset.cpus") == "0"
 
 

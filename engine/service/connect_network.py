@@ -27,7 +27,7 @@ T = TypeVar("T")
 async def connect_network(engine: Engine, tenant: Tenant, name: str, *, container: str, join: NetworkJoin) -> None:
     """Put a container on a network. Raises NotFound, InvalidParameter, Forbidden, Conflict, Unavailable, Fault."""
     container_id = engine.containers.find(tenant, container).container_id
-    network = _find(engine, tenant, name)
+    network = _find(engine, tenant, name, may_be_gone=False)
     async with engine.containers.lock(container_id):
         record = engine.containers.current(container_id)
         wanted = replace(join, network=BRIDGE if network is None else network.name)
@@ -45,12 +45,7 @@ async def disconnect_network(engine: Engine, tenant: Tenant, name: str, *, conta
     container_id = engine.containers.find(tenant, container).container_id
     async with engine.containers.lock(container_id):
         record = engine.containers.current(container_id)
-        try:
-            network = find_network(engine, tenant, name)
-        except NotFound:
-            if not force:
-                raise
-            network = None
+        network = _find(engine, tenant, name, may_be_gone=force)
         network_name = name if network is None else network.name
         left = tuple(join for join in joins_of(record) if join.network != network_name)
         if len(left) == len(joins_of(record)) or (network is not None and network.owner != record.tenant):
@@ -61,12 +56,12 @@ async def disconnect_network(engine: Engine, tenant: Tenant, name: str, *, conta
             publish_network(engine, network, "disconnect", container=container_id)
 
 
-def _find(engine: Engine, tenant: Tenant, name: str) -> Network | None:
+def _find(engine: Engine, tenant: Tenant, name: str, *, may_be_gone: bool) -> Network | None:
     """Return the network, None for the default one that is made when first needed."""
     try:
         return find_network(engine, tenant, name)
     except NotFound:
-        if name == BRIDGE:
+        if name == BRIDGE or may_be_gone:
             return None
         raise
 

@@ -25,7 +25,7 @@ async def create_network(engine: Engine, tenant: Tenant, request: NetworkRequest
     """Make a network. Raises InvalidParameter, Conflict for its name, Forbidden for its subnet, Unavailable, Fault."""
     check_network_name(request.name)
     check_ipam(request.ipam, any_subnet=tenant.is_administrator)
-    own = [network for network in engine.network.list_networks(tenant) if network.owner == tenant]
+    own = [network for network in engine.network.list_networks(tenant) if network.owner == tenant and not network.is_default]
     if len(own) >= _MOST_OF_A_TENANT and not tenant.is_administrator:
         raise Forbidden(f"too many networks: {tenant.name} has {len(own)} and may have {_MOST_OF_A_TENANT}, remove some")
     network = await engine.network.create_network(tenant, request)

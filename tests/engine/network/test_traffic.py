@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.core.networks import ICC_OPTION, NetworkJoin, NetworkRequest
 from engine.core.tenants import Tenant
 from engine.linux.nftables import Nftables
 from engine.network.attachments import Guest
@@ -137,6 +138,80 @@ async def test_no_packet_goes_from_one_tenant_to_another(manager: NetworkManager
     one.python(SEND, target.address, str(PORT), "forbidden")
     send_from_host(target.address, "from the host")
     assert listener.first() == ["from the host", target.gateway]
+
+
+async def joined(manager: NetworkManager, box: Sandbox, *names: str) -> tuple[Endpoint, ...]:
+    joins = tuple(map(NetworkJoin, names))
+    endpoints = await manager.attach(Guest(box.name, ADA, box.name, (box.name,), joins), box.netns)
+    for endpoint in endpoints:
+        box.configure(endpoint)
+    return endpoints
+
+
+async def test_no_packet_goes_from_one_network_to_another_of_the_same_tenant(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen
+) -> None:
+    for name in ("one", "two"):
+        await manager.create_network(ADA, NetworkRequest(name))
+    here, there = sandbox("here"), sandbox("there")
+    await joined(manager, here, "one")
+    (target,) = await joined(manager, there, "two")
+    listener = listen(there)
+    here.python(SEND, target.address, str(PORT), "forbidden")
+    send_from_host(target.address, "from the host")
+    assert listener.first() == ["from the host", target.gateway]
+
+
+async def test_a_container_on_two_networks_cannot_pass_packets_on_between_them(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen
+) -> None:
+    for name in ("one", "two"):
+        await manager.create_network(ADA, NetworkRequest(name))
+    here, between, there = sandbox("here"), sandbox("between"), sandbox("there")
+    await joined(manager, here, "one")
+    near, _ = await joined(manager, between, "one", "two")
+    (target,) = await joined(manager, there, "two")
+    between.python("open('/proc/sys/net/ipv4/ip_forward', 'w').write('1')")
+    here.command("ip", "route", "add", f"{target.address}/32", "via", near.address)
+    listener = listen(there)
+    here.python(SEND, target.address, str(PORT), "forbidden")
+    between.python(SEND, target.address, str(PORT), "its own")
+    assert listener.first()[0] == "its own"
+
+
+async def test_containers_of_a_quiet_network_reach_the_outside_but_not_each_other(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen, outside: Sandbox
+) -> None:
+    await manager.create_network(ADA, NetworkRequest("quiet", options={ICC_OPTION: "false"}))
+    here, there = sandbox("here"), sandbox("there")
+    await joined(manager, here, "quiet")
+    (target,) = await joined(manager, there, "quiet")
+    listener, far = listen(there), listen(outside)
+    here.command("ip", "neigh", "replace", target.address, "lladdr", target.mac, "dev", "eth0")
+    here.python(SEND, target.address, str(PORT), "forbidden")
+    here.command("ip", "route", "add", f"{target.address}/32", "via", target.gateway)
+    here.python(SEND, target.address, str(PORT), "forbidden by the gateway")
+    send_from_host(target.address, "from the host")
+    assert listener.first()[0] == "from the host"
+    assert here.python(SEND, "198.51.100.2", str(PORT), "hello", "wait") == "answer"
+    assert far.first()[0] == "hello"
+
+
+async def test_an_internal_network_has_no_way_out_even_by_a_route_of_the_containers_own(
+    manager: NetworkManager, sandbox: MakeSandbox, listen: Listen, outside: Sandbox
+) -> None:
+    await manager.create_network(ADA, NetworkRequest("closed", internal=True))
+    box, neighbour = sandbox("box"), sandbox("neighbour")
+    await joined(manager, box, "closed")
+    (near,) = await joined(manager, neighbour, "closed")
+    gateway = str(manager.list_networks(ADA)[0].gateway)
+    box.command("ip", "route", "add", "default", "via", gateway)
+    far, close = listen(outside), listen(neighbour)
+    box.python(SEND, "198.51.100.2", str(PORT), "forbidden")
+    send_from_host("198.51.100.2", "from the host")
+    assert far.first()[0] == "from the host"
+    assert box.python(SEND, near.address, str(PORT), "hello", "wait") == "answer"
+    assert close.first()[0] == "hello"
 
 
 async def test_two_tenants_are_on_different_bridges_and_subnets(manager: NetworkManager, sandbox: MakeSandbox) -> None:

@@ -309,6 +309,10 @@ def _open_container_master(container_pid: int) -> int:
     root_fd = os.open(f"/proc/{container_pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         return pty.open_master(root_fd, "dev/pts/ptmx")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise LaunchError("no terminal is left: those that the container may have are in use, end some", step="streams") from None
     finally:
         os.close(root_fd)
 

@@ -55,6 +55,8 @@ def test_terminals_of_one_container_are_bounded(new_cell: Callable[..., Cell]) -
     cell = new_cell("hog", "pty")
     wait_until(lambda: "took" in cell.log(), "the hog to take all")
     assert taken(cell.log()) == 256
+    one_more = cell.engine.cli("exec", "-t", cell.container_id, "true")
+    assert (one_more.returncode, b"no terminal is left" in one_more.stderr + one_more.stdout) == (126, True)
 
 
 def test_logs_are_followed_beside_a_container_that_has_taken_all_notifications(

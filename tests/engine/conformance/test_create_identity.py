@@ -131,18 +131,12 @@ NAMES = [
     ),
     Case("--expose", _config("--expose 80 --expose 53/udp", "ExposedPorts"), '{"53/udp":{},"80/tcp":{}}'),
     Case(
-        "--publish in inspect",
-        _host_config("-p 8080:80 -p 127.0.0.1::53/udp", "PortBindings"),
-        '{"53/udp":[{"HostIp":"127.0.0.1","HostPort":""}],"80/tcp":[{"HostIp":"","HostPort":"8080"}]}',
-    ),
-    Case(
         "--publish out of range",
         "docker create -p 70000:80 busybox",
         complaint="invalid",
         code=(1, 125),
         why="the CLI's own refusal",
     ),
-    Case("--publish-all in inspect", _host_config("-P", "PublishAllPorts"), "true"),
 ]
 
 STREAMS = [

@@ -84,7 +84,7 @@ LIMITS = [
         "Cpus_allowed_list: 0 1",
     ),
     Case("--cpuset-mems", f"{_RUN} --cpuset-mems 0 busybox grep Mems_allowed_list /proc/self/status", "Mems_allowed_list: 0"),
-    Case("--cpuset-mems out of range", f"{_RUN} --cpuset-mems 99 busybox true", complaint="mems", code=125),
+    Case("--cpuset-mems out of range", f"{_RUN} --cpuset-mems 99 busybox true", complaint="99", code=125),
     Case(
         "--pids-limit", f"{_RUN} --pids-limit 50 busybox sh -c '{_CGROUP} cat pids.max pids/pids.max 2>/dev/null'", "50", code=1
     ),

@@ -108,9 +108,9 @@ CASES = [
     Case("--since that is no time", f"{_FIVE} docker logs --since bogus c1", "", "", 1),
     Case(
         "max-size and max-file",
-        "docker run --name c1 --log-opt max-size=10k --log-opt max-file=2 busybox seq 20000 >/dev/null; docker logs -n 1 c1;"
-        " test $(docker logs c1 | wc -l) -lt 15000 && echo cut",
-        "20000 cut",
+        "docker run --name c1 --log-opt max-size=64k --log-opt max-file=2 busybox seq 60000 >/dev/null; docker logs -n 1 c1;"
+        " test $(docker logs c1 | wc -l) -lt 50000 && echo cut",
+        "60000 cut",
     ),
     Case("max-file alone", "docker run --log-opt max-file=x busybox true", "", "", 125),
     Case(

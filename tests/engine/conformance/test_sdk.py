@@ -251,8 +251,8 @@ async def test_aiodocker_copies_commits_and_updates(async_client: Client) -> Non
     await container.pause()
     await container.unpause()
     await container.rename("renamed")
-    await container.restart(timeout=0)
-    await container.stop(timeout=0)
+    await container.restart(t=0)
+    await container.stop(t=0)
     await container.delete(force=True)
 
 

@@ -46,8 +46,14 @@ class Terminal:
         while text not in self.seen:
             assert time.monotonic() < deadline, self.seen
             if select.select([self.master_fd], [], [], 0.1)[0]:
-                self.seen += os.read(self.master_fd, 4096)
+                self.seen += self._read()
         self.seen = self.seen.partition(text)[2]
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self.master_fd, 4096)
+        except OSError as error:  # the other side is closed
+            raise AssertionError(self.seen) from error
 
     def type(self, text: bytes) -> None:
         os.write(self.master_fd, text)
@@ -129,7 +135,7 @@ def test_an_interrupt_key_reaches_the_program(terminal: Callable[..., Terminal])
 
 def test_an_exec_has_a_terminal_of_its_own(desk: Desk, terminal: Callable[..., Terminal]) -> None:
     desk.run("docker run -d --name c1 busybox sleep 600")
-    shell = terminal("exec", "-it", "c1", "sh", "-c", "read x; echo got $x; stty size; exit 4")
+    shell = terminal("exec", "-it", "c1", "sh", "-c", "read x; echo got $x; sleep .5; stty size; exit 4")
     shell.type(b"word\n")
     shell.expect(b"got word")
     shell.expect(b"30 100")

@@ -111,13 +111,18 @@ def _path(request: web.Request) -> str:
 
 def _stat_header(found: PathStat) -> str:
     document = {
-        "name": found.name,
+        "name": _shown(found.name),
         "size": found.size,
         "mode": _go_mode(found.mode),
         "mtime": format_time(found.mtime_ns),
-        "linkTarget": found.link_target,
+        "linkTarget": _shown(found.link_target),
     }
     return base64.b64encode(dumps(document)).decode()
+
+
+def _shown(name: str) -> str:
+    """A file's name may be any bytes, JSON holds characters."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _go_mode(mode: int) -> int:

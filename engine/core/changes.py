@@ -41,7 +41,20 @@ def apply_changes(config: ImageConfig, changes: Sequence[str]) -> ImageConfig:
         if not rest.strip():
             raise InvalidParameter(f"{word.upper()} requires an argument")
         config = instruction(config, rest.strip())
+        if any(not _is_text(text) for text in _texts(config)):
+            raise InvalidParameter(f"{word.upper()} holds a null byte or half a character: leave it out")
     return config
+
+
+def _texts(config: ImageConfig) -> Iterator[str]:
+    yield from (*config.env, *(config.cmd or ()), *(config.entrypoint or ()), *config.volumes)
+    yield from (config.workdir, config.user, *config.labels, *config.labels.values())
+    yield from config.healthcheck.test if config.healthcheck else ()
+
+
+def _is_text(text: str) -> bool:
+    """JSON can write what the kernel cannot be told, and what no file can hold."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _logical_lines(changes: Sequence[str]) -> Iterator[str]:

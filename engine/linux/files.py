@@ -16,6 +16,7 @@ DEVPTS_SUPER_MAGIC = 0x1CD1
 TMPFS_MAGIC = 0x01021994
 
 _LAST_FD = 0xFFFFFFFF
+_CLOSE_RANGE_CLOEXEC = 4
 
 
 class _OpenHow(ctypes.Structure):
@@ -32,6 +33,11 @@ def close_range(first: int, last: int = _LAST_FD) -> None:
     """Close all descriptors from ``first`` to ``last``, both included."""
     if first <= last:
         syscall(CLOSE_RANGE, first, last, 0)
+
+
+def keep_from_programs(first: int) -> None:
+    """Make all descriptors from ``first`` on close-on-exec, those of libraries too. Raises OSError on a kernel before 5.11."""
+    syscall(CLOSE_RANGE, first, _LAST_FD, _CLOSE_RANGE_CLOEXEC)
 
 
 def close_all_but(kept: list[int]) -> None:

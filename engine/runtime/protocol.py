@@ -26,6 +26,7 @@ else:
 MAX_PACKET_BYTES = 64 * 1024  # well below net.core.wmem_default
 MAX_FDS = 16
 _IN_MEMFD = b"@"
+_FDS_BYTES = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
 _MSG_CMSG_CLOEXEC = 0x40000000  # without it received descriptors leak into containers; the socket module does not name it
 
 
@@ -53,15 +54,25 @@ def receive(sock: socket.socket) -> tuple[Body, dict[str, int]]:
     Raises BlockingIOError when there is none, EndOfStream when the other end is gone.
     """
     try:
-        packet, fds, _, _ = socket.recv_fds(sock, MAX_PACKET_BYTES, MAX_FDS, _MSG_CMSG_CLOEXEC)
+        packet, ancillary, _, _ = sock.recvmsg(MAX_PACKET_BYTES, _FDS_BYTES, _MSG_CMSG_CLOEXEC)
     except ConnectionError as error:
         raise EndOfStream from error
+    fds = _received(ancillary)
     if not packet:
         raise EndOfStream
     if packet == _IN_MEMFD:
         packet = _read_memfd(fds.pop(0))
     body = json.loads(packet)
     return body, dict(zip(body.pop("fds"), fds, strict=True))
+
+
+def _received(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    """By hand, since socket.recv_fds takes flags but ignores them."""
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(data)
+    return list(fds)
 
 
 def _send_packet(sock: socket.socket, packet: bytes, fds: list[int]) -> None:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import engine
+from engine.linux.files import keep_from_programs
 from engine.linux.pidfd import send_signal
 
 _SOURCE_PATH = Path(engine.__file__).parent.parent
@@ -81,6 +82,7 @@ def _environment() -> dict[str, str]:
 
 def _spawn(python: str, run_path: Path, listener: socket.socket) -> int:
     log = os.open(socket_path(run_path).with_name("supervisor.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    keep_from_programs(_LISTENER_FD)  # a library's sockets among them
     try:
         return os.posix_spawn(
             python,

@@ -1,11 +1,14 @@
 """Attacks by a tenant's requests on the engine's threads, memory and disk, and on what it tells."""
 
+import base64
 import json
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -176,3 +179,30 @@ def test_long_events_take_the_place_of_many_short_ones() -> None:
         bus.publish("container", f"exec_create: {'x' * 2**20}", str(number), {}, tenant=Tenant("blue"))
     assert 0 < sum(event.characters for event in bus.remembered()) <= MOST_CHARACTERS
     assert bus.remembered()[-1].actor_id == "99"
+
+
+@pytest.mark.parametrize("change", ['CMD ["\\ud800"]', 'ENTRYPOINT ["a\\u0000b"]', "ENV A=\0b", "LABEL \0=1", "WORKDIR /a\0"])
+@pytest.mark.parametrize("route", ["/commit?container={container_id}", "/images/create?fromSrc=-"])
+def test_an_image_is_not_told_what_cannot_be_and_leaves_no_layer(engine: EngineDaemon, route: str, change: str) -> None:
+    container_id = engine.run("sh", "-c", "cat /proc/sys/kernel/random/uuid > /new", tenant=ADA)
+    engine.wait(container_id)
+    before = sorted((engine.data_path / "engine/layers").iterdir())
+    path = f"{route.format(container_id=container_id)}&{urlencode({'changes': change})}"
+    answer = engine.request("POST", path, {} if "commit" in route else busybox_tar(), tenant=ADA)
+    assert (answer.status, "null byte or half a character" in answer.message) == (400, True)
+    assert sorted((engine.data_path / "engine/layers").iterdir()) == before
+
+
+def test_engine_and_supervisor_hand_no_descriptor_to_a_program(engine: EngineDaemon) -> None:
+    engine.run("sleep", "1000", tenant=ADA)
+    for pid in (engine.pid, engine.supervisor_pid()):
+        flags = {path.name: path.read_text().split("flags:")[1].split()[0] for path in Path(f"/proc/{pid}/fdinfo").iterdir()}
+        assert [fd for fd, text in flags.items() if int(fd) > 2 and not int(text, 8) & os.O_CLOEXEC] == []
+
+
+def test_names_of_files_that_are_no_text_can_be_looked_at(engine: EngineDaemon) -> None:
+    container_id = engine.run("sh", "-c", "ln -s $(printf '\\377') /link", tenant=ADA)
+    engine.wait(container_id)
+    answer = engine.request("HEAD", f"/containers/{container_id}/archive?path=/link", tenant=ADA)
+    shown = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+    assert (answer.status, shown["linkTarget"]) == (200, "/\ufffd")

@@ -13,7 +13,6 @@ from engine.errors import InvalidParameter
 
 _RUNTIMES = ("", "atelier", "runc", "io.containerd.runc.v2")
 _REFUSED = {
-    "Links": "links are not supported: put the containers on a network of their own, where they find each other by name",
     "VolumeDriver": "volume drivers are not supported: leave it out, volumes are kept by the engine itself",
     "DeviceRequests": "could not select device driver: requests for devices such as GPUs are not supported, use Devices",
     "StorageOpt": "storage options are not supported: the writable layer has no size of its own, leave out StorageOpt",
@@ -55,7 +54,10 @@ def decode_isolation(host: Document) -> dict[str, Any]:
 def isolation_warnings(host: Document) -> list[str]:
     """Return what is accepted without any effect."""
     unapplied = parse_security_options(host.texts("SecurityOpt")).unapplied
-    return [f"security option {label[:60]} has no effect: AppArmor and SELinux are not used here" for label in unapplied]
+    warnings = [f"security option {label[:60]} has no effect: AppArmor and SELinux are not used here" for label in unapplied]
+    if host.texts("Links"):  # docker-compose run sends them each time
+        warnings.append("Links has no effect: put the containers on a network of their own, where they find each other by name")
+    return warnings
 
 
 def _refuse(host: Document) -> None:

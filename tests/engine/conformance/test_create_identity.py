@@ -8,11 +8,6 @@ from tests.engine.conformance.players import Players
 pytestmark = pytest.mark.requires_root
 
 _RUN = "docker run --rm"
-_HOST_CONFIG = "docker create {flags} --name c1 busybox true >/dev/null; docker inspect -f '{{{{json .HostConfig.{field}}}}}' c1"
-
-
-def _host_config(flags: str, field: str) -> str:
-    return _HOST_CONFIG.format(flags=flags, field=field)
 
 
 def _config(flags: str, field: str) -> str:
@@ -111,24 +106,6 @@ NAMES = [
     Case("--dns-option", f"{_RUN} --dns-option ndots:2 busybox grep options /etc/resolv.conf", "options ndots:2"),
     Case("--network none", f"{_RUN} --network none busybox ls /sys/class/net", "lo"),
     Case("the default network", f"{_RUN} busybox sh -c 'ls /sys/class/net; ip route | grep -c default'", "eth0 lo 1"),
-    Case(
-        "--network container:",
-        "docker run -d --name lab busybox sleep 600 >/dev/null; A=$(docker exec lab readlink /proc/self/ns/net);"
-        f" B=$({_RUN} --network container:lab busybox readlink /proc/self/ns/net); test $A = $B && echo same",
-        "same",
-    ),
-    Case(
-        "--network container: that is not there",
-        f"{_RUN} --network container:none busybox true",
-        complaint="no such container: none",
-        code=125,
-    ),
-    Case(
-        "--network container: with a hostname",
-        f"{_RUN} -h x --network container:lab busybox true",
-        complaint="conflicting options",
-        code=125,
-    ),
     Case("--expose", _config("--expose 80 --expose 53/udp", "ExposedPorts"), '{"53/udp":{},"80/tcp":{}}'),
     Case(
         "--publish out of range",

@@ -21,8 +21,8 @@ def _writes(layout: CgroupLayout, before: Limits, after: Limits) -> list[tuple[s
 @pytest.mark.parametrize(
     ("present", "wanted", "merged"),
     [
-        (Limits(memory_bytes=64 * M, pids=5), LimitChanges(), Limits(memory_bytes=64 * M, pids=5)),
-        (Limits(), LimitChanges(memory_bytes=8 * M), Limits(memory_bytes=8 * M)),
+        (Limits(memory_bytes=64 * M), LimitChanges(pids=5), Limits(memory_bytes=64 * M, memory_swap_bytes=128 * M, pids=5)),
+        (Limits(), LimitChanges(memory_bytes=8 * M), Limits(memory_bytes=8 * M, memory_swap_bytes=16 * M)),
         (Limits(pids=5), LimitChanges(pids=UNLIMITED), Limits()),
         (Limits(cpu_quota_us=5000), LimitChanges(cpu_quota_us=UNLIMITED), Limits()),
         (
@@ -45,6 +45,7 @@ def test_what_is_wanted_lies_over_what_is(present: Limits, wanted: LimitChanges,
         (Limits(nano_cpus=10**9), LimitChanges(cpu_period_us=1000)),
         (Limits(cpu_quota_us=1000), LimitChanges(nano_cpus=10**9)),
         (Limits(memory_bytes=8 * M, memory_swap_bytes=16 * M), LimitChanges(memory_bytes=17 * M)),
+        (Limits(memory_bytes=8 * M), LimitChanges(memory_bytes=17 * M)),
     ],
 )
 def test_what_goes_only_together_is_a_conflict(present: Limits, wanted: LimitChanges) -> None:

@@ -5,7 +5,7 @@ import pytest
 from engine.core.capabilities import ALL, DEFAULT, effective_capabilities
 from engine.core.containers import ContainerConfig
 from engine.core.detachkeys import DetachScanner, parse_detach_keys
-from engine.core.filters import matches_labels, matches_name, parse_filters
+from engine.core.filters import matches_labels, matches_name, parse_filters, parse_ports
 from engine.core.humantime import format_span
 from engine.core.ids import format_id, is_acceptable_id, is_id_prefix
 from engine.core.image_config import ImageConfig
@@ -183,6 +183,24 @@ def test_an_unknown_capability_is_refused() -> None:
 
 def test_environments_merge_by_name() -> None:
     assert merge_env(["A=1", "B=2"], ["B=3", "C="], ["A"]) == ["B=3", "C="]
+
+
+def test_a_name_without_a_value_is_kept_where_it_is_to_take_a_default_away() -> None:
+    assert merge_env(["A=1", "B=2"], ["A"], keeps_names=True) == ["A", "B=2"]
+
+
+@pytest.mark.parametrize(
+    ("value", "ports"),
+    [("80", {"80/tcp"}), ("53/udp", {"53/udp"}), ("7000-7002/sctp", {"7000/sctp", "7001/sctp", "7002/sctp"})],
+)
+def test_a_filter_of_ports_is_a_port_or_a_range(value: str, ports: set[str]) -> None:
+    assert parse_ports([value], name="expose") == ports
+
+
+@pytest.mark.parametrize("value", ["", "x", "90-80", "1-70000", "0:80", "80/icmp", "-5", "1-2-3"])
+def test_a_filter_that_is_no_port_is_refused(value: str) -> None:
+    with pytest.raises(InvalidParameter, match="invalid filter expose="):
+        parse_ports([value], name="expose")
 
 
 IMAGE = ImageConfig(architecture="amd64", entrypoint=("/entry",), cmd=("serve",), env=("A=1",), workdir="/srv", user="web")

@@ -9,38 +9,43 @@ pytestmark = pytest.mark.requires_root
 
 _LAB = "docker run -d --name lab -e A=image busybox sleep 600 >/dev/null;"
 
-EXEC = [
-    Case("streams apart", f"{_LAB} docker exec lab sh -c 'echo out; echo err >&2' 2>e; cat e", "out err"),
+# In one container, which they leave as it was.
+INSIDE = [
+    Case("streams apart", "docker exec lab sh -c 'echo out; echo err >&2' 2>e; cat e", "out err"),
     Case(
         "exit codes",
-        f"{_LAB} docker exec lab sh -c 'exit 3' || echo $?; docker exec lab nosuch >/dev/null 2>&1 || echo $?",
+        "docker exec lab sh -c 'exit 3' || echo $?; docker exec lab nosuch >/dev/null 2>&1 || echo $?",
         ("3 126", "3 127"),
         why="126 up to 20.10",
     ),
-    Case("input", f"{_LAB} echo hi | docker exec -i lab cat", "hi"),
-    Case("no input", f"{_LAB} echo hi | docker exec lab cat"),
-    Case("a terminal", f"{_LAB} docker exec -t lab sh -c 'test -t 0 && tty; echo $TERM'", "/dev/pts/0 xterm"),
-    Case("detached", f"{_LAB} docker exec -d lab touch /made; await docker exec lab test -e /made && echo yes", "yes"),
+    Case("input", "echo hi | docker exec -i lab cat", "hi"),
+    Case("no input", "echo hi | docker exec lab cat"),
+    Case("a terminal", "docker exec -t lab sh -c 'test -t 0 && tty; echo $TERM'", "/dev/pts/0 xterm"),
+    Case("detached", "docker exec -d lab touch /made; await docker exec lab test -e /made && echo yes", "yes"),
     Case(
         "users",
-        f"{_LAB} docker exec -u ada lab id; docker exec -u 5:50 lab id; docker exec -u :50 lab id -g",
+        "docker exec -u ada lab id; docker exec -u 5:50 lab id; docker exec -u :50 lab id -g",
         "uid=1000(ada) gid=1000(ada) groups=50(staff),1000(ada) uid=5 gid=50(staff) groups=50(staff) 50",
     ),
     Case(
         "an unknown user",
-        f"{_LAB} docker exec -u bob lab id >&2",
+        "docker exec -u bob lab id >&2",
         "",
         "unable to find user bob",
         (1, 126),
         why="said before or while it starts",
     ),
-    Case("the folder", f"{_LAB} docker exec -w /tmp lab pwd; docker exec lab pwd", "/tmp /"),
+    Case("the folder", "docker exec -w /tmp lab pwd; docker exec lab pwd", "/tmp /"),
     Case(
         "the environment",
-        f"{_LAB} docker exec -e A=exec -e B=b lab sh -c 'echo $A $B $HOME'; docker exec lab sh -c 'echo $A'",
+        "docker exec -e A=exec -e B=b lab sh -c 'echo $A $B $HOME'; docker exec lab sh -c 'echo $A'",
         "exec b /root image",
     ),
-    Case("--env-file", f"{_LAB} echo X=1 >f; docker exec --env-file f lab sh -c 'echo $X'", "1"),
+    Case("--env-file", "echo X=1 >f; docker exec --env-file f lab sh -c 'echo $X'", "1"),
+    Case("a large output", "docker exec lab head -c 3000000 /dev/zero | wc -c", "3000000"),
+]
+
+EXEC = [
     Case(
         "capabilities are the container's",
         "docker run -d --name lab --cap-drop ALL busybox sleep 600 >/dev/null; docker exec lab grep CapEff /proc/self/status",
@@ -66,7 +71,6 @@ EXEC = [
         f"{_LAB} (docker exec lab sleep 600; echo ended $?) >e & sleep .4; docker kill lab; wait; cat e",
         "lab ended 137",
     ),
-    Case("a large output", f"{_LAB} docker exec lab head -c 3000000 /dev/zero | wc -c", "3000000"),
 ]
 
 ATTACH = [
@@ -109,6 +113,11 @@ ATTACH = [
     Case("missing", "docker attach none", "", "no such container: none", 1),
     Case("without input when it is closed", "docker run -d --name c1 busybox cat >/dev/null; docker wait c1", "0"),
 ]
+
+
+@each(INSIDE, beside=_LAB)
+def test_an_exec_in_one_container(players: Players, case: Case) -> None:
+    players.check(case)
 
 
 @each(EXEC)

@@ -81,9 +81,9 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
     await asyncio.gather(_detach(engine, record), engine.containers.note(finished))
     if oom:
         engine.publish(finished, "oom")
+    engine.publish(finished, "die", exitCode=exit_text(status), execDuration=run_seconds(finished))
     publish_endpoints(engine, finished, endpoints, "disconnect")
     publish_mounts(engine, finished, "unmount")
-    engine.publish(finished, "die", exitCode=exit_text(status), execDuration=run_seconds(finished))
     engine.milestones.reach(Milestone.EXITED, finished)
     if is_restarting:
         schedule_restart(engine, finished)

@@ -80,7 +80,8 @@ async def test_aiodocker_follows_logs_and_events(engine: EngineDaemon) -> None:
         actions = []
         async with asyncio.timeout(10):
             while "die" not in actions:
-                actions.append((await events.get())["Action"])
+                event = await events.get()
+                actions += [event["Action"]] if event["Type"] == "container" else []
         assert actions[-3:] == ["create", "start", "die"]
         await container.delete()
     finally:

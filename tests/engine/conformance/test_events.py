@@ -58,6 +58,13 @@ EVENTS = [
         why="",
     ),
     Case(
+        "events of a life in their order",
+        "S=$(date +%s.%N); docker run --rm -v v1:/d busybox true;"
+        f" docker events --since $S --until $(date +%s.%N) --filter event=connect --filter event=start --filter event=die"
+        f" --filter event=disconnect --filter event=unmount --filter event=destroy {_ACTIONS}",
+        "network connect container start container die network disconnect volume unmount container destroy",
+    ),
+    Case(
         "events of a kill carry the signal",
         f"S=$(date +%s.%N); {_LAB} docker kill -s USR1 lab >/dev/null;"
         f" docker events --since $S --until $(date +%s.%N) --filter event=kill --format '{{{{.Actor.Attributes.signal}}}}'",

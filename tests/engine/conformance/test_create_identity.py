@@ -134,7 +134,8 @@ STREAMS = [
     Case("--rm after a failure", f"{_RUN} busybox nosuch 2>/dev/null; docker ps -aq"),
     Case(
         "--rm with -d",
-        "docker run -d --rm --name c1 busybox true >/dev/null; docker wait c1 >/dev/null 2>&1; sleep .5; docker ps -aq",
+        "docker run -d --rm --name c1 busybox true >/dev/null; await '[ -z \"$(docker ps -aq)\" ]' && echo gone",
+        "gone",
     ),
     Case("--rm with a restart policy", f"{_RUN} --restart always busybox true", complaint="conflicting options", code=125),
     Case("--rm takes anonymous volumes along", f"{_RUN} -v /data busybox true; docker volume ls -q"),

@@ -163,7 +163,8 @@ SPACES = [
     Case("--ipc none", f"{_RUN} --ipc none busybox sh -c 'grep -c /dev/shm /proc/mounts'", "0", code=1),
     Case(
         "--ipc shareable",
-        "docker run -d --name lab --ipc shareable busybox sh -c 'echo hi >/dev/shm/f; sleep 600' >/dev/null; sleep .2;"
+        "docker run -d --name lab --ipc shareable busybox sh -c 'echo hi >/dev/shm/f; sleep 600' >/dev/null;"
+        " await docker exec lab test -s /dev/shm/f;"
         f" {_RUN} --ipc container:lab busybox cat /dev/shm/f",
         "hi",
     ),

@@ -68,7 +68,8 @@ EXEC = [
     Case("missing", "docker exec none true", "", "no such container: none", 1),
     Case(
         "an exec outlives nothing",
-        f"{_LAB} (docker exec lab sleep 600; echo ended $?) >e & sleep .4; docker kill lab; wait; cat e",
+        f"{_LAB} (docker exec lab sleep 600; echo ended $?) >e & await '[ $(docker top lab | grep -c sleep) = 2 ]';"
+        f" docker kill lab; wait; cat e",
         "lab ended 137",
     ),
 ]
@@ -76,7 +77,7 @@ EXEC = [
 ATTACH = [
     Case(
         "output",
-        "docker run -d --name c1 busybox sh -c 'sleep .5; echo out; echo err >&2; exit 6' >/dev/null; docker attach c1 2>e;"
+        "docker run -d --name c1 busybox sh -c 'sleep 1; echo out; echo err >&2; exit 6' >/dev/null; docker attach c1 2>e;"
         " echo $?; cat e",
         "out 6 err",
     ),
@@ -88,18 +89,19 @@ ATTACH = [
     ),
     Case(
         "--no-stdin",
-        "docker run -di --name c1 busybox sh -c 'sleep .5; echo x' >/dev/null; echo hi | docker attach --no-stdin c1",
+        "docker run -di --name c1 busybox sh -c 'sleep 1; echo x' >/dev/null; echo hi | docker attach --no-stdin c1",
         "x",
     ),
     Case(
         "two at once",
-        "docker run -d --name c1 busybox sh -c 'sleep .7; echo x' >/dev/null;"
+        "docker run -d --name c1 busybox sh -c 'sleep 1; echo x' >/dev/null;"
         " docker attach c1 >a & docker attach c1 >b & wait; cat a b",
         "x x",
     ),
     Case(
         "signals pass",
-        "docker run -d --name c1 busybox sh -c 'trap \"exit 4\" TERM; while :; do sleep .02; done' >/dev/null;"
+        "docker run -d --name c1 busybox sh -c 'trap \"exit 4\" TERM; echo up; while :; do sleep .02; done' >/dev/null;"
+        " await 'docker logs c1 | grep -q up';"
         " docker attach c1 & P=$!; sleep .4; kill -TERM $P; wait $P; docker wait c1",
         "4",
     ),

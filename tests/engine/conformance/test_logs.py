@@ -57,14 +57,16 @@ CASES = [
     Case("--follow of what is stopped", f"{_FIVE} docker logs -f c1", "1 2 3 4 5"),
     Case(
         "--follow with --tail",
-        "docker run -d --name c1 busybox sh -c 'echo 1; echo 2; sleep .6; echo 3' >/dev/null;"
-        " await 'docker logs c1 | grep -q 2'; docker logs -f -n 1 c1",
+        "docker run -d --name c1 busybox sh -c 'echo 1; echo 2; until [ -e /go ]; do sleep .05; done; echo 3' >/dev/null;"
+        " await 'docker logs c1 | grep -q 2'; docker logs -f -n 1 c1 >f & await grep -q 2 f;"
+        " docker exec c1 touch /go; wait; cat f",
         "2 3",
     ),
     Case(
         "--follow with --since",
-        "docker run -d --name c1 busybox sh -c 'echo 1; sleep .6; echo 2' >/dev/null; await 'docker logs c1 | grep -q 1';"
-        " docker logs -f --since $(date +%s.%N) c1",
+        "docker run -d --name c1 busybox sh -c 'echo 1; until [ -e /go ]; do sleep .05; done; echo 2' >/dev/null;"
+        " await 'docker logs c1 | grep -q 1'; docker logs -f --since $(date +%s.%N) c1 >f & sleep .3;"
+        " await docker exec c1 touch /go; wait; cat f",
         "2",
     ),
     Case(
@@ -76,7 +78,7 @@ CASES = [
     Case(
         "--follow ended by rm -f",
         "docker run -d --name c1 busybox sh -c 'echo 1; sleep 600' >/dev/null; (docker logs -f c1;"
-        " echo over) >f 2>&1 & sleep .4; docker rm -f c1; wait; cat f",
+        " echo over) >f 2>&1 & await grep -q 1 f; docker rm -f c1; wait; cat f",
         "c1 1 over",
     ),
     Case(

@@ -105,9 +105,9 @@ RESTART = [
     ),
     Case(
         "on-failure and success",
-        f"docker run -d --name c1 --restart on-failure busybox true >/dev/null; sleep .5; {_COUNT};"
+        f"docker run -d --name c1 --restart on-failure busybox true >/dev/null; docker wait c1; sleep .3; {_COUNT};"
         f" docker inspect -f '{{{{.State.Status}}}}' c1",
-        "0 exited",
+        "0 0 exited",
     ),
     Case(
         "restarting is a state",

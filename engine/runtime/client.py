@@ -142,7 +142,7 @@ class Supervisor:
         self._get(container_id).facts["cgroup"] = answer["cgroup"]
 
     async def open_socket(self, container_id: str, family: str) -> int:
-        """Return a TCP socket ("ipv4", "ipv6") of a container's network namespace, not connected. Raises NotFound, Conflict, Fault."""
+        """Return a TCP socket ("ipv4", "ipv6") of a container's network, not connected. Raises NotFound, Conflict, Fault."""
         _, fds = await self._lifeline.request("socket", {"id": container_id, "family": family})
         return fds["socket"]
 

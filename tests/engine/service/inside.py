@@ -14,9 +14,7 @@ def inside(engine: EngineDaemon, container_id: str, script: str, *, tenant: str 
     return b"".join(data for _, data in frames(answer.body)).decode().strip()
 
 
-def create(
-    engine: EngineDaemon, *, tenant: str = "", name: str = "", config: Any = None, **host: Any
-) -> Answer:
+def create(engine: EngineDaemon, *, tenant: str = "", name: str = "", config: Any = None, **host: Any) -> Answer:
     """The whole answer to a request for a container that sleeps."""
     path = f"/containers/create?name={name}" if name else "/containers/create"
     body = {"Image": "busybox", "Cmd": ["sleep", "600"], "HostConfig": host, **(config or {})}

@@ -56,7 +56,7 @@ def isolation_warnings(host: Document) -> list[str]:
     unapplied = parse_security_options(host.texts("SecurityOpt")).unapplied
     warnings = [f"security option {label[:60]} has no effect: AppArmor and SELinux are not used here" for label in unapplied]
     if host.texts("Links"):  # docker-compose run sends them each time
-        warnings.append("Links has no effect: put the containers on a network of their own, where they find each other by name")
+        warnings.append("Links has no effect: containers reach each other by address, names can be given with ExtraHosts")
     return warnings
 
 

@@ -102,7 +102,6 @@ def test_what_is_wrong_with_a_devices_path_is_not_told(engine: EngineDaemon, pat
         {"CgroupParent": "/other"},
         {"StorageOpt": {"size": "1G"}},
         {"VolumeDriver": "nfs"},
-        {"Links": ["a:b"]},
         {"Isolation": "hyperv"},
         {"Runtime": "kata"},
         {"Cgroup": "container:x"},

@@ -110,7 +110,8 @@ CASES = [
     Case("--since that is no time", f"{_FIVE} docker logs --since bogus c1", "", "", 1),
     Case(
         "max-size and max-file",
-        "docker run --name c1 --log-opt max-size=64k --log-opt max-file=2 busybox seq 60000 >/dev/null; docker logs -n 1 c1;"
+        "docker run -d --name c1 --log-opt max-size=64k --log-opt max-file=2 busybox seq 60000 >/dev/null;"
+        " docker wait c1 >/dev/null; docker logs -n 1 c1;"
         " test $(docker logs c1 | wc -l) -lt 50000 && echo cut",
         "60000 cut",
     ),

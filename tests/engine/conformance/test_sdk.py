@@ -1,5 +1,6 @@
 """The packages ``docker`` and ``aiodocker``: the calls that programs make, with the same outcome from every daemon."""
 
+import gc
 import io
 import tarfile
 from collections.abc import AsyncIterator, Iterator
@@ -27,6 +28,8 @@ def client(desk: Desk) -> Iterator[Client]:
     client: Client = docker.DockerClient(base_url=f"unix://{desk.server.socket_path}", timeout=30)
     yield client
     client.close()
+    del client
+    gc.collect()  # here, where what the package leaves behind is expected
 
 
 @pytest.fixture

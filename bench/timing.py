@@ -1,4 +1,4 @@
-"""How things are timed: contenders take turns run by run, so that all see the same noise."""
+"""How things are timed: contenders take turns, a few runs each, so that all see the same noise and none the other's remains."""
 
 import json
 import subprocess
@@ -11,6 +11,8 @@ from launcher.unix_http import UnixConnection
 
 ROUNDS = 20
 WARM_UP_ROUNDS = 2
+TURN_ROUNDS = 5
+SETTLE_SECONDS = 0.3  # an engine may still be tidying up after it has answered
 TIMEOUT_SECONDS = 120.0
 API = "/v1.41"
 Action = Callable[[], object]
@@ -38,13 +40,14 @@ def milliseconds(action: Action) -> float:
 
 
 def take_turns(actions: Mapping[str, Action], *, rounds: int = ROUNDS, warm_up: int = WARM_UP_ROUNDS) -> dict[str, list[float]]:
-    """Return milliseconds of each round by contender, the first ones left out."""
+    """Return milliseconds of each round by contender, those that warm up left out."""
     samples: dict[str, list[float]] = {name: [] for name in actions}
-    for turn in range(warm_up + rounds):
+    for first in range(0, rounds, TURN_ROUNDS):
         for name, action in actions.items():
-            taken = milliseconds(action)
-            if turn >= warm_up:
-                samples[name].append(taken)
+            time.sleep(SETTLE_SECONDS)
+            for _ in range(warm_up):
+                action()
+            samples[name] += [milliseconds(action) for _ in range(min(TURN_ROUNDS, rounds - first))]
     return samples
 
 

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from engine.service.lifecycle import instance_of
 from tests.engine.busybox_image import busybox_tar
 
+_LOOKS, _LOOK_SECONDS = 8, 0.01
 PATIENCE_SECONDS = 20.0
 
 
@@ -108,8 +109,12 @@ class EngineDaemon:
             self._process = None
 
     def supervisor_pid(self) -> int | None:
-        """Find the supervisor of this engine by its run folder."""
-        return next(iter(processes_with(f"'{self.run_path}'")), None)
+        """Find the supervisor of this engine by its run folder. It hides its command line while it makes a process."""
+        for _ in range(_LOOKS):
+            if found := processes_with(f"'{self.run_path}'"):
+                return found[0]
+            time.sleep(_LOOK_SECONDS)
+        return None
 
     def remove_containers(self) -> None:
         """Remove every container."""

@@ -4,13 +4,17 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
+
+import pytest
 
 from tests.engine.daemon import EngineDaemon, wait_until
 
 _CGROUP = "atelier-conformance"
+BOTH = ("atelier", "dockerd")
 
 
 class Dockerd(EngineDaemon):
@@ -43,3 +47,17 @@ class Dockerd(EngineDaemon):
         for folder in [*Path("/sys/fs/cgroup").glob(f"*/{_CGROUP}"), Path("/sys/fs/cgroup", _CGROUP)]:
             with suppress(OSError):  # dockerd removes the cgroups of containers, but not the one above them
                 folder.rmdir()
+
+
+@contextmanager
+def serving(kind: str) -> Iterator[EngineDaemon]:
+    """One of BOTH for as long as the block lasts, with the image busybox; skips the test where it is not installed."""
+    if kind == "dockerd" and not Dockerd.is_installed():
+        pytest.skip("dockerd is not installed (Debian: docker.io)")
+    daemon = Dockerd() if kind == "dockerd" else EngineDaemon()
+    try:
+        daemon.start().import_busybox()
+        yield daemon
+        daemon.remove_containers()
+    finally:
+        daemon.destroy()

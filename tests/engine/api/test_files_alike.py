@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.engine.api.file_archives import FIFO, FILE, FOLDER, HARD_LINK, SYMLINK, make_tar, member, read_tar, stat_of
-from tests.engine.daemon import EngineDaemon, wait_until
-from tests.engine.dockerd import Dockerd
+from tests.engine.daemon import Answer, EngineDaemon, wait_until
+from tests.engine.dockerd import BOTH, serving
 
 pytestmark = pytest.mark.requires_root
 
@@ -24,26 +25,23 @@ touch /ready; exec sleep 600
 """
 
 
-@pytest.fixture(scope="module", params=["atelier", "dockerd"])
+@pytest.fixture(scope="module", params=BOTH)
 def server(request: pytest.FixtureRequest) -> Iterator[EngineDaemon]:
     """Each of both, with containers ``lab`` (running) and ``done`` (ended) of one script, and ``fresh``, never started."""
-    if request.param == "dockerd" and not Dockerd.is_installed():
-        pytest.skip("dockerd is not installed (Debian: docker.io)")
-    daemon = Dockerd() if request.param == "dockerd" else EngineDaemon()
-    try:
-        daemon.start().import_busybox()
+    with serving(request.param) as daemon:
         for name in ("lab", "done"):
             daemon.run("sh", "-c", SCRIPT, name=name)
-            wait_until(lambda one=name: head(daemon, one, "/ready").status == 200, "the script")  # type: ignore[misc]  # lambda default
+            wait_until(partial(is_ready, daemon, name), "the script")
         daemon.request("POST", f"{V}/containers/done/stop?t=0")
         daemon.create("true", name="fresh")
         yield daemon
-        daemon.remove_containers()
-    finally:
-        daemon.destroy()
 
 
-def head(daemon: EngineDaemon, name: str, path: str):  # type: ignore[no-untyped-def]  # an Answer
+def is_ready(daemon: EngineDaemon, name: str) -> bool:
+    return head(daemon, name, "/ready").status == 200
+
+
+def head(daemon: EngineDaemon, name: str, path: str) -> Answer:
     return daemon.request("HEAD", f"{V}/containers/{name}/archive?path={path}")
 
 

@@ -10,24 +10,17 @@ from urllib.parse import quote
 import pytest
 
 from tests.engine.daemon import EngineDaemon
-from tests.engine.dockerd import Dockerd
+from tests.engine.dockerd import BOTH, Dockerd, serving
 
 pytestmark = pytest.mark.requires_root
 V = "/v1.41"  # what both speak
 
 
-@pytest.fixture(scope="module", params=["atelier", "dockerd"])
+@pytest.fixture(scope="module", params=BOTH)
 def server(request: pytest.FixtureRequest) -> Iterator[EngineDaemon]:
     """Each of both, with the image busybox."""
-    if request.param == "dockerd" and not Dockerd.is_installed():
-        pytest.skip("dockerd is not installed (Debian: docker.io)")
-    daemon = Dockerd() if request.param == "dockerd" else EngineDaemon()
-    try:
-        daemon.start().import_busybox()
+    with serving(request.param) as daemon:
         yield daemon
-        daemon.remove_containers()
-    finally:
-        daemon.destroy()
 
 
 @pytest.fixture

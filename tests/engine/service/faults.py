@@ -60,4 +60,6 @@ def _cgroups(engine: EngineDaemon) -> set[str]:
         *Path("/sys/fs/cgroup").glob(f"*/atelier-{engine.instance}"),
         *Path("/sys/fs/cgroup").glob(f"atelier-{engine.instance}"),
     ]
-    return {path.name.removeprefix("c-") for root in roots for path in root.glob("**/c-*")}
+    # Folders go while they are walked through, which Path.glob takes for an error.
+    folders = (name for root in roots for _, names, _ in os.walk(root) for name in names)
+    return {name.removeprefix("c-") for name in folders if name.startswith("c-")}

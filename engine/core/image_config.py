@@ -46,6 +46,7 @@ class ImageConfig:
     volumes: tuple[str, ...] = ()
     stop_signal: str = ""
     healthcheck: Healthcheck | None = None
+    onbuild: tuple[str, ...] = ()
     diff_ids: tuple[str, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
 
@@ -95,6 +96,7 @@ def _from_document(document: dict[str, Any]) -> ImageConfig:
         volumes=tuple(sorted(map(_sound, process.get("Volumes") or {}))),
         stop_signal=_text(process, "StopSignal"),
         healthcheck=parse_healthcheck(process.get("Healthcheck")),
+        onbuild=_texts(process, "OnBuild") or (),
         diff_ids=_diff_ids(document),
         history=tuple(_history_entry(entry) for entry in document.get("history") or ()),
     )
@@ -166,5 +168,6 @@ def _process_document(config: ImageConfig) -> dict[str, object]:
         "Volumes": {path: {} for path in config.volumes},
         "StopSignal": config.stop_signal,
         "Healthcheck": format_healthcheck(config.healthcheck) if config.healthcheck else {},
+        "OnBuild": list(config.onbuild),
     }
     return {key: value for key, value in values.items() if value not in (None, "", {}, [])}

@@ -13,9 +13,9 @@ def summary_json(view: ImageView) -> dict[str, Any]:
     image = view.image
     return {
         "Id": image.id,
-        "ParentId": "",
+        "ParentId": image.parent,
         "RepoTags": view.tags,
-        "RepoDigests": _repository_digests(view),
+        "RepoDigests": list(image.repo_digests),
         "Created": image.created_ns // 10**9,
         "Size": image.size,
         "SharedSize": -1,
@@ -31,8 +31,8 @@ def inspect_json(view: ImageView) -> dict[str, Any]:
     return {
         "Id": image.id,
         "RepoTags": view.tags,
-        "RepoDigests": _repository_digests(view),
-        "Parent": "",
+        "RepoDigests": list(image.repo_digests),
+        "Parent": image.parent,
         "Comment": config.history[-1].comment if config.history else "",
         "Created": config.created or format_time(image.created_ns),
         "DockerVersion": "",
@@ -48,11 +48,6 @@ def inspect_json(view: ImageView) -> dict[str, Any]:
         "Metadata": {"LastTagTime": format_time(None)},
         "Atelier": {"Tenant": image.owner.name},
     }
-
-
-def _repository_digests(view: ImageView) -> list[str]:
-    repositories = {tag.rpartition(":")[0] for tag in view.tags}
-    return sorted(f"{repository}@{digest}" for repository in repositories for digest in view.image.digests)
 
 
 def _config(config: ImageConfig) -> dict[str, Any]:

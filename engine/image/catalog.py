@@ -39,11 +39,11 @@ class Catalog:
 
     def find(self, tenant: Tenant, name: str) -> ImageRecord:
         """Raises NotFound, InvalidParameter."""
-        return find(self._records(), tenant, name, default_domain=self._default_domain)
+        return find(self.records(), tenant, name, default_domain=self._default_domain)
 
     def view(self, tenant: Tenant) -> list[tuple[Image, list[str]]]:
         """Return what a tenant sees with the names it has there, newest first."""
-        records = self._records()
+        records = self.records()
         nearest = nearest_names(records, tenant)
         seen = [record for record in records if visible_holdings(record, tenant)]
         seen.sort(key=lambda record: (record.created_ns, record.image_id), reverse=True)
@@ -51,7 +51,7 @@ class Catalog:
 
     def unused(self, used_image_ids: Collection[str]) -> list[ImageRecord]:
         """Return the records that nobody holds and no container needs."""
-        return [one for one in self._records() if not one.holdings and one.image_id not in used_image_ids]
+        return [one for one in self.records() if not one.holdings and one.image_id not in used_image_ids]
 
     def wanted_layers(self) -> set[str]:
         """Return the diff ids of all images."""
@@ -64,12 +64,33 @@ class Catalog:
             raise NotFound(f"no such image: {record.image_id}")
         holdings = visible_holdings(record, tenant)
         owner = holdings[0].owner if holdings else tenant
-        return Image(record.image_id, owner, entry.config, record.size, record.created_ns, record.digests)
+        digests = tuple(sorted({digest for holding in holdings for digest in holding.repo_digests}))
+        parent = next((one.parent for one in holdings if one.parent and self.is_visible(one.parent, tenant)), "")
+        return Image(record.image_id, owner, entry.config, record.size, record.created_ns, parent, digests)
+
+    def is_visible(self, image_id: str, tenant: Tenant) -> bool:
+        """Whether the image is there and exists for the tenant."""
+        record = self.get(image_id)
+        return record is not None and bool(visible_holdings(record, tenant))
+
+    def sees_layer(self, tenant: Tenant, diff_id: str) -> bool:
+        """Whether an image that the tenant sees has the layer."""
+        return any(
+            diff_id in entry.config.diff_ids and visible_holdings(entry.record, tenant) for entry in self._entries.values()
+        )
+
+    def records(self) -> list[ImageRecord]:
+        """Return all records."""
+        return [entry.record for entry in self._entries.values()]
+
+    def config(self, image_id: str) -> ImageConfig:
+        """Return the configuration of a known image."""
+        return self._entries[image_id].config
 
     def tags(self, image_id: str, tenant: Tenant) -> list[str]:
         """Return the names of an image; none if it went meanwhile."""
         record = self.get(image_id)
-        return tags_for(nearest_names(self._records(), tenant), record, tenant) if record else []
+        return tags_for(nearest_names(self.records(), tenant), record, tenant) if record else []
 
     def add(self, record: ImageRecord, config: ImageConfig, raw_config: bytes) -> None:
         """Take in a new image. Raises Fault."""
@@ -102,20 +123,17 @@ class Catalog:
         """Name an image in a scope, and take the name from whichever image had it there."""
         # First the gain, then the loss: a host that stops in between has the name twice, and the later one counts.
         self.save(with_tag(self._entries[image_id].record, owner, tag, now_ns))
-        for record in self._records():
+        for record in self.records():
             if record.image_id != image_id and (owner, tag) in _names_of(record):
                 self.save(without_tag(record, owner, tag))
-
-    def _records(self) -> list[ImageRecord]:
-        return [entry.record for entry in self._entries.values()]
 
     def _settle_tags(self) -> None:
         """Finish moves of names that a stopping host cut in two."""
         newest: dict[tuple[Tenant, str], tuple[int, str]] = {}
-        for record in self._records():
+        for record in self.records():
             for name, time_ns in _names_of(record).items():
                 newest[name] = max(newest.get(name, (0, "")), (time_ns, record.image_id))
-        for record in self._records():
+        for record in self.records():
             for owner, tag in _names_of(record):
                 if newest[owner, tag][1] != record.image_id:
                     _log.warning("image name %s of %r was being moved when the host stopped: finished", tag, owner.name)

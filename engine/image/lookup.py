@@ -96,11 +96,14 @@ def _by_tag(records: Iterable[ImageRecord], tenant: Tenant, tag: str) -> ImageRe
 
 
 def _by_digest(records: Iterable[ImageRecord], tenant: Tenant, reference: Reference) -> ImageRecord | None:
+    wanted = f"{reference.name}@{reference.digest}"
     for record in records:
-        if reference.digest in (record.image_id, *record.digests):
-            names = (parse_reference(tag).name for one in visible_holdings(record, tenant) for tag in one.tags)
-            if reference.name in names:
-                return record
+        holdings = visible_holdings(record, tenant)
+        if any(wanted in holding.repo_digests for holding in holdings):
+            return record
+        names = (parse_reference(tag).name for holding in holdings for tag in holding.tags)
+        if reference.digest == record.image_id and reference.name in names:
+            return record
     return None
 
 

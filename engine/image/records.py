@@ -13,10 +13,21 @@ from engine.core.tenants import Tenant
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One tenant's claim. ``tags`` maps a reference's text to when it was given, in nanoseconds since 1970."""
+    """One tenant's claim. ``tags`` maps a reference's text to when it was given, in nanoseconds since 1970.
+
+    ``parent`` and ``step`` say what the tenant made the image from, and by which instruction of a build; ``repo_digests`` are
+    ``name@digest`` of the manifests by which it came. They are the tenant's own: to whoever else has the image they tell nothing.
+    """
 
     owner: Tenant
     tags: Mapping[str, int] = field(default_factory=dict)
+    parent: str = ""
+    step: str = ""
+    repo_digests: tuple[str, ...] = ()
+
+    @property
+    def is_named(self) -> bool:
+        return bool(self.tags or self.repo_digests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,6 @@ class ImageRecord:
     size: int
     created_ns: int
     holdings: tuple[Holding, ...] = ()
-    digests: tuple[str, ...] = ()  # of manifests that it came with
 
     def holding_of(self, owner: Tenant) -> Holding | None:
         return next((holding for holding in self.holdings if holding.owner == owner), None)
@@ -35,20 +45,43 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image as one tenant sees it; ``owner`` is through whom. ``size`` counts the bytes of all its layers' files."""
+    """An image as one tenant sees it; ``owner`` is through whom. ``size`` counts the bytes of all its layers' files.
+
+    ``parent`` is empty where the tenant does not see it.
+    """
 
     id: str
     owner: Tenant
     config: ImageConfig
     size: int
     created_ns: int
-    digests: tuple[str, ...] = ()
+    parent: str = ""
+    repo_digests: tuple[str, ...] = ()
 
 
-def with_holding(record: ImageRecord, owner: Tenant, digests: tuple[str, ...] = ()) -> ImageRecord:
-    """Give a tenant a holding, if it has none."""
-    holdings = record.holdings if record.holding_of(owner) else (*record.holdings, Holding(owner))
-    return replace(record, holdings=holdings, digests=tuple(dict.fromkeys((*record.digests, *digests))))
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a tenant came by an image; see Holding."""
+
+    parent: str = ""
+    step: str = ""
+    repo_digests: tuple[str, ...] = ()
+
+
+UNKNOWN_ORIGIN = Origin()
+
+
+def with_holding(record: ImageRecord, owner: Tenant, origin: Origin = UNKNOWN_ORIGIN) -> ImageRecord:
+    """Give a tenant a holding, if it has none. What one knew of its origin stays."""
+    held = record.holding_of(owner) or Holding(owner)
+    told = replace(
+        held,
+        parent=held.parent or origin.parent,
+        step=held.step or origin.step,
+        repo_digests=tuple(dict.fromkeys((*held.repo_digests, *origin.repo_digests))),
+    )
+    others = (one for one in record.holdings if one.owner != owner)
+    return replace(record, holdings=(*others, told))
 
 
 def with_tag(record: ImageRecord, owner: Tenant, tag: str, now_ns: int) -> ImageRecord:
@@ -62,6 +95,13 @@ def without_tag(record: ImageRecord, owner: Tenant, tag: str) -> ImageRecord:
     return replace(record, holdings=tuple(_untagged(one, tag) if one.owner == owner else one for one in record.holdings))
 
 
+def without_digest(record: ImageRecord, owner: Tenant, repo_digest: str) -> ImageRecord:
+    """Take ``name@digest`` away; the holding stays."""
+    return replace(
+        record, holdings=tuple(_undigested(one, repo_digest) if one.owner == owner else one for one in record.holdings)
+    )
+
+
 def without_holding(record: ImageRecord, owner: Tenant) -> ImageRecord:
     """Take a tenant's claim away, with all its names."""
     return replace(record, holdings=tuple(one for one in record.holdings if one.owner != owner))
@@ -73,3 +113,7 @@ def _tagged(holding: Holding, tag: str, now_ns: int) -> Holding:
 
 def _untagged(holding: Holding, tag: str) -> Holding:
     return replace(holding, tags={name: time for name, time in holding.tags.items() if name != tag})
+
+
+def _undigested(holding: Holding, repo_digest: str) -> Holding:
+    return replace(holding, repo_digests=tuple(one for one in holding.repo_digests if one != repo_digest))

@@ -6,7 +6,6 @@ they fail.
 """
 
 import builtins
-import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -14,21 +13,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.core.changes import apply_changes
-from engine.core.digests import sha256_of
 from engine.core.image_config import HistoryEntry, ImageConfig, format_image_config, parse_image_config
-from engine.core.layers import EMPTY_LAYER, distinct_layers
-from engine.core.references import parse_tagged
+from engine.core.layers import distinct_layers
+from engine.core.references import parse_reference
 from engine.core.tenants import Tenant
-from engine.core.timeformat import format_time, parse_time
-from engine.errors import InvalidParameter, NotFound
+from engine.core.timeformat import format_time
+from engine.errors import InvalidParameter
+from engine.image.adoption import Adoption
 from engine.image.archive import ArchivedImage, archived_images, spool_archive
 from engine.image.catalog import Catalog
 from engine.image.disk import ImageFolder
 from engine.image.lookup import tag_of, visible_holdings
 from engine.image.platform import host_architecture
-from engine.image.records import Image, ImageRecord, with_holding
+from engine.image.records import Image, ImageRecord, Origin
 from engine.image.removal import ImageUse, Removal, plan_removal_by_id, plan_removal_by_tag
-from engine.storage.layers import LayerStore
+from engine.image.steps import newest_step, stepped
+from engine.storage.layers import Layer, LayerStore
 from engine.storage.trash import Trash
 
 __all__ = ["Image", "ImageStore", "ImageUse", "InUse", "LoadedImage"]
@@ -63,8 +63,8 @@ class ImageStore:
         self._folder = ImageFolder(root, layers, trash or Trash(root / "trash"))
         self._default_domain = default_domain
         self._now_ns = now_ns
-        self._lock = threading.Lock()
         self._catalog = Catalog(self._folder, default_domain=default_domain)
+        self._adoption = Adoption(self._catalog, layers, default_domain=default_domain, now_ns=now_ns)
 
     @property
     def default_domain(self) -> str:
@@ -78,10 +78,11 @@ class ImageStore:
 
         Raises InvalidParameter for the archive, the reference or a change; Fault where the disk fails.
         """
-        tags = [self._tag_text(reference)] if reference else []
+        tags = [self._adoption.tag_text(reference)] if reference else []
         config = self._imported_config(changes, message)
         layer = self._layers.unpack(stream)
-        return self._adopt(format_image_config(replace(config, diff_ids=(layer.diff_id,))), tenant, [layer.diff_id], tags=tags)
+        raw = format_image_config(replace(config, diff_ids=(layer.diff_id,)))
+        return self._adoption.adopt(raw, tenant, [layer.diff_id], tags=tags)
 
     def derive(
         self,
@@ -98,25 +99,72 @@ class ImageStore:
         ``config`` says what the image runs; ``history`` gives the layer's entry for the time of creation.
         Raises InvalidParameter, NotFound when the base has gone, Fault where the disk fails.
         """
-        tags = [self._tag_text(reference)] if reference else []
+        tags = [self._adoption.tag_text(reference)] if reference else []
         held = [*base.config.diff_ids]
         self._layers.hold(held)
         try:
             held.append(self._layers.unpack(stream).diff_id)
         except BaseException:
-            self._release(held)
+            self._adoption.release(held)
             raise
-        is_empty = held[-1] == EMPTY_LAYER
         created = format_time(self._now_ns())
-        entry = replace(history(created), empty_layer=is_empty)
-        made = replace(
-            config,
-            created=created,
-            author=entry.author or config.author,
-            diff_ids=tuple(held[:-1] if is_empty else held),
-            history=(*config.history, entry),
+        made = stepped(base.config, config, history(created), diff_id=held[-1], created=created)
+        return self._adoption.adopt(format_image_config(made), tenant, held, tags=tags, origin=Origin(base.id))
+
+    def add_image(
+        self,
+        raw_config: bytes,
+        *,
+        tenant: Tenant,
+        held: Sequence[str],
+        tags: Sequence[str] = (),
+        repo_digests: Sequence[str] = (),
+    ) -> Image:
+        """Make an image of layers that are stored and held by the caller; they are released here, whatever happens.
+
+        ``repo_digests`` are ``name@digest``. Raises InvalidParameter, Fault where the disk fails.
+        """
+        try:
+            texts = [self._adoption.tag_text(tag) for tag in tags]
+            origin = Origin(repo_digests=tuple(self._adoption.digest_text(one) for one in repo_digests))
+        except BaseException:
+            self._adoption.release(held)
+            raise
+        return self._adoption.adopt(raw_config, tenant, held, tags=texts, origin=origin)
+
+    def build_step(
+        self, base: Image | None, *, tenant: Tenant, config: ImageConfig, entry: HistoryEntry, layer: Layer | None, step: str
+    ) -> Image:
+        """Make one more image on top of another, or of nothing; ``layer`` is held by the caller and released here.
+
+        ``step`` is what ``find_step`` finds it by. Raises NotFound when the base has gone, Fault where the disk fails.
+        """
+        held = [layer.diff_id] if layer else []
+        below = base.config.diff_ids if base else ()
+        try:
+            self._layers.hold(below)
+        except BaseException:
+            self._adoption.release(held)
+            raise
+        made = stepped(
+            base.config if base else None, config, entry, diff_id=held[0] if held else "", created=format_time(self._now_ns())
         )
-        return self._adopt(format_image_config(made), tenant, held, tags=tags)
+        origin = Origin(base.id if base else "", step)
+        return self._adoption.adopt(format_image_config(made), tenant, [*below, *held], origin=origin)
+
+    def find_step(self, tenant: Tenant, parent_id: str, step: str) -> Image | None:
+        """Return the newest of the tenant's own images that a step made of a parent; of nothing where that is empty."""
+        found = newest_step(self._catalog.records(), tenant, parent=parent_id, step=step)
+        return self._catalog.image(found, tenant) if found else None
+
+    def sees_layer(self, tenant: Tenant, diff_id: str) -> bool:
+        """Whether an image that the tenant sees has the layer."""
+        return self._catalog.sees_layer(tenant, diff_id)
+
+    @property
+    def layers(self) -> LayerStore:
+        """The layers of the images."""
+        return self._layers
 
     def load(self, stream: BinaryIO, *, tenant: Tenant) -> builtins.list[LoadedImage]:
         """Take in all images of a docker archive or an OCI layout, compressed or not, with the names they carry.
@@ -134,7 +182,7 @@ class ImageStore:
 
     def by_id(self, image_id: str) -> Image:
         """Return an image by its whole id for whoever has a container of it, even one that nobody holds. Raises NotFound."""
-        record = self._known(image_id)
+        record = self._adoption.known(image_id)
         return self._catalog.image(record, record.holdings[0].owner if record.holdings else Tenant())
 
     def list(self, tenant: Tenant) -> builtins.list[tuple[Image, builtins.list[str]]]:
@@ -162,11 +210,11 @@ class ImageStore:
 
         Raises NotFound, InvalidParameter.
         """
-        tag = self._tag_text(reference)
-        with self._lock:
+        tag = self._adoption.tag_text(reference)
+        with self._adoption.lock:
             image_id = self._catalog.find(tenant, name).image_id
             self._catalog.give_tag(image_id, tenant, tag, self._now_ns())
-            return self._catalog.image(self._known(image_id), tenant)
+            return self._catalog.image(self._adoption.known(image_id), tenant)
 
     def remove(self, tenant: Tenant, name: str, *, force: bool, in_use: InUse) -> builtins.list[dict[str, str]]:
         """Remove a name, or by id an image, and answer as Docker: ``Untagged`` and ``Deleted`` items.
@@ -174,14 +222,14 @@ class ImageStore:
         Raises NotFound, Conflict (in use, several names), Forbidden (another's). An image that stopped containers still need is
         kept for them, shown to nobody, until ``collect``.
         """
-        with self._lock:
+        with self._adoption.lock:
             record = self._catalog.find(tenant, name)
             uses = in_use(record.image_id)
             removal = self._plan_removal(record, tenant, name, force=force, uses=uses)
             if removal.record.holdings or uses:
                 self._catalog.save(removal.record)
             else:
-                self._drop_layers(self._catalog.delete(record))
+                self._adoption.drop_layers(self._catalog.delete(record))
         gone = [{"Deleted": record.image_id}] if removal.is_deleted else []
         return [*({"Untagged": tag} for tag in removal.untagged), *gone]
 
@@ -190,30 +238,27 @@ class ImageStore:
 
         The caller is asked which are used once nothing else can change.
         """
-        with self._lock:
+        with self._adoption.lock:
             unused = self._catalog.unused(used_image_ids())
             for record in unused:
                 self._catalog.delete(record)
             self._layers.collect(self._catalog.wanted_layers())
         return [record.image_id for record in unused]
 
-    def _tag_text(self, reference: str) -> str:
-        return parse_tagged(reference, default_domain=self._default_domain).text
-
-    def _known(self, image_id: str) -> ImageRecord:
-        record = self._catalog.get(image_id)
-        if record is None:
-            raise NotFound(f"no such image: {image_id}")
-        return record
-
     def _imported_config(self, changes: Sequence[str], message: str) -> ImageConfig:
         created = format_time(self._now_ns())
         history = (HistoryEntry(created=created, comment=message or "Imported from -"),)
         return apply_changes(ImageConfig(architecture=host_architecture(), created=created, history=history), changes)
 
+    def _plan_removal(self, record: ImageRecord, tenant: Tenant, name: str, *, force: bool, uses: Sequence[ImageUse]) -> Removal:
+        tag = tag_of(name, default_domain=self._default_domain)
+        if any(tag in holding.tags for holding in visible_holdings(record, tenant)):
+            return plan_removal_by_tag(record, tenant, tag, force=force, uses=uses)
+        return plan_removal_by_id(record, tenant, force=force, uses=uses)
+
     def _load_one(self, archived: ArchivedImage, tenant: Tenant) -> LoadedImage:
         diff_ids = parse_image_config(archived.raw_config).diff_ids
-        tags = [self._tag_text(name) for name in archived.names]
+        tags = [self._adoption.tag_text(name) for name in archived.names]
         if len(diff_ids) != len(archived.layers):
             raise InvalidParameter(
                 f"an image of the archive has {len(archived.layers)} layers, but its configuration names {len(diff_ids)}"
@@ -224,49 +269,9 @@ class ImageStore:
                 with opened() as layer:
                     held.append(self._layers.unpack(layer, expected=diff_id).diff_id)
         except BaseException:
-            self._release(held)
+            self._adoption.release(held)
             raise
-        return LoadedImage(self._adopt(archived.raw_config, tenant, held, tags=tags, digests=archived.digests), tuple(tags))
-
-    def _adopt(
-        self, raw: bytes, tenant: Tenant, held: Sequence[str], *, tags: Sequence[str], digests: tuple[str, ...] = ()
-    ) -> Image:
-        """Record an image whose layers are stored and held, then give them back."""
-        try:
-            with self._lock:
-                image_id = self._record(raw, tenant, digests)
-                for tag in tags:
-                    self._catalog.give_tag(image_id, tenant, tag, self._now_ns())
-                return self._catalog.image(self._known(image_id), tenant)
-        finally:
-            self._release(held)
-
-    def _record(self, raw: bytes, tenant: Tenant, digests: tuple[str, ...]) -> str:
-        image_id = sha256_of(raw)
-        known = self._catalog.get(image_id)
-        if known is not None:
-            self._catalog.save(with_holding(known, tenant, digests))
-            return image_id
-        config = parse_image_config(raw)
-        size = sum(self._layers.get(diff_id).size for diff_id in config.diff_ids)
-        created_ns = parse_time(config.created, now_ns=self._now_ns()) or 0
-        self._catalog.add(with_holding(ImageRecord(image_id, size, created_ns), tenant, digests), config, raw)
-        return image_id
-
-    def _plan_removal(self, record: ImageRecord, tenant: Tenant, name: str, *, force: bool, uses: Sequence[ImageUse]) -> Removal:
-        tag = tag_of(name, default_domain=self._default_domain)
-        if any(tag in holding.tags for holding in visible_holdings(record, tenant)):
-            return plan_removal_by_tag(record, tenant, tag, force=force, uses=uses)
-        return plan_removal_by_id(record, tenant, force=force, uses=uses)
-
-    def _release(self, diff_ids: Sequence[str]) -> None:
-        with self._lock:
-            self._layers.release(diff_ids)
-            self._drop_layers(diff_ids)
-
-    def _drop_layers(self, diff_ids: Sequence[str]) -> None:
-        """Remove those of the layers that no image has; what another call is just reading in is held and stays."""
-        wanted = self._catalog.wanted_layers()
-        for diff_id in dict.fromkeys(diff_ids):
-            if diff_id not in wanted:
-                self._layers.remove(diff_id)
+        names = {parse_reference(tag).name for tag in tags}
+        digests = tuple(f"{name}@{digest}" for name in sorted(names) for digest in archived.digests)
+        origin = Origin(repo_digests=digests)
+        return LoadedImage(self._adoption.adopt(archived.raw_config, tenant, held, tags=tags, origin=origin), tuple(tags))

@@ -12,11 +12,11 @@ DIGEST = "sha256:" + "d" * 64
 
 
 def record(digit: str, *holdings: tuple[Tenant, list[str]], digests: tuple[str, ...] = ()) -> ImageRecord:
-    held = tuple(Holding(owner, dict.fromkeys(tags, 1)) for owner, tags in holdings)
-    return ImageRecord(f"sha256:{digit}{'0' * 63}", 0, 0, held, digests)
+    held = tuple(Holding(owner, dict.fromkeys(tags, 1), repo_digests=digests) for owner, tags in holdings)
+    return ImageRecord(f"sha256:{digit}{'0' * 63}", 0, 0, held)
 
 
-PUBLISHED = record("a", (ADMIN, ["shell:latest", "debian:12", "hub:1"]), digests=(DIGEST,))
+PUBLISHED = record("a", (ADMIN, ["shell:latest", "debian:12", "hub:1"]), digests=(f"debian@{DIGEST}",))
 TEAMS = record("b", (TEAM, ["shell:latest", "team/tool:latest"]))
 ADAS = record("c", (ADA, ["shell:latest", "mine:1"]))
 BOBS = record("d1", (BOB, ["mine:1"]))

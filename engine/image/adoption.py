@@ -1,0 +1,95 @@
+"""Taking images in: a record for layers that are stored, and what happens to layers that nobody wants any more.
+
+Owns the lock under which records change. Whoever hands in layers holds them in the layer store; from then on it is this file that
+gives them back, whatever happens.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from engine.core.digests import sha256_of
+from engine.core.image_config import ImageConfig, parse_image_config
+from engine.core.references import parse_reference, parse_tagged
+from engine.core.tenants import Tenant
+from engine.core.timeformat import parse_time
+from engine.errors import InvalidParameter, NotFound
+from engine.image.catalog import Catalog
+from engine.image.records import UNKNOWN_ORIGIN, Image, ImageRecord, Origin, with_holding
+from engine.storage.layers import LayerStore
+
+
+class Adoption:
+    """All methods may block on the disk."""
+
+    def __init__(self, catalog: Catalog, layers: LayerStore, *, default_domain: str, now_ns: Callable[[], int]) -> None:
+        self.lock = threading.Lock()
+        self._catalog = catalog
+        self._layers = layers
+        self._default_domain = default_domain
+        self._now_ns = now_ns
+
+    def adopt(
+        self, raw: bytes, tenant: Tenant, held: Sequence[str], *, tags: Sequence[str] = (), origin: Origin = UNKNOWN_ORIGIN
+    ) -> Image:
+        """Record an image whose layers are stored and held, then give them back.
+
+        Raises InvalidParameter where the configuration names other layers than those: knowing an id gives nobody files.
+        """
+        try:
+            config = parse_image_config(raw)
+            if not set(config.diff_ids) <= set(held):
+                raise InvalidParameter("the image's configuration names layers that did not come with it")
+            with self.lock:
+                image_id = self._record(raw, config, tenant, origin)
+                for tag in tags:
+                    self._catalog.give_tag(image_id, tenant, tag, self._now_ns())
+                return self._catalog.image(self.known(image_id), tenant)
+        finally:
+            self.release(held)
+
+    def known(self, image_id: str) -> ImageRecord:
+        """Raises NotFound."""
+        record = self._catalog.get(image_id)
+        if record is None:
+            raise NotFound(f"no such image: {image_id}")
+        return record
+
+    def tag_text(self, reference: str) -> str:
+        """Return a name to give to an image in the one form that is kept. Raises InvalidParameter."""
+        return parse_tagged(reference, default_domain=self._default_domain).text
+
+    def digest_text(self, reference: str) -> str:
+        """Return ``name@digest`` in the one form that is kept. Raises InvalidParameter."""
+        parsed = parse_reference(reference, default_domain=self._default_domain)
+        if not parsed.digest:
+            raise InvalidParameter(f"invalid reference format {reference[:255]!r}: a digest is to follow an @")
+        return f"{parsed.name}@{parsed.digest}"
+
+    def release(self, diff_ids: Sequence[str]) -> None:
+        """Give held layers back, and remove those that no image has."""
+        with self.lock:
+            self._layers.release(diff_ids)
+            self.drop_layers(diff_ids)
+
+    def drop_layers(self, diff_ids: Sequence[str]) -> int:
+        """Remove those of the layers that no image has; return the bytes of their files. The lock is held by the caller.
+
+        What another call is just reading in is held and stays.
+        """
+        wanted, freed = self._catalog.wanted_layers(), 0
+        for diff_id in dict.fromkeys(diff_ids):
+            if diff_id not in wanted and self._layers.has(diff_id):
+                size = self._layers.get(diff_id).size
+                freed += size if self._layers.remove(diff_id) else 0
+        return freed
+
+    def _record(self, raw: bytes, config: ImageConfig, tenant: Tenant, origin: Origin) -> str:
+        image_id = sha256_of(raw)
+        known = self._catalog.get(image_id)
+        if known is not None:
+            self._catalog.save(with_holding(known, tenant, origin))
+            return image_id
+        size = sum(self._layers.get(diff_id).size for diff_id in config.diff_ids)
+        created_ns = parse_time(config.created, now_ns=self._now_ns()) or 0
+        self._catalog.add(with_holding(ImageRecord(image_id, size, created_ns), tenant, origin), config, raw)
+        return image_id

@@ -65,6 +65,8 @@ TESTS = (
     Package("chromium", "browser tests", partial(has_program, "chromium", "chromium-browser", "google-chrome")),
     Package("docker.io", "docker command line in tests", partial(has_program, "docker")),
     Package("docker-compose", "compose files in tests", partial(has_program, "docker-compose")),
+    Package("docker-registry", "pull and push in tests", partial(has_program, "docker-registry")),
+    Package("apache2-utils", "accounts of a registry in tests", partial(has_program, "htpasswd")),
     Package("nftables", "looking for left-overs in tests", partial(has_program, "nft")),
     Package("iproute2", "looking for left-overs in tests", partial(has_program, "ip")),
     Package("git", "list of files in tests", partial(has_program, "git")),

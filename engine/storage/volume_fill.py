@@ -5,7 +5,6 @@ stands in the way is left as it is. The image is read through an overlay of its 
 """
 
 import contextlib
-import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -13,23 +12,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from engine.errors import InvalidParameter
-from engine.linux.files import RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV, openat2
-from engine.linux.fscontext import FilesystemContext
-from engine.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY
+from engine.linux.files import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV, openat2
+from engine.storage.detached import open_inside, readable_layers
+from engine.storage.file_copy import copy_content, copy_xattrs
 from engine.storage.tree import OPEN_FOLDER, Parts, Tree
 
-_XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-_CHUNK = 2**24
 # What somebody who changes the volume meanwhile brings about: it is theirs then, and nothing is forced on it.
 _CHANGED = (FileExistsError, FileNotFoundError, NotADirectoryError)
 
 
 def check_mount_point(layers: Sequence[Path], target: str) -> None:
     """Raise InvalidParameter where the image has something else than a folder at ``target``."""
-    with _image(layers) as root, contextlib.suppress(FileNotFoundError):
+    with readable_layers(layers) as root, contextlib.suppress(FileNotFoundError):
         _open_inside(root, target)
 
 
@@ -46,7 +43,7 @@ def fill_volume(
     ``marked`` is entered around the copying, if there is any. Raises InvalidParameter for a target that is no folder and for a
     subpath that is not in the volume, OSError where the disk fails.
     """
-    with _image(layers) as root, open_beneath(data_path, subpath) as volume_fd:
+    with readable_layers(layers) as root, open_beneath(data_path, subpath) as volume_fd:
         try:
             source = _open_inside(root, target)
         except FileNotFoundError:
@@ -81,44 +78,10 @@ def open_beneath(data_path: Path, subpath: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _image(layers: Sequence[Path]) -> Iterator[int]:
-    """The layers as one folder. An overlay needs two of them."""
-    descriptor = os.open(layers[0], OPEN_FOLDER) if len(layers) == 1 else _mount_layers(layers)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _mount_layers(layers: Sequence[Path]) -> int:
-    with FilesystemContext("overlay") as context, contextlib.ExitStack() as opened:
-        context.set_string("source", "overlay")
-        for layer in reversed(layers):
-            folder = os.open(layer, OPEN_FOLDER)
-            opened.callback(os.close, folder)
-            _add_layer(context, layer, folder)
-        for key in ("metacopy", "redirect_dir", "index"):
-            context.set_string(key, "off")
-        context.create()
-        return context.mount(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
-
-
-def _add_layer(context: FilesystemContext, layer: Path, folder: int) -> None:
-    """Kernels before 6.13 take paths only."""
-    try:
-        context.set_fd("lowerdir+", folder)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP):
-            raise
-        context.set_string("lowerdir+", str(layer))
-
-
 def _open_inside(root: int, target: str) -> int:
     """Open a folder as a process in the image would: links lead nowhere but inside."""
     try:
-        flags = os.O_RDONLY | os.O_DIRECTORY
-        return openat2(root, target, flags, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+        return open_inside(root, target, os.O_RDONLY | os.O_DIRECTORY)
     except NotADirectoryError:
         raise InvalidParameter(f"cannot mount a volume over {target[:120]}: it is a file in the image") from None
 
@@ -199,7 +162,7 @@ def _copy_file(source: int, target: int, name: str, status: os.stat_result) -> N
     try:
         writer = os.open(name, _NEW_FILE, 0o600, dir_fd=target)
         try:
-            _copy_content(reader, writer)
+            copy_content(reader, writer)
             _dress(reader, writer, status)
             _set_times(writer, status)
         finally:
@@ -208,36 +171,10 @@ def _copy_file(source: int, target: int, name: str, status: os.stat_result) -> N
         os.close(reader)
 
 
-def _copy_content(reader: int, writer: int) -> None:
-    """Holes stay holes, so that a sparse file of an image does not fill the disk."""
-    end, offset = os.fstat(reader).st_size, 0
-    os.ftruncate(writer, end)
-    while offset < end:
-        try:
-            offset = os.lseek(reader, offset, os.SEEK_DATA)
-            until = os.lseek(reader, offset, os.SEEK_HOLE)
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # nothing but a hole is left
-                return
-            raise
-        os.lseek(writer, offset, os.SEEK_SET)
-        while offset < until:
-            sent = os.sendfile(writer, reader, offset, min(until - offset, _CHUNK))
-            if sent == 0:
-                return
-            offset += sent
-
-
 def _dress(source: int, target: int, status: os.stat_result) -> None:
     os.fchown(target, status.st_uid, status.st_gid)
     os.fchmod(target, stat.S_IMODE(status.st_mode))  # after the owner, whose change clears set-user-id
-    for name in os.listxattr(source):
-        if name in _XATTRS or name.startswith("user."):
-            try:
-                os.setxattr(target, name, os.getxattr(source, name))
-            except OSError as error:
-                if error.errno != errno.ENOTSUP:  # not every filesystem keeps them
-                    raise
+    copy_xattrs(source, target)
 
 
 def _set_times(target: int, status: os.stat_result) -> None:

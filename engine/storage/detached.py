@@ -1,0 +1,113 @@
+"""Layers as one folder that has no path: mounted detached, reachable by its descriptor only, gone when that is closed.
+
+Whoever reads or writes an image without a container does it here. The mount gives no devices, programs or set-user-id; what is
+opened by ``open_inside`` or found by ``resolve`` is found as a process whose root it is would find it.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from engine.errors import InvalidParameter
+from engine.linux.files import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
+from engine.linux.fscontext import FilesystemContext
+from engine.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY
+from engine.storage.tree import OPEN_FOLDER
+
+_HARMLESS = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC
+_INSIDE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+_MOST_LINKS = 255  # as moby; the kernel follows 40
+
+
+@contextlib.contextmanager
+def readable_layers(layers: Sequence[Path]) -> Iterator[int]:
+    """Lend the layers (base first) as one folder that cannot be written. An overlay needs two of them."""
+    descriptor = os.open(layers[0], OPEN_FOLDER) if len(layers) == 1 else _mount(layers, {}, MOUNT_ATTR_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def writable_layers(layers: Sequence[Path], *, upper: Path, work: Path) -> Iterator[int]:
+    """Lend the layers (base first, at least one) as one folder whose changes go to ``upper``."""
+    descriptor = _mount(layers, {"upperdir": upper, "workdir": work}, 0)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_inside(root: int, path: str, flags: int) -> int:
+    """Open a path as a process in the tree would: links lead nowhere but inside, those of /proc nowhere. Raises OSError."""
+    return openat2(root, path or ".", flags, resolve=_INSIDE)
+
+
+def resolve(root: int, path: str) -> str:
+    """Return where a path leads inside the tree: relative, without links, ``""`` for the top; what is missing stays as written.
+
+    Only for trees that nobody else changes. Raises InvalidParameter for links without end, OSError where a look is impossible.
+    """
+    reached: list[str] = []
+    waiting = path.split("/")[::-1]
+    links = 0
+    while waiting:
+        part = waiting.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            del reached[-1:]
+            continue
+        target = _link_target(root, "/".join((*reached, part)))
+        if target is None:
+            reached.append(part)
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise InvalidParameter(f"too many links in {path[:200]!r}")
+        if target.startswith("/"):
+            reached.clear()
+        waiting += target.split("/")[::-1]
+    return "/".join(reached)
+
+
+def _link_target(root: int, path: str) -> str | None:
+    """Return where the link at a path leads; None for anything else and for nothing."""
+    try:
+        node = openat2(root, path, os.O_PATH | os.O_NOFOLLOW, resolve=_INSIDE | RESOLVE_NO_SYMLINKS)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return os.readlink("", dir_fd=node)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):  # no link
+            return None
+        raise
+    finally:
+        os.close(node)
+
+
+def _mount(layers: Sequence[Path], writable: dict[str, Path], attributes: int) -> int:
+    with FilesystemContext("overlay") as context, contextlib.ExitStack() as opened:
+        context.set_string("source", "overlay")
+        for key, path in (*(("lowerdir+", layer) for layer in reversed(layers)), *writable.items()):
+            folder = os.open(path, OPEN_FOLDER)
+            opened.callback(os.close, folder)
+            _set_folder(context, key, folder)
+        for key in ("metacopy", "redirect_dir", "index"):
+            context.set_string(key, "off")
+        context.create()
+        return context.mount(attributes | _HARMLESS)
+
+
+def _set_folder(context: FilesystemContext, key: str, folder: int) -> None:
+    """Kernels before 6.13 take paths only, of which an option holds 255 bytes."""
+    try:
+        context.set_fd(key, folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP):
+            raise
+        context.set_string(key, f"/proc/self/fd/{folder}")

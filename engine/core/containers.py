@@ -160,6 +160,7 @@ class ContainerRecord:
     mounts: tuple[MountPoint, ...] = ()  # what came of the request's binds, mounts and volumes
     is_stopped_by_hand: bool = False  # since its last start somebody asked for its end
     networks: tuple[NetworkJoin, ...] | None = None  # None: as the network mode says
+    is_build_step: bool = False  # a build's own, and gone with it
 
     @property
     def mount_points(self) -> tuple[MountPoint, ...]:

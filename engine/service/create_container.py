@@ -39,6 +39,7 @@ class CreateRequest:
     name: str = ""
     platform: str = ""
     joins: tuple[NetworkJoin, ...] = ()  # settings for networks, beside the one that the mode names
+    is_build_step: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ def _record(engine: Engine, tenant: Tenant, request: CreateRequest, image: Image
         image_id=image.id,
         config=replace(config, hostname=config.hostname or _own_hostname(engine, host, container_id)),
         host=host,
+        is_build_step=request.is_build_step,
     )
 
 

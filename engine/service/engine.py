@@ -18,6 +18,7 @@ from engine.runtime.client import Supervisor
 from engine.runtime.log_reader import LogReader
 from engine.runtime.process import Process
 from engine.runtime.seccomp_cache import SeccompCache
+from engine.service.builds import Builds
 from engine.service.containers import ContainerStore
 from engine.service.dials import Dials
 from engine.service.events import EventBus
@@ -84,6 +85,7 @@ class Engine:
     health: HealthMonitors = field(default_factory=HealthMonitors)
     restarts: RestartTimers = field(default_factory=RestartTimers)
     watches: Watches = field(default_factory=Watches)
+    builds: Builds = field(default_factory=Builds)
 
     def __post_init__(self) -> None:
         self.fillers = Fillers(self.slow)

@@ -79,6 +79,7 @@ async def open_engine(engine: Engine) -> None:
 async def close_engine(engine: Engine) -> None:
     """Let go. Containers that run go on, with supervisor and network; without any, nothing is left behind."""
     engine.events.close()
+    await engine.builds.close()
     await engine.restarts.close()
     await engine.health.close()
     is_idle = not any(record.run.state in ALIVE for record in engine.containers.all())

@@ -15,6 +15,7 @@ from engine.core.lifecycle import ALIVE, State
 from engine.core.limits import cgroup_path, plan_cgroup
 from engine.errors import EngineError, NotFound
 from engine.runtime.process import Process
+from engine.service.build_leftovers import remove_build_steps
 from engine.service.commit_pause import release_commit_pauses
 from engine.service.container_networks import joins_of
 from engine.service.engine import Engine
@@ -38,6 +39,7 @@ async def reconcile(engine: Engine) -> None:
                 await _remove_left_over(engine, record)
         except (EngineError, OSError) as error:
             log.error("container %s cannot be put right: %s", record.name, error)  # noqa: TRY400 - the reason is the message
+    await remove_build_steps(engine)
     await _reconcile_execs(engine)
     await _end_strangers(engine)
     await sweep_strays(engine)

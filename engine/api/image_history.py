@@ -7,8 +7,11 @@ from engine.errors import InvalidParameter
 from engine.service.images import ImageView
 
 
-def history_json(view: ImageView, layer_sizes: list[int]) -> list[dict[str, Any]]:
-    """Return the entries, newest first; the newest carries the image's id and names."""
+def history_json(lineage: list[ImageView], layer_sizes: list[int]) -> list[dict[str, Any]]:
+    """Return the entries, newest first; the newest carries the image's id and names, the next its parent's and so on.
+
+    ``lineage`` begins with the image; ``layer_sizes`` are its own, base first.
+    """
     sizes = iter(layer_sizes)
     entries: list[dict[str, Any]] = [
         {
@@ -19,11 +22,12 @@ def history_json(view: ImageView, layer_sizes: list[int]) -> list[dict[str, Any]
             "Size": 0 if entry.empty_layer else next(sizes, 0),
             "Comment": entry.comment,
         }
-        for entry in view.image.config.history
+        for entry in lineage[0].image.config.history
     ]
-    if entries:
-        entries[-1] |= {"Id": view.image.id, "Tags": view.tags or None}
-    return entries[::-1]
+    entries.reverse()
+    for entry, view in zip(entries, lineage, strict=False):
+        entry.update({"Id": view.image.id, "Tags": view.tags or None})
+    return entries
 
 
 def _seconds(text: str) -> int:

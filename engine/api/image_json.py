@@ -5,6 +5,7 @@ from typing import Any
 from engine.core.health import format_healthcheck
 from engine.core.image_config import ImageConfig
 from engine.core.timeformat import format_time
+from engine.image.store import RemovedItem
 from engine.service.images import ImageView
 
 
@@ -18,7 +19,7 @@ def summary_json(view: ImageView) -> dict[str, Any]:
         "RepoDigests": list(image.repo_digests),
         "Created": image.created_ns // 10**9,
         "Size": image.size,
-        "SharedSize": -1,
+        "SharedSize": -1 if view.shared_bytes is None else view.shared_bytes,
         "Labels": dict(image.config.labels) or None,
         "Containers": view.containers,
         "Atelier": {"Tenant": image.owner.name},
@@ -48,6 +49,11 @@ def inspect_json(view: ImageView) -> dict[str, Any]:
         "Metadata": {"LastTagTime": format_time(None)},
         "Atelier": {"Tenant": image.owner.name},
     }
+
+
+def removed_json(item: RemovedItem) -> dict[str, str]:
+    """Return what went: a name, an image or a layer."""
+    return {"Untagged": item.untagged} if item.untagged else {"Deleted": item.deleted}
 
 
 def _config(config: ImageConfig) -> dict[str, Any]:

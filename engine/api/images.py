@@ -10,11 +10,20 @@ from engine.api.body import body_as_file
 from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.decode import query_bool, query_text
 from engine.api.image_history import history_json
-from engine.api.image_json import inspect_json, summary_json
+from engine.api.image_json import inspect_json, removed_json, summary_json
 from engine.api.responses import dumps, json_response
 from engine.core.filters import parse_filters
 from engine.errors import InvalidParameter, Unimplemented
-from engine.service.images import FILTERS, import_image, inspect_image, list_images, load_images, remove_image, tag_image
+from engine.service.images import (
+    FILTERS,
+    image_lineage,
+    import_image,
+    inspect_image,
+    list_images,
+    load_images,
+    remove_image,
+    tag_image,
+)
 
 T = TypeVar("T")
 
@@ -69,9 +78,14 @@ async def _answer_with_progress(
 
 async def listing(request: web.Request) -> web.Response:
     filters = parse_filters(query_text(request, "filters"), known=FILTERS)
-    return json_response(
-        [summary_json(view) for view in await list_images(engine_of(request), tenant_of(request), filters=filters)]
+    views = await list_images(
+        engine_of(request),
+        tenant_of(request),
+        filters=filters,
+        is_all=query_bool(request, "all"),
+        with_shared=query_bool(request, "shared-size"),
     )
+    return json_response([summary_json(view) for view in views])
 
 
 async def inspect(request: web.Request) -> web.Response:
@@ -80,8 +94,8 @@ async def inspect(request: web.Request) -> web.Response:
 
 async def history(request: web.Request) -> web.Response:
     engine = engine_of(request)
-    view = await inspect_image(engine, tenant_of(request), name_of(request))
-    return json_response(history_json(view, await asyncio.to_thread(engine.images.layer_sizes, view.image)))
+    lineage = await image_lineage(engine, tenant_of(request), name_of(request))
+    return json_response(history_json(lineage, await asyncio.to_thread(engine.images.layer_sizes, lineage[0].image)))
 
 
 async def tag(request: web.Request) -> web.Response:
@@ -94,5 +108,11 @@ async def tag(request: web.Request) -> web.Response:
 
 
 async def remove(request: web.Request) -> web.Response:
-    force = query_bool(request, "force")
-    return json_response(await remove_image(engine_of(request), tenant_of(request), name_of(request), force=force))
+    removed = await remove_image(
+        engine_of(request),
+        tenant_of(request),
+        name_of(request),
+        force=query_bool(request, "force"),
+        prunes=not query_bool(request, "noprune"),
+    )
+    return json_response([removed_json(item) for item in removed])

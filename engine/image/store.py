@@ -23,18 +23,15 @@ from engine.image.adoption import Adoption
 from engine.image.archive import ArchivedImage, archived_images, spool_archive
 from engine.image.catalog import Catalog
 from engine.image.disk import ImageFolder
-from engine.image.lookup import tag_of, visible_holdings
 from engine.image.platform import host_architecture
-from engine.image.records import Image, ImageRecord, Origin
-from engine.image.removal import ImageUse, Removal, plan_removal_by_id, plan_removal_by_tag
+from engine.image.records import Image, Origin
+from engine.image.removal import ImageUse
+from engine.image.remover import InUse, IsWanted, Removed, RemovedItem, Remover
 from engine.image.steps import newest_step, stepped
 from engine.storage.layers import Layer, LayerStore
 from engine.storage.trash import Trash
 
-__all__ = ["Image", "ImageStore", "ImageUse", "InUse", "LoadedImage"]
-
-InUse = Callable[[str], Sequence[ImageUse]]
-"""Answers, for an image id, which containers (of any tenant) were made from it."""
+__all__ = ["Image", "ImageStore", "ImageUse", "InUse", "LoadedImage", "Removed", "RemovedItem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,22 +213,33 @@ class ImageStore:
             self._catalog.give_tag(image_id, tenant, tag, self._now_ns())
             return self._catalog.image(self._adoption.known(image_id), tenant)
 
-    def remove(self, tenant: Tenant, name: str, *, force: bool, in_use: InUse) -> builtins.list[dict[str, str]]:
-        """Remove a name, or by id an image, and answer as Docker: ``Untagged`` and ``Deleted`` items.
+    def remove(self, tenant: Tenant, name: str, *, force: bool, in_use: InUse, prunes: bool = True) -> Removed:
+        """Remove a name, or by id an image, and with it the nameless parents that nobody else needs, unless ``prunes`` is off.
 
-        Raises NotFound, Conflict (in use, several names), Forbidden (another's). An image that stopped containers still need is
-        kept for them, shown to nobody, until ``collect``.
+        Raises NotFound, Conflict (in use, several names, children), Forbidden (another's). An image that stopped containers still
+        need is kept for them, shown to nobody, until ``collect``.
         """
         with self._adoption.lock:
-            record = self._catalog.find(tenant, name)
-            uses = in_use(record.image_id)
-            removal = self._plan_removal(record, tenant, name, force=force, uses=uses)
-            if removal.record.holdings or uses:
-                self._catalog.save(removal.record)
-            else:
-                self._adoption.drop_layers(self._catalog.delete(record))
-        gone = [{"Deleted": record.image_id}] if removal.is_deleted else []
-        return [*({"Untagged": tag} for tag in removal.untagged), *gone]
+            remover = self._remover(tenant, in_use)
+            remover.remove(name, force=force, prunes=prunes)
+            return remover.removed
+
+    def prune(self, tenant: Tenant, *, dangling_only: bool, is_wanted: IsWanted, in_use: InUse) -> Removed:
+        """Remove the tenant's own images that nothing needs and that are wanted: those without a tag, or all."""
+        with self._adoption.lock:
+            remover = self._remover(tenant, in_use)
+            remover.prune(dangling_only=dangling_only, is_wanted=is_wanted)
+            return remover.removed
+
+    def prune_builds(self, tenant: Tenant, *, is_wanted: IsWanted, in_use: InUse) -> Removed:
+        """Remove the tenant's own nameless images of builds from which nothing with a name or a container descends."""
+        with self._adoption.lock:
+            remover = self._remover(tenant, in_use)
+            remover.prune_builds(is_wanted)
+            return remover.removed
+
+    def _remover(self, tenant: Tenant, in_use: InUse) -> Remover:
+        return Remover(self._catalog, self._adoption, tenant, in_use=in_use, default_domain=self._default_domain)
 
     def collect(self, used_image_ids: Callable[[], Collection[str]]) -> builtins.list[str]:
         """Delete the images that nobody holds and no container was made from, and layers of no image; return the images' ids.
@@ -249,12 +257,6 @@ class ImageStore:
         created = format_time(self._now_ns())
         history = (HistoryEntry(created=created, comment=message or "Imported from -"),)
         return apply_changes(ImageConfig(architecture=host_architecture(), created=created, history=history), changes)
-
-    def _plan_removal(self, record: ImageRecord, tenant: Tenant, name: str, *, force: bool, uses: Sequence[ImageUse]) -> Removal:
-        tag = tag_of(name, default_domain=self._default_domain)
-        if any(tag in holding.tags for holding in visible_holdings(record, tenant)):
-            return plan_removal_by_tag(record, tenant, tag, force=force, uses=uses)
-        return plan_removal_by_id(record, tenant, force=force, uses=uses)
 
     def _load_one(self, archived: ArchivedImage, tenant: Tenant) -> LoadedImage:
         diff_ids = parse_image_config(archived.raw_config).diff_ids

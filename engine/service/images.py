@@ -1,6 +1,7 @@
 """Images: bring in, list, look at, name and remove them, for the acting tenant."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,20 +12,28 @@ from engine.core.filters import Filters, matches_labels, parse_bool
 from engine.core.lifecycle import ALIVE
 from engine.core.references import parse_reference, parse_tagged
 from engine.core.tenants import Tenant
-from engine.errors import EngineError
-from engine.image.store import Image, ImageUse, LoadedImage
+from engine.core.timeformat import parse_time
+from engine.errors import EngineError, InvalidParameter, NotFound
+from engine.image.family import LayerCensus
+from engine.image.store import Image, ImageUse, InUse, LoadedImage, Removed, RemovedItem
 from engine.service.engine import Engine
 
 FILTERS = frozenset({"before", "dangling", "label", "reference", "since", "until"})
 
+_MOST_ANCESTORS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class ImageView:
-    """An image with the names by which the tenant reaches it, and how many containers were made from it."""
+    """An image with the names by which the tenant reaches it, and how many containers were made from it.
+
+    ``shared_bytes`` counts its layers that other images have as well; None: not counted.
+    """
 
     image: Image
     tags: list[str]
     containers: int = 0
+    shared_bytes: int | None = None
 
 
 async def import_image(
@@ -49,14 +58,25 @@ async def load_images(engine: Engine, tenant: Tenant, stream: BinaryIO) -> list[
     return loaded
 
 
-async def list_images(engine: Engine, tenant: Tenant, *, filters: Filters) -> list[ImageView]:
-    """List what the tenant sees, newest first. Raises InvalidParameter, NotFound for an image that a filter names."""
+async def list_images(
+    engine: Engine, tenant: Tenant, *, filters: Filters, is_all: bool = False, with_shared: bool = False
+) -> list[ImageView]:
+    """List what the tenant sees, newest first, nameless parents only where ``is_all``.
+
+    Raises InvalidParameter, NotFound for an image that a filter names.
+    """
     counts = Counter(record.image_id for record in engine.containers.visible(tenant))
     listed = await asyncio.to_thread(engine.images.list, tenant)
-    views = [ImageView(image, tags, counts[image.id]) for image, tags in listed]
+    parents = {image.parent for image, _ in listed}
+    is_dangling_only = "dangling" in filters and parse_bool(filters["dangling"], name="dangling")
+    views = [
+        ImageView(image, tags, counts[image.id])
+        for image, tags in listed
+        if tags or image.repo_digests or image.id not in parents or (is_all and not is_dangling_only)
+    ]
     for name, values in filters.items():
-        views = _filtered(engine, tenant, views, name, values)
-    return views
+        views = filtered_images(engine, tenant, views, name, values)
+    return await asyncio.to_thread(_with_shared, engine, views, [image for image, _ in listed]) if with_shared else views
 
 
 async def inspect_image(engine: Engine, tenant: Tenant, name: str) -> ImageView:
@@ -65,30 +85,63 @@ async def inspect_image(engine: Engine, tenant: Tenant, name: str) -> ImageView:
     return ImageView(image, await asyncio.to_thread(engine.images.tags, image, tenant))
 
 
+async def image_lineage(engine: Engine, tenant: Tenant, name: str) -> list[ImageView]:
+    """Return an image and those that it was made from, one after the other, as far as the tenant sees them.
+
+    Raises NotFound, InvalidParameter.
+    """
+    lineage = [await inspect_image(engine, tenant, name)]
+    while (parent := lineage[-1].image.parent) and len(lineage) < _MOST_ANCESTORS:
+        try:
+            lineage.append(await inspect_image(engine, tenant, parent))
+        except NotFound:  # just now
+            break
+    return lineage
+
+
 async def tag_image(engine: Engine, tenant: Tenant, name: str, *, reference: str) -> None:
     """Give an image a further name. Raises NotFound, InvalidParameter."""
     image = await asyncio.to_thread(engine.images.tag, tenant, name, reference)
     engine.publish_image("tag", image, tenant, name=parse_tagged(reference, default_domain=engine.images.default_domain).text)
 
 
-async def remove_image(engine: Engine, tenant: Tenant, name: str, *, force: bool) -> list[dict[str, str]]:
-    """Remove a name or an image. Raises NotFound, Conflict, Forbidden."""
+async def remove_image(engine: Engine, tenant: Tenant, name: str, *, force: bool, prunes: bool = True) -> list[RemovedItem]:
+    """Remove a name or an image, and the nameless parents that only it needed. Raises NotFound, Conflict, Forbidden."""
+    in_use = image_uses(engine)
+    removed = await asyncio.to_thread(engine.images.remove, tenant, name, force=force, in_use=in_use, prunes=prunes)
+    publish_removed(engine, tenant, removed)
+    return removed.items
+
+
+def image_uses(engine: Engine) -> InUse:
+    """Return what answers which containers were made from an image."""
 
     def uses(image_id: str) -> list[ImageUse]:
         return [
-            ImageUse(record.container_id, record.run.state in ALIVE)
+            ImageUse(record.container_id, record.run.state in ALIVE, record.tenant)
             for record in engine.containers.all()
             if record.image_id == image_id
         ]
 
-    image = await asyncio.to_thread(engine.images.get, tenant, name)
-    removed = await asyncio.to_thread(engine.images.remove, tenant, name, force=force, in_use=uses)
-    for item in removed:
-        engine.publish_image("untag" if "Untagged" in item else "delete", image, tenant)
-    return removed
+    return uses
 
 
-def _filtered(engine: Engine, tenant: Tenant, views: list[ImageView], name: str, values: tuple[str, ...]) -> list[ImageView]:
+def publish_removed(engine: Engine, tenant: Tenant, removed: Removed) -> None:
+    """Tell of names and images that went; layers are nobody's news."""
+    for item in removed.items:
+        if item.image is not None:
+            engine.publish_image("untag" if item.untagged else "delete", item.image, tenant)
+
+
+def _with_shared(engine: Engine, views: list[ImageView], images: list[Image]) -> list[ImageView]:
+    census = LayerCensus(images)
+    return [replace(view, shared_bytes=census.shared_bytes(view.image, engine.images.layer_sizes(view.image))) for view in views]
+
+
+def filtered_images(
+    engine: Engine, tenant: Tenant, views: list[ImageView], name: str, values: tuple[str, ...]
+) -> list[ImageView]:
+    """Apply one filter. Raises InvalidParameter, NotFound."""
     match name:
         case "dangling":
             wanted = parse_bool(values, name=name)
@@ -96,15 +149,32 @@ def _filtered(engine: Engine, tenant: Tenant, views: list[ImageView], name: str,
         case "label":
             return [view for view in views if matches_labels(values, view.image.config.labels)]
         case "reference":
-            named = [replace(view, tags=[tag for tag in view.tags if any(_names(tag, one) for one in values)]) for view in views]
-            return [view for view in named if view.tags]
+            return [named for view in views if (named := _named(view, values)) is not None]
         case "before" | "since":
             than = engine.images.get(tenant, values[0]).created_ns
             return [
                 view for view in views if (view.image.created_ns < than if name == "before" else view.image.created_ns > than)
             ]
+        case "until":
+            until_ns = until_of(values)
+            return [view for view in views if view.image.created_ns <= until_ns]
         case _:
             return views
+
+
+def until_of(values: tuple[str, ...]) -> int:
+    """Read the filter ``until``, a time or a duration before now; return nanoseconds since 1970. Raises InvalidParameter."""
+    until_ns = parse_time(values[0], now_ns=time.time_ns()) if len(values) == 1 else None
+    if until_ns is None:
+        raise InvalidParameter("invalid filter 'until': give one time")
+    return until_ns
+
+
+def _named(view: ImageView, patterns: tuple[str, ...]) -> ImageView | None:
+    """Leave the names that a pattern means; None where there are none."""
+    tags = [tag for tag in view.tags if any(_names(tag, one) for one in patterns)]
+    digests = tuple(name for name in view.image.repo_digests if any(_names(name, one) for one in patterns))
+    return replace(view, tags=tags, image=replace(view.image, repo_digests=digests)) if tags or digests else None
 
 
 def _names(tag: str, pattern: str) -> bool:

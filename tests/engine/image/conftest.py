@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.api.image_json import removed_json
 from engine.core.tenants import Tenant
-from engine.image.store import Image, ImageStore
+from engine.image.store import Image, ImageStore, Removed
 from engine.storage.layers import LayerStore
 from engine.storage.trash import Trash
 from tests.engine.storage.tar_archives import archive, member
@@ -17,6 +18,11 @@ ADMIN, TEAM, ADA, BOB, OUTSIDER = Tenant(), Tenant("demo"), Tenant("demo", "ada"
 
 OpenStore = Callable[[], ImageStore]
 ImportImage = Callable[..., Image]
+
+
+def told(removed: Removed) -> list[dict[str, str]]:
+    """What the API answers."""
+    return [removed_json(item) for item in removed.items]
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from engine.core.digests import hex_of, sha256_of
+from engine.core.layers import chain_ids
 from engine.errors import InvalidParameter
 from engine.image.platform import host_architecture
 from engine.image.store import ImageStore, LoadedImage
-from tests.engine.image.conftest import ADA, ADMIN, BOB, ImportImage
+from tests.engine.image.conftest import ADA, ADMIN, BOB, ImportImage, told
 from tests.engine.image.image_archives import BASE_LAYER, LAYERS, TOP_LAYER, Made, docker_archive, image_config, oci_archive
 from tests.engine.storage.tar_archives import archive, member, names_in, symlink
 
@@ -101,9 +102,10 @@ def test_loading_again_changes_nothing_and_another_tenant_gets_a_claim(store: Im
     for tenant in (ADA, ADA, BOB):
         store.load(io.BytesIO(made.tar), tenant=tenant)
     assert [(image.id, tags) for image, tags in store.list(ADMIN)] == [(made.image_id, ["shell:1"])]
-    assert store.remove(ADA, "shell:1", force=False, in_use=lambda _: []) == [
+    assert told(store.remove(ADA, "shell:1", force=False, in_use=lambda _: [])) == [
         {"Untagged": "shell:1"},
         {"Deleted": made.image_id},
+        *({"Deleted": chain_id} for chain_id in reversed(chain_ids(store.by_id(made.image_id).config.diff_ids))),
     ]
     assert store.get(BOB, "shell:1").id == made.image_id
     assert len([name for name in names_in(tmp_path / "layers") if len(name) == 64]) == 2

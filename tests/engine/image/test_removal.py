@@ -5,7 +5,7 @@ import pytest
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, Forbidden
 from engine.image.records import ImageRecord
-from engine.image.removal import ImageUse, plan_removal_by_id, plan_removal_by_tag
+from engine.image.removal import ImageUse, plan_removal_by_id, plan_removal_by_name
 from tests.engine.image.conftest import ADA, ADMIN, BOB, TEAM
 from tests.engine.image.test_lookup import record
 
@@ -45,14 +45,14 @@ def test_a_name_is_removed(
     after: dict[str, list[str]],
     is_deleted: bool,
 ) -> None:
-    removal = plan_removal_by_tag(before, tenant, tag, force=force, uses=uses)
+    removal = plan_removal_by_name(before, tenant, tag, force=force, uses=uses)
     assert (holders(removal.record), removal.untagged, removal.is_deleted) == (after, (tag,), is_deleted)
 
 
 @pytest.mark.parametrize("use", [RUNNING, STOPPED])
 def test_the_last_name_of_an_image_in_use_takes_force(use: ImageUse) -> None:
     with pytest.raises(Conflict, match=r'unable to remove repository reference "x:1" \(must force\) - container'):
-        plan_removal_by_tag(ONE, ADA, "x:1", force=False, uses=[use])
+        plan_removal_by_name(ONE, ADA, "x:1", force=False, uses=[use])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_last_name_of_an_image_in_use_takes_force(use: ImageUse) -> None:
     [
         pytest.param(NO_NAME, ADA, False, [], {}, (), True, id="without a name"),
         pytest.param(ONE, ADA, False, [], {}, ("x:1",), True, id="with one"),
-        pytest.param(TWO_TAGS, ADA, False, [], {}, ("x:1", "x:2"), True, id="several tags of one repository"),
+        pytest.param(TWO_TAGS, ADA, True, [], {}, ("x:1", "x:2"), True, id="several tags of one repository by force"),
         pytest.param(TWO_NAMES, ADA, True, [], {}, ("x:1", "y:1"), True, id="several repositories by force"),
         pytest.param(SHARED, ADA, False, [RUNNING], {"demo/bob": ["x:1"]}, ("x:1",), True, id="another still holds it"),
         pytest.param(SHARED, TEAM, False, [], {}, ("x:1",), True, id="a team, all its members'"),
@@ -85,6 +85,7 @@ def test_an_image_is_removed_by_its_id(
 @pytest.mark.parametrize(
     ("before", "force", "uses", "message"),
     [
+        (TWO_TAGS, False, [], r"\(must be forced\) - image is referenced in multiple repositories"),
         (TWO_NAMES, False, [], r"\(must be forced\) - image is referenced in multiple repositories"),
         (ONE, False, [STOPPED], r"\(must be forced\) - image is being used by stopped container 222222222222"),
         (ONE, False, [RUNNING], r"\(cannot be forced\) - image is being used by running container 111111111111"),
@@ -101,6 +102,6 @@ def test_docker_s_conflicts_are_kept(before: ImageRecord, force: bool, uses: lis
 def test_what_belongs_to_others_may_be_used_but_not_removed(owner: Tenant, force: bool) -> None:
     lent = record("a", (owner, ["x:1"]))
     with pytest.raises(Forbidden, match="only they may remove it"):
-        plan_removal_by_tag(lent, ADA, "x:1", force=force, uses=[])
+        plan_removal_by_name(lent, ADA, "x:1", force=force, uses=[])
     with pytest.raises(Forbidden, match="only they may remove it"):
         plan_removal_by_id(lent, ADA, force=force, uses=[])

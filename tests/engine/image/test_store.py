@@ -11,7 +11,7 @@ import pytest
 from engine.core.digests import sha256_of
 from engine.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from engine.image.store import Image, ImageStore, ImageUse
-from tests.engine.image.conftest import ADA, ADMIN, BOB, OUTSIDER, TEAM, ImportImage, OpenStore
+from tests.engine.image.conftest import ADA, ADMIN, BOB, OUTSIDER, TEAM, ImportImage, OpenStore, told
 from tests.engine.storage.tar_archives import archive, member, names_in
 
 pytestmark = pytest.mark.requires_root
@@ -104,8 +104,12 @@ def test_tagging_twice_changes_nothing(store: ImageStore, add: ImportImage) -> N
 def test_the_last_removal_takes_records_and_layers(store: ImageStore, add: ImportImage, tmp_path: Path) -> None:
     image = add(ADA, "shell")
     store.tag(ADA, "shell", "again")
-    assert store.remove(ADA, "again", force=False, in_use=unused) == [{"Untagged": "again:latest"}]
-    assert store.remove(ADA, "shell", force=False, in_use=unused) == [{"Untagged": "shell:latest"}, {"Deleted": image.id}]
+    assert told(store.remove(ADA, "again", force=False, in_use=unused)) == [{"Untagged": "again:latest"}]
+    assert told(store.remove(ADA, "shell", force=False, in_use=unused)) == [
+        {"Untagged": "shell:latest"},
+        {"Deleted": image.id},
+        {"Deleted": image.config.diff_ids[0]},
+    ]
     assert hexes(tmp_path / "images") == hexes(tmp_path / "layers") == []
     with pytest.raises(NotFound):
         store.lowers(image)
@@ -115,7 +119,7 @@ def test_the_last_removal_takes_records_and_layers(store: ImageStore, add: Impor
 def test_an_image_is_removed_by_any_form_of_its_id(store: ImageStore, add: ImportImage, form: str) -> None:
     image = add(ADA, "shell:3")
     name = form.format(id=image.id, hex=image.id[7:], short=image.id[7:19])
-    assert store.remove(ADA, name, force=False, in_use=unused) == [{"Untagged": "shell:3"}, {"Deleted": image.id}]
+    assert told(store.remove(ADA, name, force=False, in_use=unused))[:2] == [{"Untagged": "shell:3"}, {"Deleted": image.id}]
     assert store.list(ADMIN) == []
 
 
@@ -148,8 +152,9 @@ def test_an_image_in_use_is_kept_for_its_containers_and_collected_after_them(
 
     with pytest.raises(Conflict, match="must force"):
         store.remove(ADA, "shell", force=False, in_use=stopped)
-    assert store.remove(ADA, "shell", force=True, in_use=stopped) == [{"Untagged": "shell:latest"}, {"Deleted": image.id}]
-    assert asked == [image.id, image.id]
+    removed = store.remove(ADA, "shell", force=True, in_use=stopped)
+    assert told(removed) == [{"Untagged": "shell:latest"}, {"Deleted": image.id}]
+    assert asked == [image.id] * 2
     assert store.list(ADMIN) == []
     store = open_store()
     assert store.lowers(store.by_id(image.id))[0].is_dir()

@@ -163,6 +163,10 @@ class ImageStore:
         """The layers of the images."""
         return self._layers
 
+    def release(self, diff_ids: Sequence[str]) -> None:
+        """Give held layers back, and remove those that neither an image has nor anybody else holds."""
+        self._adoption.release(diff_ids)
+
     def load(self, stream: BinaryIO, *, tenant: Tenant) -> builtins.list[LoadedImage]:
         """Take in all images of a docker archive or an OCI layout, compressed or not, with the names they carry.
 

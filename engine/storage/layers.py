@@ -1,13 +1,15 @@
 """Layers on disk: each once, in a folder named by its diff id, complete or not there.
 
     <root>/<hex>/diff/        the files, with the container's own ids
-    <root>/<hex>/layer.json   size
+    <root>/<hex>/layer.json   size, and that of the tar
+    <root>/<hex>/tar.recipe   how to write the tar again, with tar.moves and kept/ (see recipe.py)
     <root>/empty/             for images without layers
     <root>/staging/           being unpacked; whatever a new daemon finds there goes to the trash
 
 Decides nothing about who may use a layer, nor when one is no longer wanted.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -24,12 +26,15 @@ from engine.core.digests import hex_of, is_digest
 from engine.errors import Fault, InvalidParameter, NotFound, reason_of
 from engine.storage.compression import decompressed, observed, read_ahead
 from engine.storage.files import sync_filesystem, sync_folder, write_atomically
+from engine.storage.layer_tar import open_layer_tar, recipe_of
 from engine.storage.tar_source import TarSource
 from engine.storage.trash import Trash
 from engine.storage.tree import OPEN_FOLDER
 from engine.storage.untar import extract
 
 _log = logging.getLogger(__name__)
+# Whatever a stream expands to: holes need no place, but reading them takes a processor's time.
+MOST_BYTES = 64 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,9 @@ class LayerStore:
             return self._verified(stream, expected)
         staging = self._staging / secrets.token_hex(8)
         try:
-            digest, size = _read(stream, lambda blocks: _unpack(blocks, staging / "diff"))
-            _check(digest, expected)
-            return self._publish(staging, Layer(digest, size))
+            tar, size = _read(stream, lambda blocks: _unpack(blocks, staging))
+            _check(tar.digest, expected)
+            return self._publish(staging, Layer(tar.digest, size), tar.size)
         except OSError as error:
             raise Fault(f"cannot store the layer: {reason_of(error)}") from error
         finally:
@@ -106,6 +111,26 @@ class LayerStore:
         """Return the folder with the layer's files. Raises NotFound."""
         return self._folder(self.get(diff_id).diff_id) / "diff"
 
+    @contextlib.contextmanager
+    def open_tar(self, diff_id: str) -> Iterator[BinaryIO]:
+        """Open the plain tar of a layer, byte for byte as it came; the layer is held meanwhile.
+
+        Reading it raises Fault before the end where the layer is damaged. Raises NotFound, Fault.
+        """
+        self.hold([diff_id])
+        try:
+            with open_layer_tar(self._folder(diff_id), diff_id) as tar:
+                yield tar
+        finally:
+            self.release([diff_id])
+
+    def tar_size(self, diff_id: str) -> int:
+        """Return the bytes of a layer's plain tar. Raises NotFound, Fault."""
+        try:
+            return int(json.loads((self._folder(self.get(diff_id).diff_id) / "layer.json").read_bytes())["tar_size"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Fault(f"layer {diff_id} is damaged: the size of its tar is not known") from error
+
     def remove(self, diff_id: str) -> bool:
         """Remove a layer unless it is held; say whether it went."""
         with self._lock:
@@ -127,15 +152,15 @@ class LayerStore:
 
     def _verified(self, stream: BinaryIO, diff_id: str) -> Layer:
         try:
-            digest, _ = _read(stream, _consume)
-            _check(digest, diff_id)
+            tar, _ = _read(stream, _consume)
+            _check(tar.digest, diff_id)
         except BaseException:
             self.release([diff_id])
             raise
         return self.get(diff_id)
 
-    def _publish(self, staging: Path, layer: Layer) -> Layer:
-        write_atomically(staging / "layer.json", json.dumps({"size": layer.size}).encode())
+    def _publish(self, staging: Path, layer: Layer, tar_size: int) -> Layer:
+        write_atomically(staging / "layer.json", json.dumps({"size": layer.size, "tar_size": tar_size}).encode())
         sync_filesystem(staging)
         with self._lock:
             if layer.diff_id not in self._layers:
@@ -161,12 +186,30 @@ class LayerStore:
                     self._trash.discard(folder)
 
 
-def _read(stream: BinaryIO, work: Callable[[Iterator[bytes]], int]) -> tuple[str, int]:
-    """Return the digest of the plain stream, and what ``work`` made of it."""
-    hasher = hashlib.sha256()
-    with read_ahead(observed(decompressed(stream), hasher.update)) as blocks:
+class _Tar:
+    """What is learned of a plain tar on its way. Raises InvalidParameter where it is absurdly long."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._hasher = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hasher.hexdigest()}"
+
+    def observe(self, block: bytes) -> None:
+        self.size += len(block)
+        if self.size > MOST_BYTES:
+            raise InvalidParameter(f"the layer is longer than {MOST_BYTES} bytes")
+        self._hasher.update(block)
+
+
+def _read(stream: BinaryIO, work: Callable[[Iterator[bytes]], int]) -> tuple[_Tar, int]:
+    """Return what was learned of the plain stream, and what ``work`` made of it."""
+    tar = _Tar()
+    with read_ahead(observed(decompressed(stream), tar.observe)) as blocks:
         result = work(blocks)
-    return f"sha256:{hasher.hexdigest()}", result
+    return tar, result
 
 
 def _check(digest: str, expected: str) -> None:
@@ -174,11 +217,12 @@ def _check(digest: str, expected: str) -> None:
         raise InvalidParameter(f"a layer has the diff id {digest}, its image says {expected}")
 
 
-def _unpack(blocks: Iterator[bytes], folder: Path) -> int:
-    folder.mkdir(parents=True, mode=0o755)
-    root_fd = os.open(folder, OPEN_FOLDER)
+def _unpack(blocks: Iterator[bytes], staging: Path) -> int:
+    (staging / "diff").mkdir(parents=True, mode=0o755)
+    root_fd = os.open(staging / "diff", OPEN_FOLDER)
     try:
-        return extract(TarSource(blocks), root_fd)
+        with recipe_of(staging) as (recipe, kept_fd):
+            return extract(TarSource(blocks, recipe.text), root_fd, recipe, kept_fd)
     finally:
         os.close(root_fd)
 

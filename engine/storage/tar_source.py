@@ -1,6 +1,6 @@
 """Bytes of a tar stream, counted: headers in blocks, content exactly as long as announced. Knows no field of a header."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.errors import InvalidParameter
 
@@ -11,8 +11,10 @@ _END = bytes(BLOCK)
 class TarSource:
     """Cuts an iterator of blocks (of any size) into what the reader of an archive asks for."""
 
-    def __init__(self, blocks: Iterator[bytes]) -> None:
+    def __init__(self, blocks: Iterator[bytes], record: Callable[[bytes], None] | None = None) -> None:
+        """``record`` is shown every byte in order but those that ``content`` yields."""
         self._blocks = blocks
+        self._record = record or _forget
         self._buffer = b""
         self._at = 0
         self._padding = 0
@@ -22,6 +24,7 @@ class TarSource:
     def header(self) -> bytes | None:
         """Return the next header block, its checksum verified; None at the end, having read all that follows."""
         block = self._take(BLOCK)
+        self._record(block)
         if not block and not self._is_begun:
             raise InvalidParameter("the archive is empty")
         self._is_begun = True
@@ -40,8 +43,11 @@ class TarSource:
     def end(self) -> None:
         """Skip what is left of the entry's content."""
         while self.left:
-            self.left -= len(self._some(self.left))
-        self.exactly(self._padding)
+            piece = self._some(self.left)
+            self._record(piece)
+            self.left -= len(piece)
+        if self._padding:
+            self.exactly(self._padding)
 
     def skip_content(self, size: int) -> None:
         """Pass over content without use."""
@@ -51,7 +57,7 @@ class TarSource:
         self.end()
 
     def content(self, size: int) -> Iterator[bytes]:
-        """Yield the next ``size`` bytes of the entry's content in pieces."""
+        """Yield the next ``size`` bytes of the entry's content in pieces, which are not recorded."""
         if size > self.left:
             raise InvalidParameter("a sparse file of the archive maps more bytes than it has")
         while size:
@@ -61,12 +67,15 @@ class TarSource:
             yield piece
 
     def content_exactly(self, size: int) -> bytes:
-        """Return the next ``size`` bytes of the entry's content; for small sizes."""
-        return b"".join(self.content(size))
+        """Return the next ``size`` bytes of the entry's content, recorded; for small sizes."""
+        data = b"".join(self.content(size))
+        self._record(data)
+        return data
 
     def exactly(self, size: int) -> bytes:
         """Return ``size`` bytes outside of an entry's content."""
         data = self._take(size)
+        self._record(data)
         if len(data) < size:
             raise InvalidParameter("the archive ends too early")
         return data
@@ -96,9 +105,14 @@ class TarSource:
 
     def _drain(self) -> None:
         # The diff id is the hash of the whole stream, with whatever padding its writer added.
-        for _ in self._blocks:
-            pass
+        self._record(self._buffer[self._at :])
+        for block in self._blocks:
+            self._record(block)
         self._buffer, self._at = b"", 0
+
+
+def _forget(_: bytes) -> None:
+    pass
 
 
 def _check_sum(block: bytes) -> None:
@@ -108,5 +122,5 @@ def _check_sum(block: bytes) -> None:
         raise InvalidParameter("this is not a tar archive: its first header has no checksum") from None
     plain = sum(block) - sum(block[148:156]) + 8 * ord(" ")
     # Some old writers summed signed characters.
-    if stated not in (plain, plain - 256 * sum(byte > 127 for byte in block[:148] + block[156:])):
+    if stated != plain and stated != plain - 256 * sum(byte > 127 for byte in block[:148] + block[156:]):
         raise InvalidParameter("this is not a tar archive, or it is damaged: a header has the wrong checksum")

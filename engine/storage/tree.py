@@ -4,11 +4,13 @@ Used on folders that nobody else writes to. Knows no archive format.
 """
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
 
 from engine.errors import InvalidParameter
+from engine.linux.files import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
 from engine.storage.trash import remove_tree
 
 Parts = tuple[str, ...]
@@ -16,6 +18,10 @@ Parts = tuple[str, ...]
 OPAQUE_XATTR = "trusted.overlay.opaque"
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_PATH_LENGTH = 4096
+_PATH_BYTES = 4095
+_STRIDE = 15  # so many components fit one path, however long each is
+
+Discard = Callable[[int, str], None]  # removes what is at a name in an open folder
 
 
 def split_path(path: str) -> Parts:
@@ -42,10 +48,12 @@ def is_whiteout(status: os.stat_result) -> bool:
 
 
 class Tree:
-    """Opens, and makes where missing, the folders of a tree."""
+    """Opens, and makes where missing, the folders of a tree. ``made`` counts those that no entry asked for."""
 
-    def __init__(self, root_fd: int) -> None:
+    def __init__(self, root_fd: int, discard: Discard = remove_tree) -> None:
         self.root_fd = root_fd
+        self.made = 0
+        self._discard = discard
         # Entries come folder by folder, so keeping the last one open saves nearly all walks.
         self._near: tuple[Parts, int] | None = None
 
@@ -60,14 +68,15 @@ class Tree:
         if not parts:
             return self.root_fd
         if self._near is None or self._near[0] != parts:
+            reached = self._reach(parts)
             self.close()
-            self._near = (parts, self._walk(parts, self._step))
+            self._near = (parts, reached)
         return self._near[1]
 
     @contextlib.contextmanager
     def existing_folder(self, parts: Parts) -> Iterator[int]:
         """Open a folder that is to be there already. Raises FileNotFoundError or NotADirectoryError."""
-        descriptor = self._walk(parts, _open) if parts else os.dup(self.root_fd)
+        descriptor = open_below(self.root_fd, parts)
         try:
             yield descriptor
         finally:
@@ -80,14 +89,39 @@ class Tree:
         except FileExistsError:
             if self._near is not None and self._near[1] != parent:
                 self.close()  # it may lie inside of what goes
-            remove_tree(parent, name)
+            self._discard(parent, name)
             return create() or 0
 
-    def _walk(self, parts: Parts, step: Callable[[int, str], int]) -> int:
-        current = os.dup(self.root_fd)
-        for part in parts:
+    def make_folder(self, parent: int, name: str, mode: int) -> int:
+        """Make a folder, or keep the one that is there, and open it. One that takes the place of a whiteout becomes opaque."""
+        was = status_of(parent, name)
+        if was is None or not stat.S_ISDIR(was.st_mode):
+            if was is not None:
+                self._discard(parent, name)
+            os.mkdir(name, mode, dir_fd=parent)
+        descriptor = _open(parent, name)
+        if was is not None and is_whiteout(was):
+            os.setxattr(descriptor, OPAQUE_XATTR, b"y")
+        return descriptor
+
+    def _reach(self, parts: Parts) -> int:
+        """Open the longest way that is there already, and make the rest: in time linear to the path, however much is missing."""
+        start, above = self.root_fd, 0
+        if self._near is not None and parts[: len(self._near[0])] == self._near[0]:
+            start, above = self._near[1], len(self._near[0])
+        missing = 0
+        while True:
+            there = max(above, len(parts) - missing)
             try:
-                below = step(current, part)
+                current = open_below(start, parts[above:there])
+                break
+            except (FileNotFoundError, NotADirectoryError):
+                missing = missing * 2 or 1
+                if there == above:
+                    raise
+        for part in parts[there:]:
+            try:
+                below = self._step(current, part)
             finally:
                 os.close(current)
             current = below
@@ -97,29 +131,41 @@ class Tree:
         try:
             return _open(parent, name)
         except FileNotFoundError:
-            return make_folder(parent, name, 0o755)
+            self.made += 1
+            return self.make_folder(parent, name, 0o755)
         except NotADirectoryError:
             was = status_of(parent, name)
             if was is None or not is_whiteout(was):
                 raise
-            return make_folder(parent, name, 0o755)
+            self.made += 1
+            return self.make_folder(parent, name, 0o755)
 
 
 def _open(parent: int, name: str) -> int:
     return os.open(name, OPEN_FOLDER, dir_fd=parent)
 
 
-def make_folder(parent: int, name: str, mode: int) -> int:
-    """Make a folder, or keep the one that is there, and open it. One that takes the place of a whiteout becomes opaque."""
-    was = status_of(parent, name)
-    if was is None or not stat.S_ISDIR(was.st_mode):
-        if was is not None:
-            os.unlink(name, dir_fd=parent)
-        os.mkdir(name, mode, dir_fd=parent)
-    descriptor = _open(parent, name)
-    if was is not None and is_whiteout(was):
-        os.setxattr(descriptor, OPAQUE_XATTR, b"y")
-    return descriptor
+def open_below(folder: int, parts: Parts) -> int:
+    """Open a folder below an open one, following no link. Raises OSError, NotADirectoryError for a link too."""
+    if len(parts) < 2:
+        return _open(folder, parts[0]) if parts else os.dup(folder)
+    path = "/".join(parts)
+    if len(path) * 3 <= _PATH_BYTES or len(os.fsencode(path)) <= _PATH_BYTES:
+        return _open_path(folder, path)
+    current = _open_path(folder, "/".join(parts[:_STRIDE]))
+    try:
+        return open_below(current, parts[_STRIDE:])
+    finally:
+        os.close(current)
+
+
+def _open_path(folder: int, path: str) -> int:
+    try:
+        return openat2(folder, path, OPEN_FOLDER, resolve=RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from error
+        raise
 
 
 def hide(parent: int, name: str) -> None:

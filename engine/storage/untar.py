@@ -12,8 +12,11 @@ from collections.abc import Mapping
 
 from engine.errors import EngineError, Fault, InvalidParameter
 from engine.storage import tar
+from engine.storage.folder_times import FolderTimes
+from engine.storage.recipe import RecipeWriter
 from engine.storage.tar_source import TarSource
-from engine.storage.tree import OPAQUE_XATTR, Parts, Tree, hide, is_whiteout, make_folder, split_path, status_of
+from engine.storage.trash import remove_tree
+from engine.storage.tree import OPAQUE_XATTR, Parts, Tree, hide, is_whiteout, split_path, status_of
 
 WHITEOUT_PREFIX = ".wh."
 OPAQUE_NAME = ".wh..wh..opq"
@@ -21,6 +24,8 @@ _RESERVED_PREFIX = ".wh..wh."
 # All other attributes are the overlay's own, labels of another system, or would act on the host.
 _XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 _XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
+# The largest layers that are built have some hundred thousand. Folders that nobody lists count as well.
+MOST_ENTRIES = 1_000_000
 _MAX_ID = 2**32 - 2
 _PAGE_BYTES = 4096
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -33,32 +38,38 @@ _ARCHIVE_ERRORS = frozenset(
 )
 
 
-def extract(source: TarSource, root_fd: int) -> int:
+def extract(source: TarSource, root_fd: int, recipe: RecipeWriter | None = None, kept_fd: int = -1) -> int:
     """Write all entries below ``root_fd`` and return the bytes of their files.
 
-    Raises InvalidParameter for an archive that cannot be unpacked, Fault where the disk fails. What is half done stays.
+    With a ``recipe``, which ``source`` shows the other bytes to, files that a later entry replaces move to the folder
+    ``kept_fd``. Raises InvalidParameter for an archive that cannot be unpacked, Fault where the disk fails. What is half done
+    stays.
     """
-    tree = Tree(root_fd)
-    extraction = _Extraction(tree, source)
     name = "its end"
-    try:
-        for entry in tar.read_entries(source):
-            name = entry.name
-            extraction.add(entry)
-        extraction.set_folder_times()
-    except (OSError, ValueError) as error:
-        raise _translated(error, name) from error
-    finally:
-        tree.close()
+    with contextlib.ExitStack() as stack:
+        times = stack.enter_context(FolderTimes(root_fd))
+        extraction = _Extraction(root_fd, source, times, recipe, kept_fd)
+        stack.callback(extraction.tree.close)
+        try:
+            for entry in tar.read_entries(source):
+                name = entry.name
+                extraction.add(entry)
+            times.apply()
+        except (OSError, ValueError) as error:
+            raise _translated(error, name) from error
     return extraction.size
 
 
 class _Extraction:
-    def __init__(self, tree: Tree, source: TarSource) -> None:
+    def __init__(self, root_fd: int, source: TarSource, times: FolderTimes, recipe: RecipeWriter | None, kept_fd: int) -> None:
         self.size = 0
-        self._tree = tree
+        self.tree = Tree(root_fd, remove_tree if recipe is None else self._keep)
+        self._entries = 0
         self._source = source
-        self._folder_times: dict[Parts, int] = {}
+        self._times = times
+        self._recipe = recipe
+        self._kept_fd = kept_fd
+        self._parts: Parts = ()
         # Device nodes are left out: the host's root mounts the overlay, so one in an image could open the host's device.
         # A container has its own /dev, and cannot make device nodes either.
         self._writers = {
@@ -70,7 +81,10 @@ class _Extraction:
         }
 
     def add(self, entry: tar.Entry) -> None:
-        parts = split_path(entry.name)
+        parts = self._parts = split_path(entry.name)
+        self._entries += 1
+        if self._entries + self.tree.made > MOST_ENTRIES:
+            raise InvalidParameter(f"the archive holds more than {MOST_ENTRIES} files and folders")
         if entry.uid > _MAX_ID or entry.gid > _MAX_ID:
             raise InvalidParameter(f"the archive gives {entry.name!r} the owner {entry.uid}:{entry.gid}, which cannot be")
         if not parts:
@@ -78,31 +92,35 @@ class _Extraction:
         elif parts[-1].startswith(WHITEOUT_PREFIX):
             self._whiteout(parts)
         elif (writer := self._writers.get(entry.kind)) is not None:
-            writer(entry, parts, self._tree.folder(parts[:-1]))
+            writer(entry, parts, self.tree.folder(parts[:-1]))
 
-    def set_folder_times(self) -> None:
-        """Folders get their times last, because filling them changes these."""
-        for parts, time_ns in self._folder_times.items():
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._tree.existing_folder(parts) as descriptor:
-                os.utime(descriptor, ns=(time_ns, time_ns))
+    def _keep(self, parent: int, name: str) -> None:
+        """Make room for the present entry, but keep what is needed to give back the archive."""
+        mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+        if self._recipe is None or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            os.unlink(name, dir_fd=parent)
+        else:
+            os.rename(name, self._recipe.move(self._parts), src_dir_fd=parent, dst_dir_fd=self._kept_fd)
 
     def _root(self, entry: tar.Entry) -> None:
         if entry.kind != tar.FOLDER:
             raise InvalidParameter(f"the archive's root is not a folder: {entry.name!r}")
-        self._dress(self._tree.root_fd, entry)
-        self._folder_times[()] = entry.mtime_ns
+        self._dress(self.tree.root_fd, entry)
+        self._times.add((), entry.mtime_ns)
 
     def _folder(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
-        descriptor = make_folder(parent, parts[-1], 0o700)
+        descriptor = self.tree.make_folder(parent, parts[-1], 0o700)
         try:
             self._dress(descriptor, entry)
         finally:
             os.close(descriptor)
-        self._folder_times[parts] = entry.mtime_ns
+        self._times.add(parts, entry.mtime_ns)
 
     def _file(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
-        descriptor = self._tree.replace(parent, parts[-1], lambda: os.open(parts[-1], _CREATE_FILE, 0o600, dir_fd=parent))
+        descriptor = self.tree.replace(parent, parts[-1], lambda: os.open(parts[-1], _CREATE_FILE, 0o600, dir_fd=parent))
         try:
+            if self._recipe is not None and entry.size:
+                self._recipe.file("/".join(parts))
             self._fill(descriptor, entry)
             self._dress(descriptor, entry)
             os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
@@ -113,6 +131,8 @@ class _Extraction:
     def _fill(self, descriptor: int, entry: tar.Entry) -> None:
         has_holes = entry.extents is not None
         for offset, length in entry.extents if entry.extents is not None else ((0, entry.size),):
+            if self._recipe is not None and length:
+                self._recipe.content(offset, length)
             for piece in self._source.content(length):
                 if _is_hole(piece):
                     has_holes = True
@@ -128,11 +148,11 @@ class _Extraction:
         _set_xattrs(descriptor, entry.xattrs)
 
     def _symlink(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
-        self._tree.replace(parent, parts[-1], lambda: os.symlink(entry.link, parts[-1], dir_fd=parent))
+        self.tree.replace(parent, parts[-1], lambda: os.symlink(entry.link, parts[-1], dir_fd=parent))
         self._dress_node(parts[-1], parent, entry)
 
     def _fifo(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
-        self._tree.replace(parent, parts[-1], lambda: os.mkfifo(parts[-1], 0o600, dir_fd=parent))
+        self.tree.replace(parent, parts[-1], lambda: os.mkfifo(parts[-1], 0o600, dir_fd=parent))
         os.chmod(parts[-1], entry.mode, dir_fd=parent)
         self._dress_node(parts[-1], parent, entry)
 
@@ -142,16 +162,16 @@ class _Extraction:
 
     def _hard_link(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
         target = split_path(entry.link)
-        if not target or target == parts[: len(target)]:
+        if not target or target == parts[: len(target)] or parts == target[: len(parts)]:
             raise InvalidParameter(f"the hard link {entry.name!r} of the archive leads to itself")
-        with self._tree.existing_folder(target[:-1]) as folder:
+        with self.tree.existing_folder(target[:-1]) as folder:
             was = status_of(folder, target[-1])
             if was is None or stat.S_ISDIR(was.st_mode) or is_whiteout(was):
                 raise FileNotFoundError(errno.ENOENT, f"a hard link leads to {entry.link!r}, which is no file of this layer")
-            self._tree.replace(parent, parts[-1], lambda: _link(folder, target[-1], parent, parts[-1]))
+            self.tree.replace(parent, parts[-1], lambda: _link(folder, target[-1], parent, parts[-1]))
 
     def _whiteout(self, parts: Parts) -> None:
-        parent, name = self._tree.folder(parts[:-1]), parts[-1]
+        parent, name = self.tree.folder(parts[:-1]), parts[-1]
         hidden = name.removeprefix(WHITEOUT_PREFIX)
         if name == OPAQUE_NAME:
             os.setxattr(parent, OPAQUE_XATTR, b"y")

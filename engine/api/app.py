@@ -45,6 +45,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/system/df", system.usage),
     ("POST", "/images/create", images.create),
     ("POST", "/images/load", images.load),
+    ("POST", "/images/prune", images.prune),
+    ("POST", "/build/prune", images.prune_build_cache),
     ("POST", "/commit", commit.commit),
     ("GET", "/images/json", images.listing),
     ("GET", f"{_IMAGE}/json", images.inspect),
@@ -104,7 +106,7 @@ LEFT_OUT: list[tuple[str, str]] = [
         for name in ("swarm", "nodes", "services", "tasks", "secrets", "configs", "plugins", "distribution")
         for tail in ("", "/{rest:.*}")
     ),
-    *(("POST", path) for path in ("/session", "/grpc", "/auth", "/build", "/build/prune", "/images/prune")),
+    *(("POST", path) for path in ("/session", "/grpc", "/auth", "/build")),
     ("POST", f"{_IMAGE}/push"),
     *(("GET", path) for path in ("/images/search", "/images/get", f"{_IMAGE}/get")),
 ]
@@ -124,6 +126,8 @@ _CHANGES: frozenset[Handler] = frozenset(
         containers.remove,
         images.create,
         images.load,
+        images.prune,
+        images.prune_build_cache,
         images.tag,
         images.remove,
         commit.commit,

@@ -4,7 +4,7 @@ from typing import Any
 
 from engine.core.timeformat import parse_time
 from engine.errors import InvalidParameter
-from engine.service.images import ImageView
+from engine.service.list_images import ImageView
 
 
 def history_json(lineage: list[ImageView], layer_sizes: list[int]) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ from engine.core.health import format_healthcheck
 from engine.core.image_config import ImageConfig
 from engine.core.timeformat import format_time
 from engine.image.store import RemovedItem
-from engine.service.images import ImageView
+from engine.service.disk_usage import BuildUse
+from engine.service.list_images import ImageView
 
 
 def summary_json(view: ImageView) -> dict[str, Any]:
@@ -48,6 +49,24 @@ def inspect_json(view: ImageView) -> dict[str, Any]:
         "RootFS": {"Type": "layers", "Layers": list(config.diff_ids)},
         "Metadata": {"LastTagTime": format_time(None)},
         "Atelier": {"Tenant": image.owner.name},
+    }
+
+
+def build_json(use: BuildUse) -> dict[str, Any]:
+    """Return an intermediate image as an entry of the build cache."""
+    image, history = use.image, use.image.config.history
+    created = format_time(image.created_ns)
+    return {
+        "ID": image.id,
+        "Parents": [image.parent] if image.parent else [],
+        "Type": "regular",
+        "Description": history[-1].created_by if history else "",
+        "InUse": use.is_in_use,
+        "Shared": use.is_shared,
+        "Size": use.size,
+        "CreatedAt": created,
+        "LastUsedAt": created,
+        "UsageCount": 1,
     }
 
 

@@ -15,15 +15,16 @@ from engine.api.responses import dumps, json_response
 from engine.core.filters import parse_filters
 from engine.errors import InvalidParameter, Unimplemented
 from engine.service.images import (
-    FILTERS,
     image_lineage,
     import_image,
     inspect_image,
-    list_images,
     load_images,
     remove_image,
     tag_image,
 )
+from engine.service.list_images import FILTERS, list_images
+from engine.service.prune_images import BUILD_FILTERS, prune_builds, prune_images
+from engine.service.prune_images import FILTERS as PRUNE_FILTERS
 
 T = TypeVar("T")
 
@@ -116,3 +117,17 @@ async def remove(request: web.Request) -> web.Response:
         prunes=not query_bool(request, "noprune"),
     )
     return json_response([removed_json(item) for item in removed])
+
+
+async def prune(request: web.Request) -> web.Response:
+    filters = parse_filters(query_text(request, "filters"), known=PRUNE_FILTERS)
+    removed = await prune_images(engine_of(request), tenant_of(request), filters)
+    deleted = [removed_json(item) for item in removed.items]
+    return json_response({"ImagesDeleted": deleted or None, "SpaceReclaimed": removed.freed_bytes})
+
+
+async def prune_build_cache(request: web.Request) -> web.Response:
+    filters = parse_filters(query_text(request, "filters"), known=BUILD_FILTERS)
+    removed = await prune_builds(engine_of(request), tenant_of(request), filters)
+    deleted = [item.deleted for item in removed.items if item.image is not None and item.deleted]
+    return json_response({"CachesDeleted": deleted or None, "SpaceReclaimed": removed.freed_bytes})

@@ -7,6 +7,7 @@ from aiohttp import web
 from engine.api.container_json import summary_json
 from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.decode import query_text
+from engine.api.image_json import build_json
 from engine.api.image_json import summary_json as image_summary_json
 from engine.api.responses import dumps, json_response
 from engine.api.version import API_VERSION, ENGINE_VERSION, LEAST_API_VERSION, version_text
@@ -180,6 +181,6 @@ async def usage(request: web.Request) -> web.Response:
             "Images": [image_summary_json(image) for image in found.images],
             "Containers": [summary_json(container, now_ns=now_ns) for container in found.containers],
             "Volumes": usage_json(request, found.volumes),
-            "BuildCache": [],
+            "BuildCache": [build_json(build) for build in found.builds],
         }
     )

@@ -28,15 +28,13 @@ def built_leaves(records: Iterable[ImageRecord], tenant: Tenant, is_wanted: Call
     """Return the tenant's own nameless images that a build made and nothing was made of."""
     records = list(records)
     parents = {holding.parent for record in records for holding in record.holdings if holding.owner == tenant}
-    return [
-        record
-        for record in records
-        if (own := record.holding_of(tenant)) is not None
-        and own.step
-        and not own.is_named
-        and record.image_id not in parents
-        and is_wanted(record)
-    ]
+    return [one for one in built_images(records, tenant) if one.image_id not in parents and is_wanted(one)]
+
+
+def built_images(records: Iterable[ImageRecord], tenant: Tenant) -> list[ImageRecord]:
+    """Return the tenant's own nameless images that a build made."""
+    owned = [(record, record.holding_of(tenant)) for record in records]
+    return [record for record, own in owned if own is not None and own.step and not own.is_named]
 
 
 class LayerCensus:

@@ -23,6 +23,7 @@ from engine.image.adoption import Adoption
 from engine.image.archive import ArchivedImage, archived_images, spool_archive
 from engine.image.catalog import Catalog
 from engine.image.disk import ImageFolder
+from engine.image.family import built_images
 from engine.image.platform import host_architecture
 from engine.image.records import Image, Origin
 from engine.image.removal import ImageUse
@@ -154,6 +155,10 @@ class ImageStore:
         found = newest_step(self._catalog.records(), tenant, parent=parent_id, step=step)
         return self._catalog.image(found, tenant) if found else None
 
+    def built(self, tenant: Tenant) -> builtins.list[Image]:
+        """Return the tenant's own nameless images that steps of builds made."""
+        return [self._catalog.image(record, tenant) for record in built_images(self._catalog.records(), tenant)]
+
     def sees_layer(self, tenant: Tenant, diff_id: str) -> bool:
         """Whether an image that the tenant sees has the layer."""
         return self._catalog.sees_layer(tenant, diff_id)
@@ -162,6 +167,12 @@ class ImageStore:
     def layers(self) -> LayerStore:
         """The layers of the images."""
         return self._layers
+
+    def note_digest(self, tenant: Tenant, image_id: str, repo_digest: str) -> None:
+        """Remember ``name@digest`` by which the tenant's own image is in a registry now. Raises InvalidParameter, Fault."""
+        text = self._adoption.digest_text(repo_digest)
+        with self._adoption.lock:
+            self._catalog.note_digest(image_id, tenant, text)
 
     def release(self, diff_ids: Sequence[str]) -> None:
         """Give held layers back, and remove those that neither an image has nor anybody else holds."""

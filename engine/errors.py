@@ -4,6 +4,7 @@ EngineError
 ├── InvalidParameter      the request is wrong; the message says which value and what would be right
 │   └── CommandNotRunnable  the container's command cannot be executed (exit code 126 or 127)
 ├── Forbidden             the caller may not do this
+│   ├── Unauthorized      a registry does not accept the caller's credentials
 │   └── QuotaExceeded     a limit of the tenant would be passed
 ├── NotFound              no such object for this tenant
 ├── Conflict              the object's state or name does not allow it
@@ -46,6 +47,10 @@ class CommandNotRunnable(InvalidParameter):
 
 class Forbidden(EngineError):
     """The caller may not do this."""
+
+
+class Unauthorized(Forbidden):
+    """A registry does not accept the caller's credentials."""
 
 
 class QuotaExceeded(Forbidden):

@@ -18,6 +18,7 @@ STATUS: dict[type[errors.EngineError], int] = {
     errors.NotModified: 304,
     errors.InvalidParameter: 400,
     errors.CommandNotRunnable: 400,
+    errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,

@@ -17,8 +17,16 @@ from tests.engine.daemon import EngineDaemon
 
 PATIENCE_SECONDS = 45.0
 
-# For what takes its time: look again until it holds, and give up after ten seconds.
-_AWAIT = 'await() { n=0; until eval "$*"; do n=$((n+1)); [ $n -lt 200 ] || return 1; sleep .05; done; }; '
+_TOOLS = (
+    # For what takes its time: look again until it holds, and give up after ten seconds.
+    'await() { n=0; until eval "$*"; do n=$((n+1)); [ $n -lt 200 ] || return 1; sleep .05; done; }; '
+    # An image of one small file: mk NAME [FLAG of import...]
+    'mk() { m=$1; shift; echo $m >f-$m; tar -c f-$m | docker import "$@" - $m >/dev/null; }; '
+    # The names of all images.
+    "names() { docker images --format '{{.Repository}}' | sort; }; "
+    # Build with the folder or what else is named; what it says is told when it fails.
+    'build() { docker build "$@" >"$BESIDE/log" 2>&1 || { C=$?; grep -v buildx "$BESIDE/log" >&2; return $C; }; }; '
+)
 
 _NORMAL = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "ID"),
@@ -63,13 +71,14 @@ class Desk:
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "BESIDE": str(self.beside or self.folder),
+            "DOCKER_BUILDKIT": "0",  # a docker that has buildx would ask for what no classic builder has
             "DOCKER_HOST": f"unix://{self.server.socket_path}",
         }
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run shell, ended with all its children when it takes too long."""
         process = subprocess.Popen(
-            ["sh", "-c", _AWAIT + script],
+            ["sh", "-c", _TOOLS + script],
             cwd=self.folder,
             env=self.environment(),
             stdin=subprocess.DEVNULL,

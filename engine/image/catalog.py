@@ -13,7 +13,7 @@ from engine.core.tenants import Tenant
 from engine.errors import Fault, NotFound, reason_of
 from engine.image.disk import ImageFolder
 from engine.image.lookup import find, nearest_names, tags_for, visible_holdings
-from engine.image.records import Image, ImageRecord, with_tag, without_tag
+from engine.image.records import Image, ImageRecord, Origin, with_holding, with_tag, without_tag
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +126,12 @@ class Catalog:
         for record in self.records():
             if record.image_id != image_id and (owner, tag) in _names_of(record):
                 self.save(without_tag(record, owner, tag))
+
+    def note_digest(self, image_id: str, owner: Tenant, repo_digest: str) -> None:
+        """Remember where an image of a tenant's is; nothing where the tenant has none of its own."""
+        record = self.get(image_id)
+        if record is not None and record.holding_of(owner) is not None:
+            self.save(with_holding(record, owner, Origin(repo_digests=(repo_digest,))))
 
     def _settle_tags(self) -> None:
         """Finish moves of names that a stopping host cut in two."""

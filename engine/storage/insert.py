@@ -1,8 +1,8 @@
 """Writes the entries of an archive into a folder of a container, which may be running and hostile.
 
-For a process whose root is the container's: links on the way are followed, as ``docker cp`` promises, and lead nowhere but
-inside; those of /proc, which could lead to other processes, are not. What an entry replaces is removed first, its own last name
-is never followed. No device nodes: nobody could make them from inside. Must not be used with the host's root.
+For a process whose root is the container's, or with ``stays_below``: links on the way are followed, as ``docker cp`` promises,
+and lead nowhere but inside; those of /proc, which could lead to other processes, are not. What an entry replaces is removed
+first, its own last name is never followed. No device nodes: nobody could make them from inside.
 """
 
 import contextlib
@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from engine.errors import EngineError, Fault, Forbidden, InvalidParameter
-from engine.linux.files import RESOLVE_NO_MAGICLINKS, openat2
+from engine.linux.files import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from engine.storage import tar
+from engine.storage.file_copy import is_hole
 from engine.storage.tar_source import TarSource
 from engine.storage.tree import OPEN_FOLDER
 
@@ -25,13 +26,20 @@ _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEX
 _PATH_FOLDER = os.O_PATH | os.O_DIRECTORY
 _HOST_FAILS = frozenset({errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EUCLEAN})
 _MAX_FOLDERS = 1 << 20  # whose times are remembered
+_MAX_DEPTH = 2048  # as deep as a path can be long
 
 
 class Options(NamedTuple):
-    """``keeps_kinds``: no folder may replace a file or the other way round. ``owner``: of all that is written, if given."""
+    """``keeps_kinds``: no folder may replace a file or the other way round. ``owner``: of all that is written, if given.
+
+    ``stays_below``: the destination is the root of all links, for a process whose own root is another.
+    ``refused_prefix``: names that begin so cannot be, if given.
+    """
 
     keeps_kinds: bool = False
     owner: tuple[int, int] | None = None
+    stays_below: bool = False
+    refused_prefix: str = ""
 
 
 def insert(source: TarSource, folder_fd: int, options: Options) -> None:
@@ -52,6 +60,7 @@ class _Insertion:
         self._source = source
         self._folder_fd = folder_fd
         self._options = options
+        self._resolve = RESOLVE_NO_MAGICLINKS | (RESOLVE_IN_ROOT if options.stays_below else 0)
         self._folder_times: dict[str, int] = {}
         self._writers: dict[str, Callable[[tar.Entry, int, str], None]] = {
             tar.FILE: self._file,
@@ -65,6 +74,8 @@ class _Insertion:
         if path == ".":
             return  # the folder is there, and stays as it is
         above, name = posixpath.split(path)
+        if (prefix := self._options.refused_prefix) and any(part.startswith(prefix) for part in path.split("/")):
+            raise InvalidParameter(f"the archive holds {path[:200]!r}, but no name can begin with {prefix}")
         parent = self._parent(above)
         try:
             if entry.kind == tar.FOLDER:
@@ -86,7 +97,7 @@ class _Insertion:
                     os.close(descriptor)
 
     def _open(self, path: str) -> int:
-        return openat2(self._folder_fd, path or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=RESOLVE_NO_MAGICLINKS)
+        return openat2(self._folder_fd, path or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=self._resolve)
 
     def _parent(self, path: str) -> int:
         """Open a folder below the destination; missing ones are made."""
@@ -141,12 +152,17 @@ class _Insertion:
             os.close(descriptor)
 
     def _fill(self, descriptor: int, entry: tar.Entry) -> None:
+        has_holes = entry.extents is not None
         for start, length in entry.extents if entry.extents is not None else ((0, entry.size),):
             offset = start
             for piece in self._source.content(length):
-                offset += _write(descriptor, piece, offset)
-        if entry.extents is not None:
-            os.ftruncate(descriptor, entry.real_size)
+                if is_hole(piece):
+                    has_holes = True
+                    offset += len(piece)
+                else:
+                    offset += _write(descriptor, piece, offset)
+        if has_holes:
+            os.ftruncate(descriptor, entry.size if entry.extents is None else entry.real_size)
 
     def _dress(self, descriptor: int, entry: tar.Entry) -> None:
         with _unknown_ids_ignored():
@@ -195,6 +211,8 @@ def remove(parent: int, name: str) -> None:
                 os.close(folder)
                 waiting.pop()
             elif not _unlink(folder, child := children.pop()):
+                if len(waiting) > _MAX_DEPTH:  # each takes a descriptor
+                    raise OSError(errno.ENAMETOOLONG, "folders are nested too deeply")
                 waiting.append((folder, child, *_listed(folder, child)))
     finally:
         for _, _, folder, _ in waiting:

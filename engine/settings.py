@@ -3,7 +3,13 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from engine.core.references import parse_reference
+from engine.core.registries import DOCKER_HUB, RegistrySettings, normalise_domain
+from engine.errors import InvalidParameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +21,7 @@ class ServeSettings:
     socket_path: Path
     socket_group: str
     is_verbose: bool
+    registries: RegistrySettings
 
 
 def parse_serve(arguments: Sequence[str]) -> ServeSettings:
@@ -27,6 +34,22 @@ def parse_serve(arguments: Sequence[str]) -> ServeSettings:
     parser.add_argument("--socket", type=Path, metavar="PATH", help="the API's socket (default: engine.sock in the run folder)")
     parser.add_argument("--socket-group", default="", metavar="NAME", help="group that may use the socket (default: root only)")
     parser.add_argument("--verbose", action="store_true", help="log every request")
+    parser.add_argument(
+        "--registry-mirror",
+        action="append",
+        default=[],
+        type=_mirror,
+        metavar="[DOMAIN=]URL",
+        help="ask this registry first for images of DOMAIN (default: docker.io); may be repeated",
+    )
+    parser.add_argument(
+        "--insecure-registry",
+        action="append",
+        default=[],
+        type=_insecure,
+        metavar="HOST[:PORT]|CIDR",
+        help="a registry that may be spoken to without https, or whose certificate nobody vouches for; may be repeated",
+    )
     values = parser.parse_args(arguments)
     run_path: Path = values.run.resolve()
     return ServeSettings(
@@ -35,4 +58,42 @@ def parse_serve(arguments: Sequence[str]) -> ServeSettings:
         socket_path=(values.socket or run_path / "engine.sock").absolute(),
         socket_group=values.socket_group,
         is_verbose=values.verbose,
+        registries=RegistrySettings(_by_domain(values.registry_mirror), tuple(values.insecure_registry)),
     )
+
+
+def _mirror(text: str) -> tuple[str, str]:
+    """Read a mirror as domain and base URL."""
+    before, equals, after = text.partition("=")
+    domain, url = (before, after) if equals and "://" not in before else (DOCKER_HUB, text)
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise argparse.ArgumentTypeError(f"{text!r} is no mirror: use [DOMAIN=]http(s)://HOST[:PORT][/PATH]")
+    _check_domain(domain)
+    return normalise_domain(domain), url.rstrip("/")
+
+
+def _insecure(text: str) -> str:
+    """Check a host, a host with its port or a range of addresses."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        _check_domain(text)
+        return text.lower()
+
+
+def _check_domain(text: str) -> None:
+    try:
+        is_sound = "/" not in text and not parse_reference(f"{text}/x").tag
+    except InvalidParameter:
+        is_sound = False
+    if not is_sound:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no registry: use HOST, HOST:PORT or, where it can be one, a range as 10.0.0.0/8"
+        )
+
+
+def _by_domain(mirrors: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Put the mirrors of each domain together, in the order in which they are to be asked."""
+    domains = dict.fromkeys(domain for domain, _ in mirrors)
+    return {domain: tuple(dict.fromkeys(url for one, url in mirrors if one == domain)) for domain in domains}

@@ -14,12 +14,13 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the command line decides."""
+    """What the command line decides. ``registries`` are options of the engine about registries, handed on as they are."""
 
     data: DataFolder
     bind: str
     port: int
     host_name: str
+    registries: tuple[str, ...] = ()
 
     @property
     def reachable_address(self) -> str:

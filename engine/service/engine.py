@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.build.staging import Staging
 from engine.core.capabilities import container_capabilities
 from engine.core.containers import ContainerRecord
 from engine.core.limits import CgroupLayout
@@ -69,6 +70,7 @@ class Engine:
     tenants: TenantStore
     images: ImageStore
     trash: Trash
+    staging: Staging
     volumes: VolumeStore
     containers: ContainerStore
     execs: ExecStore

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from pathlib import Path
 
+from engine.build.staging import Staging
 from engine.core.lifecycle import ALIVE
 from engine.image.store import ImageStore
 from engine.network.manager import NetworkManager
@@ -51,6 +52,7 @@ def build_engine(*, data_path: Path, run_path: Path) -> Engine:
         tenants=TenantStore(data_path / "tenants"),
         images=ImageStore(data_path / "images", LayerStore(data_path / "layers", trash), trash, default_domain=SHORT_NAME_DOMAIN),
         trash=trash,
+        staging=Staging(data_path / "builds", trash),
         volumes=VolumeStore(data_path / "volumes", trash),
         containers=containers,
         execs=ExecStore(containers),

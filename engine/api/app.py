@@ -15,6 +15,7 @@ from engine.api import (
     execs,
     images,
     networks,
+    save,
     stats,
     system,
     top,
@@ -49,6 +50,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/build/prune", images.prune_build_cache),
     ("POST", "/commit", commit.commit),
     ("GET", "/images/json", images.listing),
+    ("GET", "/images/get", save.save),
+    ("GET", f"{_IMAGE}/get", save.save_one),
     ("GET", f"{_IMAGE}/json", images.inspect),
     ("GET", f"{_IMAGE}/history", images.history),
     ("POST", f"{_IMAGE}/tag", images.tag),
@@ -108,7 +111,7 @@ LEFT_OUT: list[tuple[str, str]] = [
     ),
     *(("POST", path) for path in ("/session", "/grpc", "/auth", "/build")),
     ("POST", f"{_IMAGE}/push"),
-    *(("GET", path) for path in ("/images/search", "/images/get", f"{_IMAGE}/get")),
+    ("GET", "/images/search"),
 ]
 
 _CHANGES: frozenset[Handler] = frozenset(

@@ -28,6 +28,7 @@ from engine.image.platform import host_architecture
 from engine.image.records import Image, Origin
 from engine.image.removal import ImageUse
 from engine.image.remover import InUse, IsWanted, Removed, RemovedItem, Remover
+from engine.image.saving import ImageArchive, Saver
 from engine.image.steps import newest_step, stepped
 from engine.storage.layers import Layer, LayerStore
 from engine.storage.trash import Trash
@@ -187,6 +188,12 @@ class ImageStore:
             spool_archive(stream, folder)
             images = archived_images(folder, architecture=host_architecture())
             return [self._load_one(image, tenant) for image in images]
+
+    def open_archive(self, tenant: Tenant, names: Sequence[str]) -> ImageArchive:
+        """Open an archive of images by their names, to be closed by the caller. Raises NotFound, InvalidParameter."""
+        domain = self._default_domain
+        saver = Saver(self._catalog, self._folder, self._layers, self._adoption, tenant=tenant, default_domain=domain)
+        return saver.open(names)
 
     def get(self, tenant: Tenant, name: str) -> Image:
         """Look up a name, name@digest, id or the beginning of an id. Raises NotFound, InvalidParameter."""

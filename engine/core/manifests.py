@@ -75,13 +75,25 @@ def parse_manifest(raw: bytes, media_type: str) -> Manifest | Index:
 
     Raises InvalidParameter for what is none, for schema 1 and for kinds that are no images.
     """
+    document, kind = _read(raw, media_type)
+    try:
+        return _index(document) if kind in INDEXES else _manifest(document)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidParameter(f"invalid manifest: {error}") from error
+
+
+def manifest_type(raw: bytes, media_type: str) -> str:
+    """Return the one of ACCEPTED that a document is; raises InvalidParameter where it is none of them."""
+    return _read(raw, media_type)[1]
+
+
+def _read(raw: bytes, media_type: str) -> tuple[dict[str, Any], str]:
     if len(raw) > MOST_MANIFEST_BYTES:
         raise InvalidParameter(f"the manifest is too long: {len(raw)} bytes, at most {MOST_MANIFEST_BYTES} are read")
     try:
         document = _object(json.loads(raw))
-        kind = _kind(document, media_type.partition(";")[0].strip().lower())
-        return _index(document) if kind in INDEXES else _manifest(document)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        return document, _kind(document, media_type.partition(";")[0].strip().lower())
+    except (ValueError, TypeError, RecursionError) as error:
         raise InvalidParameter(f"invalid manifest: {error}") from error
 
 

@@ -23,22 +23,20 @@ _MOST_LINKS = 255  # as moby; the kernel follows 40
 
 @contextlib.contextmanager
 def readable_layers(layers: Sequence[Path]) -> Iterator[int]:
-    """Lend the layers (base first) as one folder that cannot be written. An overlay needs two of them."""
-    descriptor = os.open(layers[0], OPEN_FOLDER) if len(layers) == 1 else _mount(layers, {}, MOUNT_ATTR_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    """Lend the layers (base first) as one open folder that cannot be written. An overlay needs two of them."""
+    if len(layers) == 1:
+        with _opened(os.open(layers[0], OPEN_FOLDER)) as folder:
+            yield folder
+    else:
+        with _opened(_mount(layers, {}, MOUNT_ATTR_RDONLY)) as mount, _opened(_top(mount)) as folder:
+            yield folder
 
 
 @contextlib.contextmanager
 def writable_layers(layers: Sequence[Path], *, upper: Path, work: Path) -> Iterator[int]:
-    """Lend the layers (base first, at least one) as one folder whose changes go to ``upper``."""
-    descriptor = _mount(layers, {"upperdir": upper, "workdir": work}, 0)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    """Lend the layers (base first, at least one) as one open folder whose changes go to ``upper``."""
+    with _opened(_mount(layers, {"upperdir": upper, "workdir": work}, 0)) as mount, _opened(_top(mount)) as folder:
+        yield folder
 
 
 def open_inside(root: int, path: str, flags: int) -> int:
@@ -88,6 +86,19 @@ def _link_target(root: int, path: str) -> str | None:
         raise
     finally:
         os.close(node)
+
+
+@contextlib.contextmanager
+def _opened(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _top(mount: int) -> int:
+    """A mount's own descriptor can be used to find things, not to read them."""
+    return os.open(".", OPEN_FOLDER, dir_fd=mount)
 
 
 def _mount(layers: Sequence[Path], writable: dict[str, Path], attributes: int) -> int:

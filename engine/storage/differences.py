@@ -18,7 +18,7 @@ from engine.storage.tree import OPAQUE_XATTR, OPEN_FOLDER, is_whiteout, status_o
 from engine.storage.untar import OPAQUE_NAME, WHITEOUT_PREFIX
 
 MODIFIED, ADDED, DELETED = 0, 1, 2
-_ACLS = ("system.posix_acl_access", "system.posix_acl_default")
+ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 # Made by the engine when a container starts, so that something can be mounted there; no change of the container's.
 _MOUNT_FILES = frozenset({"etc/hosts", "etc/hostname", "etc/resolv.conf"})
 _MOUNT_FOLDERS = frozenset({"proc", "sys", "dev"})
@@ -85,26 +85,33 @@ def changes(upper: int, lowers: Sequence[int]) -> Iterator[Change]:
 
     A folder that only leads to a change is listed as modified, as dockerd does. Raises OSError, PathTooLongError.
     """
-    scan = _Scan(lowers)
-    try:
+    with Scan(lowers) as scan:
         for found in walk(upper, is_strict=True):
             yield from scan.visit(found)
-    finally:
-        scan.close()
 
 
-class _Scan:
+class Scan:
     """The state of a walk: the lower folders of each level that is entered, and the folders not listed yet."""
 
     def __init__(self, lowers: Sequence[int]) -> None:
         self._levels = [_Level("", [os.dup(folder) for folder in lowers])]
         self._unlisted: list[Change] = []
+        self.unchanged: list[str] = []  # folders that were left without being listed
 
-    def close(self) -> None:
+    def __enter__(self) -> "Scan":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         while self._levels:
             self._levels.pop().close()
 
+    def finish(self) -> None:
+        """Leave the last folders."""
+        self.unchanged += [change.path for change in self._unlisted]
+        self._unlisted.clear()
+
     def visit(self, found: Found) -> Iterator[Change]:
+        """Yield what one entry of the walk changes."""
         self._leave(found.path)
         level = self._levels[-1]
         was = level.status(found.name)
@@ -118,7 +125,7 @@ class _Scan:
 
     def _visit_folder(self, found: Found, was: os.stat_result | None) -> Iterator[Change]:
         was_folder = was is not None and stat.S_ISDIR(was.st_mode)
-        opaque = was_folder and self._is_opaque(found)
+        opaque = was_folder and _is_opaque_at(found)
         change = Change(found.path, ADDED if was is None else MODIFIED, found, opaque)
         level = self._levels[-1].below(found.name) if was_folder else _Level(f"{found.path}/", [])
         self._levels.append(level._replace(is_hidden=level.is_hidden or opaque))
@@ -140,18 +147,12 @@ class _Scan:
         for name in gone:
             yield Change(f"{found.path}/{name}", DELETED)
 
-    def _is_opaque(self, found: Found) -> bool:
-        folder = os.open(found.name, OPEN_FOLDER, dir_fd=found.folder)
-        try:
-            return is_opaque(folder)
-        finally:
-            os.close(folder)
-
     def _leave(self, path: str) -> None:
         """Go back up to the folder that ``path`` lies in."""
         while not path.startswith(self._levels[-1].path):
             self._levels.pop().close()
-        self._unlisted = [change for change in self._unlisted if path.startswith(f"{change.path}/")]
+        while self._unlisted and not path.startswith(f"{self._unlisted[-1].path}/"):
+            self.unchanged.append(self._unlisted.pop().path)
 
     def _listed(self, change: Change) -> Iterator[Change]:
         yield from self._unlisted
@@ -175,17 +176,41 @@ def _is_same(found: Found, was: os.stat_result) -> bool:
 
 def pack_changes(upper: int, lowers: Sequence[int], output: int) -> None:
     """Write the changes as the tar of a layer. Raises OSError, PathTooLongError."""
-    packer = Packer(output, further_xattrs=_ACLS, is_strict=True)
+    _pack(Packer(output, further_xattrs=ACLS, is_strict=True), upper, changes(upper, lowers))
+
+
+def pack_upper(upper: int, output: int) -> None:
+    """Write all of an upper folder as the tar of a layer, whatever is below it. Raises OSError, PathTooLongError."""
+    _pack(Packer(output, further_xattrs=ACLS, is_strict=True), upper, map(as_it_lies, walk(upper, is_strict=True)))
+
+
+def as_it_lies(found: Found) -> Change:
+    """An entry of an upper folder as a change of its own."""
+    if is_whiteout(found.status):
+        return Change(found.path, DELETED, found)
+    return Change(found.path, ADDED, found, stat.S_ISDIR(found.status.st_mode) and _is_opaque_at(found))
+
+
+def _is_opaque_at(found: Found) -> bool:
+    folder = os.open(found.name, OPEN_FOLDER, dir_fd=found.folder)
+    try:
+        return is_opaque(folder)
+    finally:
+        os.close(folder)
+
+
+def _pack(packer: Packer, upper: int, found: Iterator[Change]) -> None:
     is_begun = False
-    for change in changes(upper, lowers):
+    for change in found:
         if not is_begun:
             packer.add_folder(upper, ".")
             is_begun = True
-        _pack_change(packer, change)
+        pack_change(packer, change)
     packer.finish()
 
 
-def _pack_change(packer: Packer, change: Change) -> None:
+def pack_change(packer: Packer, change: Change) -> None:
+    """Write one change as the members that a layer has for it."""
     if change.found is None:
         return  # the marker of its folder says so
     if change.kind == DELETED:

@@ -10,31 +10,31 @@ Decides nothing about who may use a layer, nor when one is no longer wanted.
 """
 
 import contextlib
-import hashlib
+import errno
 import json
 import logging
 import os
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from engine.core.digests import hex_of, is_digest
 from engine.errors import Fault, InvalidParameter, NotFound, reason_of
-from engine.storage.compression import decompressed, observed, read_ahead
+from engine.storage.adopt import PackedUpper, UnfitError, adopt_tree, opened
+from engine.storage.compression import Readable, decompressed, observed, read_ahead
 from engine.storage.files import sync_filesystem, sync_folder, write_atomically
 from engine.storage.layer_tar import open_layer_tar, recipe_of
+from engine.storage.tar_digest import TarDigest
 from engine.storage.tar_source import TarSource
-from engine.storage.trash import Trash
+from engine.storage.trash import Trash, remove_tree
 from engine.storage.tree import OPEN_FOLDER
 from engine.storage.untar import extract
 
 _log = logging.getLogger(__name__)
-# Whatever a stream expands to: holes need no place, but reading them takes a processor's time.
-MOST_BYTES = 64 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class LayerStore:
             self._trash.discard(left)
         self._layers = dict(self._found())
 
-    def unpack(self, stream: BinaryIO, *, expected: str = "") -> Layer:
+    def unpack(self, stream: Readable, *, expected: str = "") -> Layer:
         """Store the layer of a tar stream (plain, gzip, bzip2, xz or zstd) and hold it until ``release``.
 
         ``expected`` is the diff id that the content is to have. A layer that is already stored is not written again, but its
@@ -75,12 +75,30 @@ class LayerStore:
         staging = self._staging / secrets.token_hex(8)
         try:
             tar, size = _read(stream, lambda blocks: _unpack(blocks, staging))
-            _check(tar.digest, expected)
-            return self._publish(staging, Layer(tar.digest, size), tar.size)
+            _check(tar.diff_id, expected)
+            return self._publish(staging, Layer(tar.diff_id, size), tar.size)
         except OSError as error:
             raise Fault(f"cannot store the layer: {reason_of(error)}") from error
         finally:
             self._trash.discard(staging)
+
+    def adopt(self, upper: Path, *, lowers: Sequence[Path] = ()) -> Layer:
+        """Take the upper folder of an overlay, which nobody writes to any more, as a layer, and hold it until ``release``.
+
+        With ``lowers``, topmost first, its tar is that of a commit: without folders that nothing changed in, and without what
+        the engine puts into a container that starts. Without, all that lies there is the layer's. ``upper`` is gone afterwards,
+        whatever happens. Raises InvalidParameter for what no layer can hold, Fault for a failing disk.
+        """
+        staging = self._staging / secrets.token_hex(8)
+        try:
+            staging.mkdir(mode=0o700)
+            with opened(lowers) as folders:
+                return self._adopt(upper, folders, staging)
+        except OSError as error:
+            raise Fault(f"cannot store the layer: {reason_of(error)}") from error
+        finally:
+            self._trash.discard(staging)
+            self._discard(upper)
 
     def hold(self, diff_ids: Iterable[str]) -> None:
         """Keep layers from ``collect`` until they are released as often. Raises NotFound if one is not stored."""
@@ -150,14 +168,42 @@ class LayerStore:
                 self._held[diff_id] += 1
             return diff_id in self._layers
 
-    def _verified(self, stream: BinaryIO, diff_id: str) -> Layer:
+    def _verified(self, stream: Readable, diff_id: str) -> Layer:
         try:
             tar, _ = _read(stream, _consume)
-            _check(tar.digest, diff_id)
+            _check(tar.diff_id, diff_id)
         except BaseException:
             self.release([diff_id])
             raise
         return self.get(diff_id)
+
+    def _adopt(self, upper: Path, lowers: Sequence[int], staging: Path) -> Layer:
+        try:
+            upper.rename(staging / "diff")
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return self._copy(upper, lowers)
+        try:
+            with opened([staging / "diff"]) as (folder,), recipe_of(staging) as (recipe, _):
+                tar, size = adopt_tree(folder, lowers, recipe)
+        except UnfitError:
+            return self._copy(staging / "diff", lowers)
+        return self._publish(staging, Layer(tar.diff_id, size), tar.size)
+
+    def _copy(self, upper: Path, lowers: Sequence[int]) -> Layer:
+        with opened([upper]) as (folder,), PackedUpper(folder, lowers) as stream:
+            return self.unpack(stream)
+
+    def _discard(self, folder: Path) -> None:
+        """Remove a folder that may lie on another filesystem than the trash."""
+        try:
+            self._trash.discard(folder)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            with opened([folder.parent]) as (parent,):
+                remove_tree(parent, folder.name)
 
     def _publish(self, staging: Path, layer: Layer, tar_size: int) -> Layer:
         write_atomically(staging / "layer.json", json.dumps({"size": layer.size, "tar_size": tar_size}).encode())
@@ -186,27 +232,9 @@ class LayerStore:
                     self._trash.discard(folder)
 
 
-class _Tar:
-    """What is learned of a plain tar on its way. Raises InvalidParameter where it is absurdly long."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._hasher = hashlib.sha256()
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._hasher.hexdigest()}"
-
-    def observe(self, block: bytes) -> None:
-        self.size += len(block)
-        if self.size > MOST_BYTES:
-            raise InvalidParameter(f"the layer is longer than {MOST_BYTES} bytes")
-        self._hasher.update(block)
-
-
-def _read(stream: BinaryIO, work: Callable[[Iterator[bytes]], int]) -> tuple[_Tar, int]:
+def _read(stream: Readable, work: Callable[[Iterator[bytes]], int]) -> tuple[TarDigest, int]:
     """Return what was learned of the plain stream, and what ``work`` made of it."""
-    tar = _Tar()
+    tar = TarDigest()
     with read_ahead(observed(decompressed(stream), tar.observe)) as blocks:
         result = work(blocks)
     return tar, result

@@ -5,6 +5,7 @@ import ctypes
 import gzip
 import io
 import lzma
+import os
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from engine.errors import InvalidParameter
-from engine.storage.compression import BLOCK_BYTES, decompressed, observed, read_ahead
+from engine.storage import compression
+from engine.storage.compression import BLOCK_BYTES, compressed, decompressed, observed, read_ahead
 
 CONTENT = b"".join(b"%06d some layer content\n" % number for number in range(120_000))
 
@@ -146,3 +148,29 @@ def test_a_reader_that_gives_up_leaves_no_thread() -> None:
         next(blocks)
         raise KeyError
     assert threading.active_count() == before
+
+
+def test_what_is_compressed_is_the_same_each_time_however_it_comes() -> None:
+    content = CONTENT * 40
+    once = list(compressed(iter([content])))
+    again = b"".join(compressed(content[at : at + 1000] for at in range(0, len(content), 1000)))
+    assert gzip.decompress(b"".join(once)) == gzip.decompress(again) == content
+    assert b"".join(once) == b"".join(compressed(iter([content])))
+    assert b"".join(once)[4:8] == bytes(4)  # the time
+    assert gzip.decompress(b"".join(compressed(iter([])))) == b""
+
+
+def test_a_long_content_is_compressed_in_bounded_blocks() -> None:
+    blocks = list(compressed(os.urandom(BLOCK_BYTES) for _ in range(8)))
+    assert len(blocks) >= 8
+    assert max(map(len, blocks)) < 2 * BLOCK_BYTES
+
+
+@pytest.mark.parametrize("raw", [gzip.compress(CONTENT), gzip.compress(CONTENT) + gzip.compress(CONTENT)])
+def test_a_machine_without_the_quick_library_reads_and_writes_the_same(monkeypatch: pytest.MonkeyPatch, raw: bytes) -> None:
+    monkeypatch.setattr(compression, "igzip_lib", None)
+    monkeypatch.setattr(compression, "isal_zlib", None)
+    assert expand(raw) == gzip.decompress(raw)
+    assert expand(b"".join(compressed(iter([CONTENT])))) == CONTENT
+    with pytest.raises(InvalidParameter, match="damaged"):
+        expand(raw[:-1])

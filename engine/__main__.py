@@ -49,6 +49,7 @@ def _serve(arguments: Sequence[str]) -> int:
         run_path=settings.run_path,
         socket_path=settings.socket_path,
         socket_group=settings.socket_group,
+        registries=settings.registries,
     )
     try:
         asyncio.run(daemon.run())

@@ -15,6 +15,7 @@ from engine.api import (
     execs,
     images,
     networks,
+    registries,
     save,
     stats,
     system,
@@ -44,7 +45,11 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/info", system.info),
     ("GET", "/events", system.events),
     ("GET", "/system/df", system.usage),
-    ("POST", "/images/create", images.create),
+    ("POST", "/images/create", registries.create),
+    ("POST", "/auth", registries.auth),
+    ("GET", "/images/search", registries.search),
+    ("GET", "/distribution/{name:.+}/json", registries.distribution),
+    ("POST", f"{_IMAGE}/push", registries.push),
     ("POST", "/images/load", images.load),
     ("POST", "/images/prune", images.prune),
     ("POST", "/build/prune", images.prune_build_cache),
@@ -106,12 +111,10 @@ ROUTES: list[tuple[str, str, Handler]] = [
 LEFT_OUT: list[tuple[str, str]] = [
     *(
         ("*", f"/{name}{tail}")
-        for name in ("swarm", "nodes", "services", "tasks", "secrets", "configs", "plugins", "distribution")
+        for name in ("swarm", "nodes", "services", "tasks", "secrets", "configs", "plugins")
         for tail in ("", "/{rest:.*}")
     ),
-    *(("POST", path) for path in ("/session", "/grpc", "/auth", "/build")),
-    ("POST", f"{_IMAGE}/push"),
-    ("GET", "/images/search"),
+    *(("POST", path) for path in ("/session", "/grpc", "/build")),
 ]
 
 _CHANGES: frozenset[Handler] = frozenset(
@@ -127,7 +130,6 @@ _CHANGES: frozenset[Handler] = frozenset(
         containers.prune,
         containers.rename,
         containers.remove,
-        images.create,
         images.load,
         images.prune,
         images.prune_build_cache,

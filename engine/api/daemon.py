@@ -18,6 +18,7 @@ from aiohttp import web
 
 from engine.api.app import build_app
 from engine.api.server import HijackableRunner
+from engine.core.registries import RegistrySettings
 from engine.errors import Conflict, Fault
 from engine.service.lifecycle import build_engine, close_engine, open_engine
 
@@ -29,17 +30,28 @@ _GRACE_SECONDS = 2.0
 class Daemon:
     """Run it once."""
 
-    def __init__(self, *, data_path: Path, run_path: Path, socket_path: Path, socket_group: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        data_path: Path,
+        run_path: Path,
+        socket_path: Path,
+        socket_group: str = "",
+        registries: RegistrySettings | None = None,
+    ) -> None:
         self._data_path = data_path
         self._run_path = run_path
         self._socket_path = socket_path
         self._socket_group = socket_group
+        self._registries = registries
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises Conflict, Fault, Unavailable, OSError when it cannot begin."""
         stop = _stop_signal()
         lock_fd = self._lock()
-        engine = await asyncio.to_thread(build_engine, data_path=self._data_path, run_path=self._run_path)
+        engine = await asyncio.to_thread(
+            build_engine, data_path=self._data_path, run_path=self._run_path, registries=self._registries
+        )
         try:
             await open_engine(engine)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.supervisor.renew_soon)

@@ -13,7 +13,7 @@ from engine.api.image_history import history_json
 from engine.api.image_json import inspect_json, removed_json, summary_json
 from engine.api.responses import dumps, json_response
 from engine.core.filters import parse_filters
-from engine.errors import InvalidParameter, Unimplemented
+from engine.errors import InvalidParameter
 from engine.service.images import (
     image_lineage,
     import_image,
@@ -30,12 +30,8 @@ T = TypeVar("T")
 
 
 async def create(request: web.Request) -> web.StreamResponse:
-    """Import only: pulling needs a registry client."""
+    """Import from the body."""
     source = query_text(request, "fromSrc")
-    if query_text(request, "fromImage"):
-        raise Unimplemented(
-            f"cannot pull {query_text(request, 'fromImage')}: registries are not supported, import or load an image"
-        )
     if source != "-":
         raise InvalidParameter(f"invalid fromSrc {source[:60]!r}: send the archive as the request's body and use -")
     reference = reference_of(query_text(request, "repo"), query_text(request, "tag"))

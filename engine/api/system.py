@@ -9,6 +9,7 @@ from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.decode import query_text
 from engine.api.image_json import build_json
 from engine.api.image_json import summary_json as image_summary_json
+from engine.api.registry_config_json import INDEX_SERVER, registry_config_json
 from engine.api.responses import dumps, json_response
 from engine.api.version import API_VERSION, ENGINE_VERSION, LEAST_API_VERSION, version_text
 from engine.api.volumes import usage_json
@@ -115,8 +116,8 @@ def _abilities(engine: Engine) -> dict[str, object]:
         "LoggingDriver": "json-file",
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": str(cgroups.version),
-        "IndexServerAddress": "",
-        "RegistryConfig": {"InsecureRegistryCIDRs": [], "IndexConfigs": {}, "Mirrors": []},
+        "IndexServerAddress": INDEX_SERVER,
+        "RegistryConfig": registry_config_json(engine.registries.settings),
         "ExperimentalBuild": False,
         "Runtimes": {"atelier": {"path": "atelier"}},
         "DefaultRuntime": "atelier",

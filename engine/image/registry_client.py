@@ -45,6 +45,11 @@ class RegistryClient:
         self._lanes: dict[tuple[Tenant, str], Lane] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
+    @property
+    def settings(self) -> RegistrySettings:
+        """What an administrator has set."""
+        return self._settings
+
     def _may_be_plain(self, host: str, port: int) -> bool:
         return is_loopback_host(host) or self._settings.is_insecure(host, port)
 

@@ -19,6 +19,7 @@ from engine.core.progress import Line, progress_line, status_line
 from engine.core.tenants import Tenant
 from engine.errors import EngineError, Fault, NotFound
 from engine.image.pull_feed import Blocks, Feed, feeding
+from engine.image.registry_edge import MirrorLied
 from engine.image.sources import Source, SourceStore
 from engine.storage.layers import LayerStore
 
@@ -118,7 +119,7 @@ class Transfers:
             transfer.join(tenant, tell)
             try:
                 await asyncio.shield(transfer.task)
-            except _Overtaken:
+            except (_Overtaken, MirrorLied):  # a mirror that lied is left out the next time
                 continue
             except EngineError as error:
                 if transfer.tenant == tenant:
@@ -126,6 +127,13 @@ class Transfers:
                 _log.info("a transfer that %r shared failed, it tries by itself: %s", tenant.name, error)
             finally:
                 self._leave(transfer, tenant, tell)
+
+    async def close(self) -> None:
+        """End what still runs."""
+        tasks = [transfer.task for transfer in (*self._begun.values(), *self._waiting.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _joinable(self, repository: BlobSource, blob: Descriptor, key: Key, tenant: Tenant) -> _Transfer:
         known = self._begun.get(key) or self._waiting.get((key, tenant))

@@ -13,7 +13,10 @@ from engine.core.containers import ContainerRecord
 from engine.core.limits import CgroupLayout
 from engine.core.tenants import ADMINISTRATOR, Tenant
 from engine.errors import NotFound
+from engine.image.registry_client import RegistryClient
+from engine.image.sources import SourceStore
 from engine.image.store import Image, ImageStore
+from engine.image.transfers import Transfers
 from engine.network.manager import NetworkManager
 from engine.runtime.client import Supervisor
 from engine.runtime.log_reader import LogReader
@@ -27,6 +30,7 @@ from engine.service.execs import ExecStore
 from engine.service.fillers import Fillers
 from engine.service.health_monitors import HealthMonitors
 from engine.service.milestones import Milestones
+from engine.service.pull_upkeep import PullUpkeep
 from engine.service.readers import Readers
 from engine.service.restart_timers import RestartTimers
 from engine.service.slow_work import SlowWork
@@ -77,11 +81,15 @@ class Engine:
     network: NetworkManager
     supervisor: Supervisor
     seccomp: SeccompCache
+    registries: RegistryClient
+    sources: SourceStore
     events: EventBus = field(default_factory=EventBus)
     milestones: Milestones = field(default_factory=Milestones)
     slow: SlowWork = field(default_factory=SlowWork)
     copies: Turns = field(default_factory=lambda: Turns(COPIES_AT_ONCE))
     fillers: Fillers = field(init=False)
+    transfers: Transfers = field(init=False)
+    upkeep: PullUpkeep = field(init=False)
     readers: Readers = field(default_factory=Readers)
     dials: Dials = field(default_factory=Dials)
     health: HealthMonitors = field(default_factory=HealthMonitors)
@@ -91,6 +99,8 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.fillers = Fillers(self.slow)
+        self.transfers = Transfers(self.images.layers, self.sources, run_slow=self.slow.run, release=self.images.release)
+        self.upkeep = PullUpkeep(self.sources, self.collect_images)
 
     def process(self, container_id: str) -> Process | None:
         """Return a container's init while it lives."""

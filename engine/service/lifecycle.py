@@ -2,10 +2,14 @@
 
 import asyncio
 import hashlib
+import time
 from pathlib import Path
 
 from engine.build.staging import Staging
 from engine.core.lifecycle import ALIVE
+from engine.core.registries import RegistrySettings
+from engine.image.registry_client import RegistryClient
+from engine.image.sources import SourceStore
 from engine.image.store import ImageStore
 from engine.network.manager import NetworkManager
 from engine.runtime.client import Supervisor
@@ -33,12 +37,13 @@ def instance_of(data_path: Path) -> str:
     return hashlib.sha256(str(data_path).encode()).hexdigest()[:6]
 
 
-def build_engine(*, data_path: Path, run_path: Path) -> Engine:
+def build_engine(*, data_path: Path, run_path: Path, registries: RegistrySettings | None = None) -> Engine:
     """Make the engine's objects and read what is on disk; nothing is started. Raises OSError, Fault, Unavailable."""
     data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     data_path.chmod(0o700)  # files of containers lie here under their own ids, setuid ones among them
     trash = Trash(data_path / "trash")
     containers = ContainerStore(data_path / "containers")
+    layers = LayerStore(data_path / "layers", trash)
     engine: Engine
 
     async def on_exit(ended: ProcessExit) -> None:
@@ -50,7 +55,7 @@ def build_engine(*, data_path: Path, run_path: Path) -> Engine:
         data_path=data_path,
         host=host_facts(),
         tenants=TenantStore(data_path / "tenants"),
-        images=ImageStore(data_path / "images", LayerStore(data_path / "layers", trash), trash, default_domain=SHORT_NAME_DOMAIN),
+        images=ImageStore(data_path / "images", layers, trash, default_domain=SHORT_NAME_DOMAIN),
         trash=trash,
         staging=Staging(data_path / "builds", trash),
         volumes=VolumeStore(data_path / "volumes", trash),
@@ -59,6 +64,8 @@ def build_engine(*, data_path: Path, run_path: Path) -> Engine:
         network=NetworkManager(data_path=data_path, instance=instance_of(data_path)),
         supervisor=Supervisor(run_path=run_path, on_exit=on_exit),
         seccomp=SeccompCache(data_path / "seccomp"),
+        registries=RegistryClient(registries or RegistrySettings()),
+        sources=SourceStore(data_path / "blobs", layers, now_ns=time.time_ns),
     )
     return engine
 
@@ -76,12 +83,16 @@ async def open_engine(engine: Engine) -> None:
     await reconcile(engine)
     await resume_health(engine)
     await resume_restarts(engine)
+    engine.upkeep.start()
 
 
 async def close_engine(engine: Engine) -> None:
     """Let go. Containers that run go on, with supervisor and network; without any, nothing is left behind."""
     engine.events.close()
     await engine.builds.close()
+    engine.upkeep.close()
+    await engine.transfers.close()
+    await engine.registries.close()
     await engine.restarts.close()
     await engine.health.close()
     is_idle = not any(record.run.state in ALIVE for record in engine.containers.all())

@@ -1,0 +1,13 @@
+"""Sign in: ask a registry whether it takes credentials. They are kept by the client, not here."""
+
+from engine.core.registries import Credentials
+from engine.core.tenants import Tenant
+from engine.service.engine import Engine
+
+
+async def log_in(engine: Engine, tenant: Tenant, credentials: Credentials) -> str:
+    """Return an identity token to be used in place of the password, empty where the registry gives none.
+
+    Raises what the registry's client raises for credentials that are refused and for a registry that does not answer.
+    """
+    return await engine.registries.login(credentials, tenant=tenant)

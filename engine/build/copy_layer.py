@@ -63,10 +63,10 @@ def copy_layer(
 
 
 def _absolute(destination: str, workdir: str) -> str:
-    """A slash at the end stays, since it means a folder; so does a dot."""
+    """A slash at the end stays, since it means a folder; so does a lone dot."""
     if "\0" in destination:
         raise InvalidParameter("a destination cannot hold the character NUL")
-    is_folder = destination.endswith("/") or posixpath.basename(destination) in (".", "..", "")
+    is_folder = destination.endswith("/") or destination in ("", ".")
     path = posixpath.normpath(posixpath.join("/", workdir, destination)).lstrip("/")
     return f"/{path}/" if is_folder and path else f"/{path}"
 

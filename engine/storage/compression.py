@@ -124,9 +124,21 @@ def _members(blocks: Iterator[bytes], make: Callable[[], Decompressor]) -> Itera
             data = block.lstrip(b"\0")
 
 
+class Compressor(Protocol):
+    """What zlib's objects offer."""
+
+    def compress(self, data: bytes | bytearray, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
+def compressor(window_bits: int = zlib.MAX_WBITS) -> Compressor:
+    """Return the quickest one; its format, zlib's own if not said otherwise, is as zlib says it."""
+    return (isal_zlib or zlib).compressobj(1, wbits=window_bits)
+
+
 def compressed(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield a gzip stream in blocks of some size. The same content gives the same bytes on the same machine: no time is kept."""
-    packer = (isal_zlib or zlib).compressobj(1, wbits=_GZIP)
+    packer = compressor(_GZIP)
     waiting = bytearray()
     for block in blocks:
         for at in range(0, len(block), BLOCK_BYTES):

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from engine.errors import InvalidParameter
+from engine.storage.compression import compressor
 from engine.storage.tree import Parts
 
 _TEXT, _FILE, _CONTENT = range(3)
@@ -37,7 +38,7 @@ class RecipeWriter:
 
     def __init__(self, recipe: BinaryIO, moves: BinaryIO) -> None:
         self._recipe, self._moves = recipe, moves
-        self._zlib = zlib.compressobj(level=1)
+        self._zlib = compressor()
         self._text = bytearray()
         self._records = bytearray()
         self._files = 0

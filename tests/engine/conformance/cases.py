@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.conformance.registries import Registries
 from tests.engine.daemon import EngineDaemon
 
 PATIENCE_SECONDS = 45.0
@@ -33,6 +34,8 @@ _NORMAL = (
     (re.compile(r"\b[0-9a-f]{12}\b"), "ID"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)?\s?([kMGT]i?)?B\b"), "SIZE"),
+    (re.compile(r"\b127\.0\.0\.1:\d+"), "REGISTRY"),
+    (re.compile(r"\bcase-\d+"), "CASE"),
     (re.compile(r"\s+"), " "),
 )
 
@@ -65,9 +68,14 @@ class Desk:
     server: EngineDaemon
     folder: Path
     beside: Path | None = None
+    registries: Registries | None = None
 
     def environment(self) -> dict[str, str]:
+        """``$REPO`` is a repository that no other case uses."""
+        registries = self.registries.environment() if self.registries else {}
         return {
+            **registries,
+            "REPO": f"{registries.get('REGISTRY')}/{self.folder.name}",
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "BESIDE": str(self.beside or self.folder),
@@ -113,8 +121,10 @@ def clear(server: EngineDaemon) -> None:
     for volume in server.request("GET", "/volumes").document["Volumes"] or []:
         server.request("DELETE", f"/volumes/{volume['Name']}?force=1")
     for image in server.request("GET", "/images/json").document:
-        if "busybox:latest" not in (image["RepoTags"] or []):
-            server.request("DELETE", f"/images/{image['Id']}?force=1")
+        names = [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])]
+        others = [name for name in names if name not in ("busybox:latest", "<none>@<none>")]
+        for name in others if "busybox:latest" in names else [image["Id"]]:
+            server.request("DELETE", f"/images/{name}?force=1")
 
 
 def normal(text: str) -> str:

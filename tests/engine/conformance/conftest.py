@@ -7,6 +7,7 @@ import pytest
 
 from tests.engine.conformance.cases import Case, Desk, clear
 from tests.engine.conformance.players import KINDS, Players
+from tests.engine.conformance.registries import Registries, registries_beside
 from tests.engine.daemon import EngineDaemon
 from tests.engine.dockerd import Dockerd
 
@@ -63,3 +64,10 @@ def desk(server: EngineDaemon, tmp_path: Path) -> Iterator[Desk]:
     """The server and an empty folder; what a test makes is removed."""
     yield Desk(server, tmp_path)
     clear(server)
+
+
+@pytest.fixture(scope="session")
+def registries(server: EngineDaemon) -> Iterator[Registries]:
+    """Registries beside the server."""
+    with registries_beside(server.pid) as both:
+        yield both

@@ -16,6 +16,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.engine.conformance.cases import Case, Desk, clear, judge
+from tests.engine.conformance.registries import Registries, registries_beside
 from tests.engine.daemon import EngineDaemon
 from tests.engine.dockerd import Dockerd
 
@@ -33,6 +34,11 @@ class Job:
 
     beside: str
     cases: tuple[Case, ...]
+
+    @property
+    def needs_registries(self) -> bool:
+        scripts = [self.beside, *(case.script for case in self.cases)]
+        return any(word in script for script in scripts for word in ("$REPO", "$REGISTRY", "$LOCKED"))
 
 
 def jobs_of(cases: Iterable[Case]) -> list[Job]:
@@ -83,38 +89,40 @@ class Players:
     def _play(self) -> None:
         with ExitStack() as stack:
             server: EngineDaemon | None = None
+            registries: Registries | None = None
             for job in self._next_jobs():
                 try:
                     server = server or _started(self._kind, stack)
-                    self._play_job(server, job)
-                except Exception as error:  # whoever waits for an outcome is to get one
+                    if registries is None and job.needs_registries:
+                        registries = stack.enter_context(registries_beside(server.pid))
+                    self._play_job(server, job, registries)
+                except (Exception, pytest.skip.Exception) as error:  # whoever waits for an outcome is to get one
                     self._give_up(job, error)
 
-    def _play_job(self, server: EngineDaemon, job: Job) -> None:
+    def _play_job(self, server: EngineDaemon, job: Job, registries: Registries | None) -> None:
         folder = Path(tempfile.mkdtemp(prefix="conformance-desk-"))
         try:
-            prepared = Desk(server, folder).run(job.beside) if job.beside else None
+            prepared = Desk(server, folder, registries=registries).run(job.beside) if job.beside else None
             for case in job.cases:
                 if prepared is not None and prepared.returncode != 0:
                     self._outcomes[case].set_result(prepared)
                 else:
-                    self._play_case(server, case, folder)
+                    self._play_case(case, Desk(server, folder / f"case-{id(case)}", folder, registries))
             clear(server)
         finally:
             shutil.rmtree(folder)
 
-    def _play_case(self, server: EngineDaemon, case: Case, beside: Path) -> None:
-        folder = beside / f"case-{id(case)}"
-        folder.mkdir()
+    def _play_case(self, case: Case, desk: Desk) -> None:
+        desk.folder.mkdir()
         try:
-            done = Desk(server, folder, beside).run(case.script)
+            done = desk.run(case.script)
             if "internal error" in done.stderr:
-                done.stderr += server.log_path.read_text()[-3000:]
+                done.stderr += desk.server.log_path.read_text()[-3000:]
             self._outcomes[case].set_result(done)
         except AssertionError as error:
             self._outcomes[case].set_exception(error)
 
-    def _give_up(self, job: Job, error: Exception) -> None:
+    def _give_up(self, job: Job, error: BaseException) -> None:
         for case in job.cases:
             if not self._outcomes[case].done():
                 self._outcomes[case].set_exception(error)

@@ -14,13 +14,13 @@ _MEMORY = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_b
 _CPU = "cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null"
 
 FLAGS = [
-    built("--target", _TWO, "docker run --rm im1; grep -c 'echo 2' $BESIDE/log", "1 0", flags="--target one"),
+    built("--target", _TWO, "docker run --rm im1; grep -c 'echo 2' $BESIDE/log; true", "1 0", flags="--target one"),
     built("--target of the last", _TWO, says="2", flags="--target two"),
     built("without --target", _TWO, says="2"),
     built(
         "stages that nobody needs",
         f"{_TWO}\nFROM one\nCMD cat /f",
-        "docker run --rm im1; grep -c 'echo 2' $BESIDE/log",
+        "docker run --rm im1; grep -c 'echo 2' $BESIDE/log; true",
         "1 0",
         why="the classic builder of dockerd makes every stage before the target",
     ),
@@ -35,16 +35,16 @@ FLAGS = [
     built(
         "--iidfile",
         _ECHO,
-        'cat id; test "$(cat id)" = "$(docker images -q --no-trunc im1)" && echo same',
+        'echo $(cat id); test "$(cat id)" = "$(docker images -q --no-trunc im1)" && echo same',
         "sha256:ID same",
         flags="--iidfile id",
     ),
     built("-q", _ECHO, "grep -E '^sha256:[0-9a-f]{64}$' $BESIDE/log", "sha256:ID", flags="-q"),
     built("--network none", "FROM busybox\nRUN ls /sys/class/net >/f\nCMD cat /f", says="lo", flags="--network none"),
-    built("--memory", f"FROM busybox\nRUN {_MEMORY} >/f\nCMD cat /f", says="67108864", flags="--memory 64m"),
+    built("--memory", f"FROM busybox\nRUN ({_MEMORY}) >/f; true\nCMD cat /f", says="67108864", flags="--memory 64m"),
     built(
         "--cpu-quota",
-        f"FROM busybox\nRUN {_CPU} >/f\nCMD cut -d' ' -f1 /f",
+        f"FROM busybox\nRUN ({_CPU}) >/f; true\nCMD cut -d' ' -f1 /f",
         says="50000",
         flags="--cpu-period 100000 --cpu-quota 50000",
     ),
@@ -53,7 +53,7 @@ FLAGS = [
     ),
     built(
         "--add-host",
-        "FROM busybox\nRUN grep db /etc/hosts >/f\nCMD cat /f; grep -c db /etc/hosts",
+        "FROM busybox\nRUN grep 9.*db /etc/hosts >/f\nCMD cat /f; grep -c 10.0.0.9 /etc/hosts; true",
         says="10.0.0.9 db 0",
         flags="--add-host db:10.0.0.9",
     ),
@@ -92,11 +92,11 @@ FLAGS = [
     ),
     Case(
         "output is told",
-        "printf 'FROM busybox\\nRUN echo said; echo wrong >&2\\n' | build --force-rm -t im1 -;"
-        " sed -n 's/ [0-9a-f]\\{12\\}$/ ID/p;/^Step/p;/^said/p;/^wrong/p;/^Successfully tagged/p' $BESIDE/log",
+        "printf 'FROM busybox\\nRUN echo said; echo more\\n' | build --force-rm -t im1 -;"
+        " sed -n 's/ [0-9a-f]\\{12\\}$/ ID/p;/^Step/p;/^said/p;/^more/p;/^Successfully tagged/p' $BESIDE/log",
         "Step 1/2 : FROM busybox ---> ID Step 2/2 : RUN echo said;"
-        " echo wrong >&2 ---> Running in ID said wrong Removing intermediate container ID ---> ID Successfully"
-        " built ID Successfully tagged im1:latest",
+        " echo more ---> Running in ID said more Removing intermediate container ID ---> ID Successfully built"
+        " ID Successfully tagged im1:latest",
     ),
     Case(
         "history of a build",
@@ -140,7 +140,7 @@ REFUSED = [
     refused("nothing", "# nothing", "no instructions"),
     refused("no FROM", "RUN true", "no build stage in current context"),
     refused("FROM without a name", "FROM", "from requires"),
-    refused("a name that is too tall", "FROM busybox", "lowercase", flags="-t BAD", code=125),
+    refused("a name in tall letters", "FROM busybox", "lowercase", flags="-t BAD", code=125),
     refused("FROM of no name", "ARG A\nFROM $A", "base name ($A) should not be blank"),
     refused("an unknown flag", "FROM busybox\nCOPY --foo=bar a /", "unknown flag: foo"),
     refused("ENV without a value", "FROM busybox\nENV A", "env must have two arguments"),
@@ -151,9 +151,8 @@ REFUSED = [
     refused("ONBUILD of what cannot be", "FROM busybox\nONBUILD FROM busybox", "from isn't allowed as an onbuild trigger"),
     refused("HEALTHCHECK of what cannot be", "FROM busybox\nHEALTHCHECK FOO", "unknown type"),
     refused("SHELL that is no list", "FROM busybox\nSHELL sh", "shell requires the arguments to be in json form"),
-    refused("a variable without its end", "FROM busybox\nENV A=${B", "syntax error"),
+    refused("a variable without its end", "FROM busybox\nENV A=${B", "${b"),
     refused("an unknown target", "FROM busybox", "failed to reach build target nosuch in dockerfile", flags="--target nosuch"),
-    refused("a name that is too tall", "FROM busybox", "lowercase", flags="-t BAD", code=125),
     Case("-f of what is not there in a context", "touch x; tar -c x | build -f nosuch -", "", "nosuch", 1),
     Case("a context that is none", "head -c 2000 /dev/urandom | build -", "", "", 1),
     Case(
@@ -164,8 +163,10 @@ REFUSED = [
 ]
 
 # Build, change something, build again: how many steps came from what was there, and whether the outcome is the same image.
-_CACHED = "A=$(docker images -q im1); {change} build -t im1 {flags} . && grep -c 'Using cache' $BESIDE/log;"
-" [ $A = $(docker images -q im1) ] && echo same || echo other"
+_CACHED = (
+    "A=$(docker images -q im1); {change} build -t im1 {flags} . && grep -c 'Using cache' $BESIDE/log;"
+    " [ $A = $(docker images -q im1) ] && echo same || echo other"
+)
 _FILES = "echo hi >f; mkdir d; echo 1 >d/g;"
 _STEPS = "FROM busybox\nARG A=a\nRUN echo $A >/a\nCOPY f d /x/\nENV B=c\nRUN cat /x/f >/b"
 
@@ -189,7 +190,7 @@ CACHE = [
     again("a file with another mode", "chmod 755 f;", "2 other"),
     again("a file that nobody copies", "touch other;", "5 same"),
     again("an argument that changed", "", "1 other", flags="--build-arg A=b"),
-    again("an argument that is the same", "", "1 other", flags="--build-arg A=a"),
+    again("an argument that is the same", "", "5 same", flags="--build-arg A=a"),
     again("--no-cache", "", "0 other", flags="--no-cache"),
     again("a line that changed", "sed -i 's/B=c/B=d/' Dockerfile;", "3 other"),
     again("a comment that changed", "sed -i 's/^ENV/# hi\\nENV/' Dockerfile;", "5 same"),

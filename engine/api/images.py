@@ -1,24 +1,20 @@
 """Routes of images."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import BinaryIO, TypeVar
 
 from aiohttp import web
 
-from engine.api.body import body_as_file
 from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.decode import query_bool, query_text
 from engine.api.image_history import history_json
 from engine.api.image_json import inspect_json, removed_json, summary_json
-from engine.api.responses import dumps, json_response
+from engine.api.load import import_
+from engine.api.responses import json_response
 from engine.core.filters import parse_filters
 from engine.errors import InvalidParameter
 from engine.service.images import (
     image_lineage,
-    import_image,
     inspect_image,
-    load_images,
     remove_image,
     tag_image,
 )
@@ -26,33 +22,10 @@ from engine.service.list_images import FILTERS, list_images
 from engine.service.prune_images import BUILD_FILTERS, prune_builds, prune_images
 from engine.service.prune_images import FILTERS as PRUNE_FILTERS
 
-T = TypeVar("T")
-
 
 async def create(request: web.Request) -> web.StreamResponse:
     """Import from the body."""
-    source = query_text(request, "fromSrc")
-    if source != "-":
-        raise InvalidParameter(f"invalid fromSrc {source[:60]!r}: send the archive as the request's body and use -")
-    reference = reference_of(query_text(request, "repo"), query_text(request, "tag"))
-    changes, message = request.query.getall("changes", []), query_text(request, "message")
-    engine, tenant = engine_of(request), tenant_of(request)
-    return await _answer_with_progress(
-        request,
-        lambda stream: import_image(engine, tenant, stream, reference=reference, changes=changes, message=message),
-        lambda image: [{"status": image.id}],
-    )
-
-
-async def load(request: web.Request) -> web.StreamResponse:
-    engine, tenant = engine_of(request), tenant_of(request)
-    return await _answer_with_progress(
-        request,
-        lambda stream: load_images(engine, tenant, stream),
-        lambda loaded: [
-            {"stream": f"Loaded image: {name}\n"} for one in loaded for name in (one.tags or (f"ID: {one.image.id}",))
-        ],
-    )
+    return await import_(request, reference=reference_of(query_text(request, "repo"), query_text(request, "tag")))
 
 
 def reference_of(repository: str, tag: str) -> str:
@@ -62,15 +35,6 @@ def reference_of(repository: str, tag: str) -> str:
     if not tag:
         return repository
     return f"{repository}@{tag}" if tag.startswith("sha256:") else f"{repository}:{tag}"
-
-
-async def _answer_with_progress(
-    request: web.Request, use: Callable[[BinaryIO], Awaitable[T]], lines: Callable[[T], list[dict[str, str]]]
-) -> web.StreamResponse:
-    """Feed the body to a blocking reader. The answer begins only when the outcome is known, so that its status is true."""
-    async with body_as_file(request) as stream:
-        result = await use(stream)
-    return web.Response(body=b"".join(dumps(line) + b"\r\n" for line in lines(result)), content_type="application/json")
 
 
 async def listing(request: web.Request) -> web.Response:

@@ -1,24 +1,17 @@
-"""Reads what ``docker save`` and OCI tools write: which images an archive holds, their configuration and where their layers are.
+"""What ``docker save`` and OCI tools write: which images an archive holds, their configurations, which members are their layers.
 
-The archive is spooled into a folder first, because its table of contents may come last. Nothing in it is trusted: paths stay in
-the folder, and whoever unpacks the layers checks them against the configuration, whose hash is the image's id.
+Nothing in the archive is trusted: whoever takes the images in checks the layers against the configuration, whose hash is the
+image's id.
 """
 
-import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from engine.core.manifests import DOCKER_CONFIG, OCI_CONFIG
+from engine.core.platforms import Platform, fitness
 from engine.errors import InvalidParameter
-from engine.image.archive_folder import ArchiveFolder, blob_path, parse_json
-from engine.storage.compression import decompressed, read_ahead
-from engine.storage.tar_source import TarSource
-from engine.storage.tree import OPEN_FOLDER
-from engine.storage.untar import extract
-
-OpenLayer = Callable[[], AbstractContextManager[BinaryIO]]
+from engine.image.archive_files import ArchiveFiles, blob_path, parse_json
 
 _MAX_INDEX_DEPTH = 3
 _NAME_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
@@ -26,45 +19,35 @@ _NAME_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.n
 
 @dataclass(frozen=True, slots=True)
 class ArchivedImage:
-    """``layers`` are base first, as stored, perhaps compressed; ``digests`` are those of its manifests."""
+    """``layers`` are paths, base first; ``digests`` are those of its manifests."""
 
     raw_config: bytes
-    layers: tuple[OpenLayer, ...]
+    layers: tuple[str, ...]
     names: tuple[str, ...]
     digests: tuple[str, ...] = ()
 
 
-def spool_archive(stream: BinaryIO, folder: Path) -> None:
-    """Unpack an archive, compressed or not, into an empty folder. Raises InvalidParameter, Fault."""
-    root_fd = os.open(folder, OPEN_FOLDER)
-    try:
-        with read_ahead(decompressed(stream)) as blocks:
-            extract(TarSource(blocks), root_fd)
-    finally:
-        os.close(root_fd)
+def archived_images(files: ArchiveFiles, platform: Platform) -> Iterator[ArchivedImage]:
+    """Yield the images of an archive. Raises InvalidParameter for one of neither kind, and for damaged ones.
 
-
-def archived_images(folder: Path, *, architecture: str) -> list[ArchivedImage]:
-    """Return the images of a spooled archive. Raises InvalidParameter for one of neither kind, and for damaged ones.
-
-    An archive of both kinds is read as docker's, which says the names in full.
+    An archive of both kinds is read as docker's, which says the names in full. Of images for several platforms that for
+    ``platform`` is taken; an image that is there for one platform only is taken whatever that is.
     """
-    files = ArchiveFolder(folder)
     try:
         if files.has("manifest.json"):
-            return [_docker_image(files, item) for item in files.json("manifest.json")]
-        if files.has("index.json"):
-            return _oci_images(files, files.json("index.json"), architecture)
+            yield from (_docker_image(files, item) for item in files.json("manifest.json"))
+        elif files.has("index.json"):
+            yield from _oci_images(files, files.json("index.json"), platform)
+        else:
+            raise InvalidParameter(
+                "the archive holds no image: it has neither manifest.json nor index.json; to make one of it, import it"
+            )
     except (TypeError, KeyError, AttributeError) as error:
         raise InvalidParameter(f"the archive's table of contents is damaged: {error!r}") from error
-    raise InvalidParameter(
-        "the archive holds no image: it has neither manifest.json nor index.json; to make one of it, import it"
-    )
 
 
-def _docker_image(files: ArchiveFolder, item: dict[str, Any]) -> ArchivedImage:
-    layers = tuple(files.opener(path) for path in _texts(item["Layers"]))
-    return ArchivedImage(files.document(item["Config"]), layers, _texts(item.get("RepoTags")))
+def _docker_image(files: ArchiveFiles, item: dict[str, Any]) -> ArchivedImage:
+    return ArchivedImage(files.document(item["Config"]), _texts(item["Layers"]), _texts(item.get("RepoTags")))
 
 
 def _texts(items: list[object] | None) -> tuple[str, ...]:
@@ -74,33 +57,46 @@ def _texts(items: list[object] | None) -> tuple[str, ...]:
     return texts
 
 
-def _oci_images(files: ArchiveFolder, index: dict[str, Any], architecture: str) -> list[ArchivedImage]:
-    images = [
-        _oci_image(files, manifest, _names(descriptor))
-        for descriptor in index["manifests"]
-        for manifest in _manifests(files, descriptor, architecture, _MAX_INDEX_DEPTH)
-    ]
-    if not images:
-        raise InvalidParameter(f"the archive holds no image for linux/{architecture}")
-    return images
+def _oci_images(files: ArchiveFiles, index: dict[str, Any], platform: Platform) -> Iterator[ArchivedImage]:
+    count = 0
+    for descriptor in index["manifests"]:
+        for digest in _manifests(files, descriptor, platform, _MAX_INDEX_DEPTH):
+            for image in _oci_image(files, digest, _names(descriptor)):
+                count += 1
+                yield image
+    if not count:
+        raise InvalidParameter(f"the archive holds no image for {platform.text}")
 
 
-def _manifests(files: ArchiveFolder, descriptor: dict[str, Any], architecture: str, depth: int) -> list[str]:
-    """Return the digests of the manifests that a descriptor leads to and that run here."""
-    platform = descriptor.get("platform") or {"os": "linux", "architecture": architecture}
-    if (platform.get("os"), platform.get("architecture")) != ("linux", architecture) or not depth:
+def _manifests(files: ArchiveFiles, descriptor: dict[str, Any], platform: Platform, depth: int) -> list[str]:
+    """Return the digests of the manifests that a descriptor leads to and that fit: of an inner index the best one."""
+    if _fit(descriptor, platform) is None or not depth:
         return []
     digest = descriptor["digest"]
     document = parse_json(files.blob(digest), str(digest))
     if "manifests" not in document:
         return [digest]
-    return [found for inner in document["manifests"] for found in _manifests(files, inner, architecture, depth - 1)]
+    fitting = sorted(
+        (one for one in document["manifests"] if _fit(one, platform) is not None), key=lambda one: -(_fit(one, platform) or 0)
+    )
+    return next((found for one in fitting if (found := _manifests(files, one, platform, depth - 1))), [])
 
 
-def _oci_image(files: ArchiveFolder, digest: str, names: tuple[str, ...]) -> ArchivedImage:
+def _fit(descriptor: dict[str, Any], platform: Platform) -> int | None:
+    told = descriptor.get("platform")
+    if not told:
+        return 0
+    parts = [told.get(key) or "" for key in ("os", "architecture", "variant")]
+    return fitness(Platform(*_texts(parts)), platform)
+
+
+def _oci_image(files: ArchiveFiles, digest: str, names: tuple[str, ...]) -> Iterator[ArchivedImage]:
+    """What is no image, such as a signature, is left out."""
     manifest = parse_json(files.blob(digest), digest)
-    layers = tuple(files.opener(blob_path(layer["digest"])) for layer in manifest["layers"])
-    return ArchivedImage(files.blob(manifest["config"]["digest"]), layers, names, (digest,))
+    config = manifest["config"]
+    if config.get("mediaType", OCI_CONFIG) in (OCI_CONFIG, DOCKER_CONFIG):
+        layers = tuple(blob_path(layer["digest"]) for layer in manifest["layers"])
+        yield ArchivedImage(files.blob(config["digest"]), layers, names, (digest,))
 
 
 def _names(descriptor: dict[str, Any]) -> tuple[str, ...]:

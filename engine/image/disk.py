@@ -3,10 +3,8 @@
 <root>/<hex>/config.json   hashes to the image's id
 <root>/<hex>/image.json    ImageRecord, written last: a folder without it is half made and goes to the trash
 <root>/damaged/            records that cannot be read, kept for a person to look at
-<root>/staging/            archives being loaded
 """
 
-import contextlib
 import logging
 import secrets
 from collections.abc import Iterator
@@ -31,21 +29,8 @@ class ImageFolder:
         self._root = root
         self._layers = layers
         self._trash = trash
-        self._staging = root / "staging"
-        self._staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         root.chmod(0o700)
-        for left in self._staging.iterdir():
-            trash.discard(left)
-
-    @contextlib.contextmanager
-    def staging(self) -> Iterator[Path]:
-        """Lend an empty folder; it vanishes afterwards, or with the next start."""
-        folder = self._staging / secrets.token_hex(8)
-        folder.mkdir(mode=0o700)
-        try:
-            yield folder
-        finally:
-            self._trash.discard(folder)
+        trash.discard(root / "staging")  # where former versions spooled archives
 
     def load(self) -> Iterator[tuple[ImageRecord, ImageConfig]]:
         """Yield every sound image; put the others aside with a message."""

@@ -8,40 +8,31 @@ they fail.
 import builtins
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 from engine.core.changes import apply_changes
-from engine.core.image_config import HistoryEntry, ImageConfig, format_image_config, parse_image_config
+from engine.core.image_config import HistoryEntry, ImageConfig, format_image_config
 from engine.core.layers import distinct_layers
-from engine.core.references import parse_reference
+from engine.core.platforms import Platform
 from engine.core.tenants import Tenant
 from engine.core.timeformat import format_time
-from engine.errors import InvalidParameter
 from engine.image.adoption import Adoption
-from engine.image.archive import ArchivedImage, archived_images, spool_archive
 from engine.image.catalog import Catalog
 from engine.image.disk import ImageFolder
 from engine.image.family import built_images
-from engine.image.platform import host_architecture
+from engine.image.loading import LayerProgress, LoadedImage, Loader, Tell
+from engine.image.platform import host_platform
 from engine.image.records import Image, Origin
 from engine.image.removal import ImageUse
 from engine.image.remover import InUse, IsWanted, Removed, RemovedItem, Remover
 from engine.image.saving import ImageArchive, Saver
 from engine.image.steps import newest_step, stepped
+from engine.storage.compression import Readable
 from engine.storage.layers import Layer, LayerStore
 from engine.storage.trash import Trash
 
-__all__ = ["Image", "ImageStore", "ImageUse", "InUse", "LoadedImage", "Removed", "RemovedItem"]
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedImage:
-    """One image of a loaded archive, and the names it got."""
-
-    image: Image
-    tags: tuple[str, ...]
+__all__ = ["Image", "ImageStore", "ImageUse", "InUse", "LayerProgress", "LoadedImage", "Removed", "RemovedItem", "Tell"]
 
 
 class ImageStore:
@@ -71,14 +62,21 @@ class ImageStore:
         return self._default_domain
 
     def import_tar(
-        self, stream: BinaryIO, *, tenant: Tenant, reference: str | None = None, changes: Sequence[str] = (), message: str = ""
+        self,
+        stream: Readable,
+        *,
+        tenant: Tenant,
+        reference: str | None = None,
+        changes: Sequence[str] = (),
+        message: str = "",
+        platform: Platform | None = None,
     ) -> Image:
-        """Make an image of one layer from a root filesystem's tar, compressed or not.
+        """Make an image of one layer from a root filesystem's tar, compressed or not; ``platform`` is what its programs run on.
 
         Raises InvalidParameter for the archive, the reference or a change; Fault where the disk fails.
         """
         tags = [self._adoption.tag_text(reference)] if reference else []
-        config = self._imported_config(changes, message)
+        config = self._imported_config(changes, message, platform or host_platform())
         layer = self._layers.unpack(stream)
         raw = format_image_config(replace(config, diff_ids=(layer.diff_id,)))
         return self._adoption.adopt(raw, tenant, [layer.diff_id], tags=tags)
@@ -86,7 +84,7 @@ class ImageStore:
     def derive(
         self,
         base: Image,
-        stream: BinaryIO,
+        stream: Readable,
         *,
         tenant: Tenant,
         config: ImageConfig,
@@ -179,15 +177,15 @@ class ImageStore:
         """Give held layers back, and remove those that neither an image has nor anybody else holds."""
         self._adoption.release(diff_ids)
 
-    def load(self, stream: BinaryIO, *, tenant: Tenant) -> builtins.list[LoadedImage]:
+    def load(
+        self, stream: Readable, *, tenant: Tenant, platform: Platform | None = None, tell: Tell = lambda _: None
+    ) -> builtins.list[LoadedImage]:
         """Take in all images of a docker archive or an OCI layout, compressed or not, with the names they carry.
 
-        Raises InvalidParameter; images before the bad one stay loaded. Fault where the disk fails.
+        Raises InvalidParameter, NotFound for a platform that is not there; images before the bad one stay loaded. Fault where the
+        disk fails. ``tell`` is called from this thread.
         """
-        with self._folder.staging() as folder:
-            spool_archive(stream, folder)
-            images = archived_images(folder, architecture=host_architecture())
-            return [self._load_one(image, tenant) for image in images]
+        return Loader(self._layers, self._adoption, tenant=tenant, platform=platform, tell=tell).load(stream)
 
     def open_archive(self, tenant: Tenant, names: Sequence[str]) -> ImageArchive:
         """Open an archive of images by their names, to be closed by the caller. Raises NotFound, InvalidParameter."""
@@ -275,27 +273,8 @@ class ImageStore:
             self._layers.collect(self._catalog.wanted_layers())
         return [record.image_id for record in unused]
 
-    def _imported_config(self, changes: Sequence[str], message: str) -> ImageConfig:
+    def _imported_config(self, changes: Sequence[str], message: str, platform: Platform) -> ImageConfig:
         created = format_time(self._now_ns())
         history = (HistoryEntry(created=created, comment=message or "Imported from -"),)
-        return apply_changes(ImageConfig(architecture=host_architecture(), created=created, history=history), changes)
-
-    def _load_one(self, archived: ArchivedImage, tenant: Tenant) -> LoadedImage:
-        diff_ids = parse_image_config(archived.raw_config).diff_ids
-        tags = [self._adoption.tag_text(name) for name in archived.names]
-        if len(diff_ids) != len(archived.layers):
-            raise InvalidParameter(
-                f"an image of the archive has {len(archived.layers)} layers, but its configuration names {len(diff_ids)}"
-            )
-        held: builtins.list[str] = []
-        try:
-            for diff_id, opened in zip(diff_ids, archived.layers, strict=True):
-                with opened() as layer:
-                    held.append(self._layers.unpack(layer, expected=diff_id).diff_id)
-        except BaseException:
-            self._adoption.release(held)
-            raise
-        names = {parse_reference(tag).name for tag in tags}
-        digests = tuple(f"{name}@{digest}" for name in sorted(names) for digest in archived.digests)
-        origin = Origin(repo_digests=digests)
-        return LoadedImage(self._adoption.adopt(archived.raw_config, tenant, held, tags=tags, origin=origin), tuple(tags))
+        config = ImageConfig(platform.architecture, platform.os, platform.variant, created=created, history=history)
+        return apply_changes(config, changes)

@@ -2,26 +2,44 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import BinaryIO
+from dataclasses import dataclass
 
 from engine.core.lifecycle import ALIVE
+from engine.core.platforms import Platform
 from engine.core.references import parse_tagged
 from engine.core.tenants import Tenant
 from engine.errors import NotFound
-from engine.image.store import Image, ImageUse, InUse, LoadedImage, Removed, RemovedItem
+from engine.image.store import Image, ImageUse, InUse, LayerProgress, LoadedImage, Removed, RemovedItem, Tell
 from engine.service.engine import Engine
 from engine.service.list_images import ImageView
+from engine.storage.compression import Readable
 
 _MOST_ANCESTORS = 1000
 
 
-async def import_image(
-    engine: Engine, tenant: Tenant, stream: BinaryIO, *, reference: str, changes: Sequence[str], message: str
-) -> Image:
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What an image of an imported root filesystem is to be. ``platform`` is what its programs run on."""
+
+    platform: Platform
+    reference: str = ""
+    changes: Sequence[str] = ()
+    message: str = ""
+
+
+async def import_image(engine: Engine, tenant: Tenant, stream: Readable, request: ImportRequest) -> Image:
     """Make an image of one layer from a tar. Raises InvalidParameter, Fault."""
+    reference = request.reference
     image = await engine.slow.run(
         tenant,
-        lambda: engine.images.import_tar(stream, tenant=tenant, reference=reference or None, changes=changes, message=message),
+        lambda: engine.images.import_tar(
+            stream,
+            tenant=tenant,
+            reference=reference or None,
+            changes=request.changes,
+            message=request.message,
+            platform=request.platform,
+        ),
     )
     if reference:
         engine.publish_image("tag", image, tenant, name=parse_tagged(reference, default_domain=engine.images.default_domain).text)
@@ -29,12 +47,21 @@ async def import_image(
     return image
 
 
-async def load_images(engine: Engine, tenant: Tenant, stream: BinaryIO) -> list[LoadedImage]:
-    """Take in an archive of images. Raises InvalidParameter, Fault."""
-    loaded = await engine.slow.run(tenant, lambda: engine.images.load(stream, tenant=tenant))
-    for one in loaded:
-        engine.publish_image("load", one.image, tenant)
-    return loaded
+async def load_images(
+    engine: Engine, tenant: Tenant, stream: Readable, *, platform: Platform | None, tell: Tell
+) -> list[LoadedImage]:
+    """Take in an archive of images, and tell how it goes. Raises InvalidParameter, NotFound for the platform, Fault."""
+    loop = asyncio.get_running_loop()
+
+    def told(news: LayerProgress | LoadedImage) -> None:
+        if isinstance(news, LoadedImage):
+            engine.publish_image("load", news.image, tenant)
+        tell(news)
+
+    def from_thread(news: LayerProgress | LoadedImage) -> None:
+        loop.call_soon_threadsafe(told, news)
+
+    return await engine.slow.run(tenant, lambda: engine.images.load(stream, tenant=tenant, platform=platform, tell=from_thread))
 
 
 async def inspect_image(engine: Engine, tenant: Tenant, name: str) -> ImageView:

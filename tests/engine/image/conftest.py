@@ -37,8 +37,7 @@ def open_store(tmp_path: Path) -> Iterator[OpenStore]:
 
     yield opened
     trash.empty()
-    for staging in (tmp_path / "layers/staging", tmp_path / "images/staging"):
-        assert list(staging.iterdir()) == []
+    assert list((tmp_path / "layers/staging").iterdir()) == []
 
 
 @pytest.fixture

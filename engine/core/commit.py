@@ -33,6 +33,7 @@ def committed_config(
         labels={**container.labels, **own.labels},
         exposed_ports=tuple(sorted({*container.exposed_ports, *own.exposed_ports})),
         volumes=tuple(sorted({*container.volumes, *own.volumes})),
+        onbuild=own.onbuild,
         stop_signal=own.stop_signal or container.stop_signal,
         healthcheck=own.healthcheck or container.healthcheck,
     )

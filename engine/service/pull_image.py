@@ -66,6 +66,13 @@ def _each(reference: Reference, tags: Sequence[str]) -> list[Reference]:
         raise InvalidParameter(f"{reference.name} has {len(tags)} tags, at most {MOST_TAGS} are pulled at once: name one")
     each = [replace(reference, tag=tag) for tag in dict.fromkeys(tags)]
     for tagged in each:
-        if parse_reference(tagged.text) != tagged:
+        if not _is_sound(tagged):
             raise InvalidParameter(f"the registry lists {tagged.tag[:128]!r} as a tag of {reference.name}, which can be none")
     return each
+
+
+def _is_sound(tagged: Reference) -> bool:
+    try:
+        return parse_reference(tagged.text) == tagged
+    except InvalidParameter:
+        return False

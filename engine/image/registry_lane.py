@@ -5,6 +5,7 @@ Connections are shared by the requests of a lane and by nobody else. Sends one r
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -226,5 +227,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "it does not answer in time"
     if isinstance(error, ClientConnectorError):
-        return shown(error.os_error.strerror or str(error.os_error)).lower()
+        number = error.os_error.errno
+        return os.strerror(number).lower() if number and number > 0 else shown(str(error.os_error)).lower()
     return shown(str(error) or type(error).__name__).lower()

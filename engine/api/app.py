@@ -8,6 +8,7 @@ from aiohttp import web
 from engine.api import (
     archive,
     attach_ws,
+    build,
     commit,
     container_streams,
     containers,
@@ -55,6 +56,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/images/prune", images.prune),
     ("POST", "/build/prune", images.prune_build_cache),
     ("POST", "/commit", commit.commit),
+    ("POST", "/build", build.build),
     ("GET", "/images/json", images.listing),
     ("GET", "/images/get", save.save),
     ("GET", f"{_IMAGE}/get", save.save_one),
@@ -115,7 +117,7 @@ LEFT_OUT: list[tuple[str, str]] = [
         for name in ("swarm", "nodes", "services", "tasks", "secrets", "configs", "plugins")
         for tail in ("", "/{rest:.*}")
     ),
-    *(("POST", path) for path in ("/session", "/grpc", "/build")),
+    *(("POST", path) for path in ("/session", "/grpc")),
 ]
 
 _CHANGES: frozenset[Handler] = frozenset(

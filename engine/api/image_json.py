@@ -93,7 +93,7 @@ def _config(config: ImageConfig) -> dict[str, Any]:
         "Volumes": {path: {} for path in config.volumes} or None,
         "WorkingDir": config.workdir,
         "Entrypoint": None if config.entrypoint is None else list(config.entrypoint),
-        "OnBuild": None,
+        "OnBuild": list(config.onbuild) or None,
         "Labels": dict(config.labels) or None,
         **({"StopSignal": config.stop_signal} if config.stop_signal else {}),
         **({"Healthcheck": format_healthcheck(config.healthcheck)} if config.healthcheck else {}),

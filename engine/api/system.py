@@ -26,7 +26,7 @@ _NO_CACHE = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "
 
 
 async def ping(request: web.Request) -> web.Response:
-    return web.Response(text="" if request.method == "HEAD" else "OK", headers=_NO_CACHE)
+    return web.Response(text="" if request.method == "HEAD" else "OK", headers={**_NO_CACHE, "Builder-Version": "1"})
 
 
 async def version(request: web.Request) -> web.Response:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.core.containers import HostConfig
+from engine.core.registries import Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,4 +24,4 @@ class BuildRequest:
     removes: bool = True  # the containers of steps that went well
     force_removes: bool = False  # also of those that failed
     host: HostConfig = field(default_factory=HostConfig)
-    registry_config: str = ""  # credentials of registries, as the client sent them
+    credentials: Mapping[str, Credentials] = field(default_factory=dict, repr=False)  # by domain, for this build alone

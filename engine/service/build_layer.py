@@ -1,6 +1,6 @@
 """What a step's container has written becomes the layer of an image.
 
-Owns the choice between moving its writable layer, which is quick, and reading it, which leaves the container as it is.
+Owns the choice between taking its writable layer as it lies, which is quick, and reading it, which leaves the container whole.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,27 @@ from engine.image.store import Image
 from engine.service.container_files import layer_session
 from engine.service.engine import Engine
 from engine.storage.layers import Layer
+from engine.storage.rootfs import rootfs_of
 
-MakeImage = Callable[[Layer], Image]
-"""Makes an image of a layer that is held, and releases it."""
+MakeImage = Callable[[Layer | None], Image]
+"""Makes an image with a layer that is held, which it releases; None: with no further layer."""
 
 
-async def image_of_container(engine: Engine, record: ContainerRecord, make: MakeImage) -> Image:
-    """Make an image of a container that has ended. Raises Conflict, Fault, Unavailable, and what ``make`` raises."""
+async def image_of_container(engine: Engine, record: ContainerRecord, make: MakeImage, *, keeps: bool) -> Image:
+    """Make an image of a container that has ended. Raises Conflict, InvalidParameter, Fault, and what ``make`` raises."""
+    if keeps:
+        return await _read(engine, record, make)
+    images, base = engine.images, engine.images.by_id(record.image_id)
+    upper = rootfs_of(engine.containers.path(record.container_id)).upper
+
+    def store() -> Image:
+        return make(images.layers.adopt(upper, lowers=images.lowers(base)[::-1]))
+
+    async with engine.containers.lock(record.container_id):  # nobody starts it now
+        return await engine.slow.run(record.tenant, store)
+
+
+async def _read(engine: Engine, record: ContainerRecord, make: MakeImage) -> Image:
     async with layer_session(engine, record, {"verb": "pack"}) as session:
 
         def store() -> Image:

@@ -7,7 +7,7 @@ knows those that a dead one has left.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from engine.build import output
 from engine.build.output import Line, StepFailed, Transcript
@@ -16,10 +16,11 @@ from engine.core.health import Healthcheck
 from engine.core.image_config import ImageConfig
 from engine.core.log_options import NO_DRIVER
 from engine.core.tenants import Tenant
-from engine.errors import CommandNotRunnable, EngineError, NotFound
+from engine.errors import EngineError, NotFound
 from engine.image.store import Image
 from engine.runtime.log_reader import LogFollower
 from engine.service.build_layer import MakeImage, image_of_container
+from engine.service.build_script import new_script_name, put_script, take_script
 from engine.service.builds import undisturbed
 from engine.service.create_container import Created, CreateRequest, create_container
 from engine.service.engine import Engine
@@ -35,7 +36,10 @@ _NO_PROBE = Healthcheck(test=("NONE",))
 
 @dataclass(frozen=True, slots=True)
 class RunWish:
-    """``shown`` is the command as an error names it, ``env`` what it finds beside the image's own."""
+    """``shown`` is the command as an error names it, ``env`` what it finds beside the image's own.
+
+    A ``script`` is executed instead of ``args``.
+    """
 
     base: Image
     args: tuple[str, ...]
@@ -44,15 +48,22 @@ class RunWish:
     env: tuple[str, ...]
     host: HostConfig
     keeps: bool = False  # the container, for whoever wants to look at it
+    script: bytes = b""
+    script_name: str = field(default_factory=new_script_name)
 
 
 async def run_command(engine: Engine, tenant: Tenant, wish: RunWish, make: MakeImage, say: Say) -> Image:
     """Run a command on top of an image. Raises StepFailed, and what creating and starting a container raise."""
     record = await _created(engine, tenant, _request(wish))
+    path = engine.containers.path(record.container_id)
     try:
+        if wish.script:
+            await asyncio.to_thread(put_script, path, wish.script_name, wish.script)
         await say(output.running(record.container_id))
         await _run(engine, record, wish, say)
-        image = await image_of_container(engine, engine.containers.current(record.container_id), make)
+        if wish.script:
+            await asyncio.to_thread(take_script, path, wish.script_name)
+        image = await image_of_container(engine, engine.containers.current(record.container_id), make, keeps=wish.keeps)
     except StepFailed:
         await _end(engine, record, wish, say)
         raise
@@ -84,7 +95,7 @@ def _request(wish: RunWish) -> CreateRequest:
         hostname="",
         user=wish.config.user,
         env=(*wish.config.env, *wish.env),
-        cmd=wish.args,
+        cmd=(f"/{wish.script_name}",) if wish.script else wish.args,
         entrypoint=("",),
         working_dir=wish.config.workdir,
         healthcheck=_NO_PROBE,
@@ -98,14 +109,14 @@ async def _run(engine: Engine, record: ContainerRecord, wish: RunWish, say: Say)
     """Start the container, tell what it says, and wait for its end."""
     exited = engine.milestones.upcoming(record.container_id, Milestone.EXITED)
     engine.publish(record, "attach")
+    with engine.readers.expecting(record.container_id, 0):
+        await undisturbed(start_container(engine, record.tenant, record.container_id))
+        follower = _follow(engine, record)
     try:
-        with engine.readers.expecting(record.container_id, 0):
-            await undisturbed(start_container(engine, record.tenant, record.container_id))
-            follower = _follow(engine, record)
-    except CommandNotRunnable as error:
-        raise StepFailed(error.message, exit_code=error.exit_code) from error
-    with engine.readers.reading(record.container_id, follower), follower:
-        await _tell(engine, record, follower, say)
+        with engine.readers.reading(record.container_id, follower), follower:
+            await _tell(engine, record, follower, say)
+    finally:
+        await undisturbed(tell_readers(engine, record))  # the command waits for nobody any more
     ended = await asyncio.shield(exited)
     if (code := shown_exit_code(ended.run.exit_code)) != 0:
         raise StepFailed(f"The command '{wish.shown}' returned a non-zero code: {code}", exit_code=code)

@@ -1,0 +1,135 @@
+"""COPY, ADD and WORKDIR: what they bring into an image, made without a container.
+
+Owns which tree the sources lie in, and that they are written the way they were looked at for the cache.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.build.content import content_key, inline_sources
+from engine.build.context import BuildContext
+from engine.build.copy_layer import copy_layer
+from engine.build.owners import find_owner
+from engine.build.sources import Sources, find_sources
+from engine.build.staging import Staging
+from engine.build.tree import SourceTree, stage_tree
+from engine.build.workdir import workdir_layer
+from engine.core.dockerfile_instructions import Add, Copy
+from engine.core.dockerfile_stages import source_stage
+from engine.errors import InvalidParameter
+from engine.image.store import Image, ImageStore
+from engine.service.build_bases import find_image
+from engine.service.build_layer import MakeImage
+from engine.service.build_session import BuildSession, Snapshot
+
+
+def lowers_of(images: ImageStore, image: Image | None) -> list[Path]:
+    """Return the layers of how far a stage has come, base first; none while there is nothing."""
+    return images.lowers(image) if image is not None else []
+
+
+@dataclass(frozen=True, slots=True)
+class CopyStep:
+    """One COPY or ADD on top of ``now``. Methods block. ``origin`` is the image of ``--from``, None for the context."""
+
+    images: ImageStore
+    staging: Staging
+    context: BuildContext
+    now: Snapshot
+    instruction: Copy | Add
+    origin: Image | None = None
+
+    @property
+    def verb(self) -> str:
+        return type(self.instruction).__name__.upper()
+
+    def key(self) -> str:
+        """Return what stands for the content in the cache and the history. Raises InvalidParameter, Fault."""
+        with self._sources() as sources:
+            return content_key(sources, owner=self._owner(), mode=self._mode(), unpacks=self._unpacks)
+
+    def layer(self, make: MakeImage) -> Image:
+        """Copy, and make an image of it. Raises InvalidParameter, Fault, and what ``make`` raises."""
+        with self._sources() as sources, self.staging.folder() as folder:
+            upper = copy_layer(
+                lowers_of(self.images, self.now.image),
+                sources,
+                destination=self.instruction.destination,
+                workdir=self.now.config.workdir,
+                owner=self._owner(),
+                mode=self._mode(),
+                unpacks=self._unpacks,
+                staging=folder,
+                instruction_text=self.verb,
+            )
+            return make(self.images.layers.adopt(upper))
+
+    @property
+    def _unpacks(self) -> bool:
+        return isinstance(self.instruction, Add) and self.instruction.unpack is not False
+
+    @contextmanager
+    def _sources(self) -> Iterator[Sources]:
+        with ExitStack() as stack:
+            tree = self.context.tree
+            if self.origin is not None:
+                tree = stack.enter_context(stage_tree(self.images.lowers(self.origin)))
+            yield self._found(tree) + self._inline(stack)
+
+    def _found(self, tree: SourceTree) -> Sources:
+        if not self.instruction.sources:
+            return Sources()
+        return find_sources(
+            tree,
+            self.instruction.sources,
+            instruction_text=self.verb,
+            excludes=self.instruction.excludes,
+            keeps_parents=isinstance(self.instruction, Copy) and self.instruction.parents,
+        )
+
+    def _inline(self, stack: ExitStack) -> Sources:
+        if not self.instruction.heredocs:
+            return Sources()
+        folder = stack.enter_context(self.staging.folder())
+        contents = {heredoc.name: heredoc.content.encode() for heredoc in self.instruction.heredocs}
+        return stack.enter_context(inline_sources(contents, folder))
+
+    def _owner(self) -> tuple[int, int] | None:
+        if not self.instruction.chown:
+            return None
+        return find_owner(lowers_of(self.images, self.now.image), self.instruction.chown)
+
+    def _mode(self) -> int | None:
+        text = self.instruction.chmod
+        if not text:
+            return None
+        if len(text) > 5 or not set(text) <= set("01234567"):
+            raise InvalidParameter(f"invalid chmod parameter: '{text[:40]}'. it should be octal string and between 0 and 07777")
+        return int(text, 8)
+
+
+async def copy_step(session: BuildSession, now: Snapshot, instruction: Copy | Add, stage: int) -> CopyStep:
+    """Find out where an instruction copies from. Raises NotFound, InvalidParameter, and what a pull does."""
+    origin = None
+    if isinstance(instruction, Copy) and instruction.from_:
+        origin = await _origin(session, instruction.from_, stage)
+    return CopyStep(session.engine.images, session.engine.staging, session.context, now, instruction, origin)
+
+
+async def _origin(session: BuildSession, name: str, stage: int) -> Image:
+    index = source_stage(session.plan.dockerfile, name, stage, by_number=True)
+    if index is None:
+        return await find_image(session, name)
+    image = session.results[index].image
+    if image is None:
+        raise InvalidParameter(f"COPY --from={name[:80]} names a stage that has no files")
+    return image
+
+
+def make_workdir(images: ImageStore, staging: Staging, base: Image | None, path: str, make: MakeImage) -> Image:
+    """Make the image of a WORKDIR, with a layer where the folder is missing. Blocking. Raises InvalidParameter, Fault."""
+    with staging.folder() as folder:
+        upper = workdir_layer(lowers_of(images, base), path, staging=folder)
+        return make(images.layers.adopt(upper) if upper is not None else None)

@@ -11,24 +11,24 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engine.build.tree import stage_tree
 from engine.storage.pack import Found, walk
 
 
-def archive_of(text: str, *, contents: dict[str, bytes] | None = None, compression: str = "") -> bytes:
+def archive_of(text: str, contents: Mapping[str, bytes] | None = None) -> bytes:
     """Return the tree as a tar. A content that begins with ``@`` is looked up in ``contents``."""
     output = io.BytesIO()
-    with tarfile.open(fileobj=output, mode=f"w:{compression}", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for line in _lines(text):
             member, content = _member(line, contents or {})
             archive.addfile(member, io.BytesIO(content))
     return output.getvalue()
 
 
-def _member(line: str, contents: dict[str, bytes]) -> tuple[tarfile.TarInfo, bytes]:
+def _member(line: str, contents: Mapping[str, bytes]) -> tuple[tarfile.TarInfo, bytes]:
     name, *fields = line.replace("\\ ", "\0").split(" ")
     member, content = tarfile.TarInfo(name.rstrip("/").replace("\0", " ")), b""
     member.mtime = 1_000_000_000
@@ -46,7 +46,7 @@ def _member(line: str, contents: dict[str, bytes]) -> tuple[tarfile.TarInfo, byt
             content = contents[field[2:]] if field.startswith("=@") else field[1:].replace("\0", " ").encode()
         elif ":" in field and "->" not in fields[:position]:
             member.uid, member.gid = map(int, field.split(":"))
-        elif field.isdecimal() and not member.issym() and not member.islnk():
+        elif field.isdecimal() and not member.issym() and fields[position - 1] != "==":
             member.mode = int(field, 8)
     member.size = len(content)
     return member, content

@@ -58,7 +58,9 @@ class Push:
         finally:
             await settled(asyncio.to_thread(self._images.release, diff_ids))
         raw = await asyncio.to_thread(self._images.raw_config, image)
-        config = await self._repository.upload_bytes(raw, DOCKER_CONFIG)
+        config = Descriptor(DOCKER_CONFIG, image.id, len(raw))
+        if not await self._repository.has_blob(image.id):
+            await self._repository.upload_bytes(raw, DOCKER_CONFIG)
         manifest = format_manifest(config, [layers[diff_id] for diff_id in image.config.diff_ids])
         digest = await self._repository.put_manifest(tag, manifest, DOCKER_MANIFEST)
         return Pushed(digest, len(manifest))

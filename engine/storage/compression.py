@@ -90,7 +90,7 @@ def decompressed(stream: Readable) -> Iterator[bytes]:
     blocks = _raw_blocks(stream, head)
     for magic, name, make in _MAGIC:
         if head.startswith(magic):
-            return _expand(blocks, name, make)
+            return _expand(_cut(blocks), name, make)
     return blocks
 
 
@@ -99,6 +99,13 @@ def _raw_blocks(stream: Readable, head: bytes) -> Iterator[bytes]:
     while block:
         yield block
         block = stream.read(BLOCK_BYTES)
+
+
+def _cut(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Each end of a member copies what is left of its block, and members may be tiny."""
+    for block in blocks:
+        for at in range(0, len(block), _COMPRESSED_BYTES):
+            yield block[at : at + _COMPRESSED_BYTES]
 
 
 def _expand(blocks: Iterator[bytes], name: str, make: Callable[[], Decompressor]) -> Iterator[bytes]:
@@ -133,7 +140,9 @@ class Compressor(Protocol):
 
 def compressor(window_bits: int = zlib.MAX_WBITS) -> Compressor:
     """Return the quickest one; its format, zlib's own if not said otherwise, is as zlib says it."""
-    return (isal_zlib or zlib).compressobj(1, wbits=window_bits)
+    library = isal_zlib or zlib
+    found: Compressor = library.compressobj(1, wbits=window_bits)
+    return found
 
 
 def compressed(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ _XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_d
 _XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
 # The largest layers that are built have some hundred thousand. Folders that nobody lists count as well.
 MOST_ENTRIES = 1_000_000
+_MOST_FILE_BYTES = 1 << 44  # holes included; what ext4 can hold
 _MAX_ID = 2**32 - 2
 _PAGE_BYTES = 4096
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -117,6 +118,8 @@ class _Extraction:
         self._times.add(parts, entry.mtime_ns)
 
     def _file(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
+        if max(entry.size, entry.real_size) > _MOST_FILE_BYTES:
+            raise InvalidParameter(f"the archive holds a file of {entry.real_size} bytes: {entry.name!r}")
         descriptor = self.tree.replace(parent, parts[-1], lambda: os.open(parts[-1], _CREATE_FILE, 0o600, dir_fd=parent))
         try:
             if self._recipe is not None and entry.size:

@@ -124,12 +124,8 @@ def test_nothing_becomes_the_empty_layer_that_all_share(
 
 def test_what_no_layer_has_is_removed(store: LayerStore, tmp_path: Path, upper: Path) -> None:
     (upper / "d").mkdir()
-    with socket.socket(socket.AF_UNIX) as bound:
-        os.chdir(upper)
-        try:
-            bound.bind("d/socket")
-        finally:
-            os.chdir("/")
+    with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(upper):
+        bound.bind("d/socket")
     os.mknod(upper / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
     (upper / "f").write_bytes(b"x")
     (upper / "l").symlink_to("f")

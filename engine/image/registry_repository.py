@@ -175,9 +175,15 @@ class Repository:
             return NotFound(f"pull access denied for {self.name}, {advice}: {refusal.message}")
         return NotFound(missing) if refusal.status == 404 else self._denied(refusal)
 
+    def _unauthorized(self, refusal: Refused) -> str:
+        """An answer without a body says nothing itself; these are the words that clients look for."""
+        if refusal.codes or self._visitor.credentials:
+            return refusal.message if refusal.codes else "unauthorized: authentication required"
+        return "no basic auth credentials"
+
     def _denied(self, refusal: Refused) -> EngineError:
         if refusal.status == 401:
-            return Unauthorized(refusal.message)
+            return Unauthorized(self._unauthorized(refusal))
         if refusal.status == 403:
             return Forbidden(refusal.message)
         kind = NotFound if refusal.status == 404 else Unavailable

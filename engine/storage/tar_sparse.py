@@ -11,13 +11,17 @@ Extent = tuple[int, int]  # offset in the file, number of bytes
 _OLD_HEADER_PAIRS = 4
 _OLD_BLOCK_PAIRS = 21
 _MAX_DIGITS = 20
+_MOST_EXTENTS = 1 << 18  # a list of them is held in memory
 
 
 def gnu_extents(block: bytes, source: TarSource) -> tuple[list[Extent], int]:
     """Read the extents of type "S": four in the header, 21 in each block that follows while a flag says so."""
     pairs = _old_pairs(block[386:482], _OLD_HEADER_PAIRS)
-    more = block[482]
+    more, room = block[482], _MOST_EXTENTS
     while more:
+        room -= _OLD_BLOCK_PAIRS
+        if room < 0:
+            raise InvalidParameter(f"a sparse file of the archive has more than {_MOST_EXTENTS} parts")
         extension = source.exactly(BLOCK)
         pairs += _old_pairs(extension, _OLD_BLOCK_PAIRS)
         more = extension[504]
@@ -37,7 +41,7 @@ def _leading_numbers(source: TarSource) -> Iterator[int]:
     """Yield the numbers of format 1.0: a count, then pairs, a line each, padded to a block."""
     lines = _lines(source)
     count = fields.decimal(next(lines), "sparse map")
-    if count * 2 > source.left + BLOCK:
+    if count > _MOST_EXTENTS or count * 2 > source.left + BLOCK:
         raise InvalidParameter(f"a sparse file of the archive announces {count} parts, more than it can hold")
     for _ in range(count * 2):
         yield fields.decimal(next(lines), "sparse map")

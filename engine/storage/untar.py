@@ -26,6 +26,7 @@ _XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_d
 _XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
 # The largest layers that are built have some hundred thousand. Folders that nobody lists count as well.
 MOST_ENTRIES = 1_000_000
+_MOST_STEPS = 20 * MOST_ENTRIES  # components of all paths: resolving a deep one takes a millisecond
 _MOST_FILE_BYTES = 1 << 44  # holes included; what ext4 can hold
 _MAX_ID = 2**32 - 2
 _PAGE_BYTES = 4096
@@ -65,7 +66,7 @@ class _Extraction:
     def __init__(self, root_fd: int, source: TarSource, times: FolderTimes, recipe: RecipeWriter | None, kept_fd: int) -> None:
         self.size = 0
         self.tree = Tree(root_fd, remove_tree if recipe is None else self._keep)
-        self._entries = 0
+        self._entries = self._steps = 0
         self._source = source
         self._times = times
         self._recipe = recipe
@@ -84,8 +85,11 @@ class _Extraction:
     def add(self, entry: tar.Entry) -> None:
         parts = self._parts = split_path(entry.name)
         self._entries += 1
+        self._steps += len(parts)
         if self._entries + self.tree.made > MOST_ENTRIES:
             raise InvalidParameter(f"the archive holds more than {MOST_ENTRIES} files and folders")
+        if self._steps > _MOST_STEPS:
+            raise InvalidParameter("the archive holds too many files in folders that are nested too deeply")
         if entry.uid > _MAX_ID or entry.gid > _MAX_ID:
             raise InvalidParameter(f"the archive gives {entry.name!r} the owner {entry.uid}:{entry.gid}, which cannot be")
         if not parts:
@@ -165,6 +169,7 @@ class _Extraction:
 
     def _hard_link(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
         target = split_path(entry.link)
+        self._steps += len(target)
         if not target or target == parts[: len(target)] or parts == target[: len(parts)]:
             raise InvalidParameter(f"the hard link {entry.name!r} of the archive leads to itself")
         with self.tree.existing_folder(target[:-1]) as folder:

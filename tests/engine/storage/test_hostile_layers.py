@@ -169,6 +169,19 @@ def test_thousands_of_nested_folders_are_made_in_time(store: LayerStore) -> None
         assert tar.read() == archive([folder(name) for name in names])
 
 
+def test_deep_paths_cannot_be_asked_for_without_end(store: LayerStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(untar, "_MOST_STEPS", 1000)
+    store.unpack(io.BytesIO(archive([member("d/" * 99 + f"f{number}") for number in range(10)])))
+    refused(store, archive([member("d/" * 99 + f"f{number}") for number in range(11)]), "nested too deeply")
+    refused(store, archive([member("d/f"), *(hard_link(f"l{number}", "d/" * 300 + "f") for number in range(4))]), "archive")
+
+
+def test_long_names_and_records_are_bounded_together(store: LayerStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.storage.tar.MOST_HEADER_BYTES", 1 << 20)
+    files = [member(f"f{number}", pax={"comment": "x" * (1 << 18)}) for number in range(5)]
+    refused(store, archive(files), "long names and records")
+
+
 def test_a_path_that_is_too_long_for_the_kernel_at_once_can_be_read_again(store: LayerStore) -> None:
     name = "/".join(["é" * 120] * 30)
     raw = archive([member(name, b"x" * 600), member(name, b"y" * 600)])
@@ -217,6 +230,16 @@ def test_what_a_layer_replaces_of_itself_is_bounded(store: LayerStore, monkeypat
     monkeypatch.setattr("engine.storage.recipe._MOST_MOVES", 10)
     store.unpack(io.BytesIO(archive([member("f", b"x") for _ in range(11)])))
     refused(store, archive([member("f", b"x") for _ in range(12)]), "replaces more than 10 of its own files")
+
+
+def test_an_old_sparse_map_without_end_is_refused(store: LayerStore) -> None:
+    pairs = (b"%011o\0" % 0) * 42 + b"\1" + bytes(7)
+    head = bytearray(header(b"s", kind=b"S"))
+    head[482] = 1
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    with pytest.raises(InvalidParameter, match="parts"):
+        store.unpack(Endless(iter([bytes(head), *[pairs * 1000] * 20])))
 
 
 SPARSE = {

@@ -1,0 +1,3 @@
+FROM debian:course
+ENTRYPOINT ["echo", "Hello"]
+CMD ["world"]

@@ -1,0 +1,2 @@
+FROM debian:course
+CMD echo Hello $HOME

@@ -1,0 +1,2 @@
+FROM debian:course
+ENTRYPOINT ["echo", "Hello"]

@@ -1,0 +1,55 @@
+"""An engine with the base of the exercises, which is made beside the tests that come before."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.courses.base import Base
+from tests.engine.daemon import EngineDaemon, wait_until
+
+_BASE = pytest.StashKey[Base]()
+_HERE = Path(__file__).parent
+IMAGE = "debian:course"
+_SETTINGS = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin as soon as it is known that exercises will run."""
+    wanted = any(_HERE in item.path.parents for item in session.items)
+    if wanted and not session.config.option.collectonly and os.geteuid() == 0 and Base.can_be_made():
+        session.config.stash[_BASE] = Base()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (base := session.config.stash.get(_BASE, None)) is not None:
+        base.end()
+
+
+@pytest.fixture(scope="session")
+def course_engine(request: pytest.FixtureRequest) -> Iterator[EngineDaemon]:
+    """One engine for all exercises; nothing of it may be left on the host."""
+    base = request.config.stash.get(_BASE, None)
+    if base is None:
+        pytest.skip("mmdebstrap is not installed, which makes the base of the exercises")
+    archive = base.finished()
+    daemon = EngineDaemon().start()
+    try:
+        done = daemon.cli("import", "-c", 'CMD ["bash"]', "-c", _SETTINGS, str(archive), IMAGE)
+        assert done.returncode == 0, done.stderr
+        yield daemon
+        daemon.remove_containers()
+        daemon.stop()
+        wait_until(lambda: not daemon.leftovers(), "the engine to leave nothing behind", hint=lambda: str(daemon.leftovers()))
+    finally:
+        daemon.destroy()
+
+
+@pytest.fixture
+def engine(course_engine: EngineDaemon) -> Iterator[EngineDaemon]:
+    """The engine; containers and volumes that an exercise leaves are removed."""
+    yield course_engine
+    course_engine.remove_containers()
+    for volume in course_engine.request("GET", "/volumes").document["Volumes"] or []:
+        course_engine.request("DELETE", f"/volumes/{volume['Name']}")

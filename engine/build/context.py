@@ -44,7 +44,7 @@ class BuildContext:
 
     def read(self, path: str) -> bytes:
         """Return a small file of the context. Raises NotFound, InvalidParameter."""
-        wanted = posixpath.normpath(path).lstrip("/")
+        wanted = _plain(path)
         if wanted in self._kept:
             return self._kept[wanted]
         resolved = self.tree.resolve(wanted)
@@ -57,13 +57,14 @@ class BuildContext:
 
     def apply_ignore_file(self) -> None:
         """Remove what is to be left out, the Dockerfile's own list going before that of the context."""
-        names = [self._name, self._name.lower(), f"{self._name}{IGNORE_FILE}", IGNORE_FILE]
-        for name in names:
+        for name in (self._name, self._name.lower()):
+            with contextlib.suppress(NotFound, InvalidParameter):  # whoever asks for it is told
+                self._kept.setdefault(_plain(name), self.read(name))
+        for name in (f"{self._name}{IGNORE_FILE}", IGNORE_FILE):
             with contextlib.suppress(NotFound):
-                self._kept.setdefault(posixpath.normpath(name).lstrip("/"), self.read(name))
-        text = next((self._kept[name] for name in map(_plain, names[2:]) if name in self._kept), b"")
-        if text:
-            _remove_ignored(self.tree.root_fd, parse_dockerignore(text))
+                self._kept[_plain(name)] = text = self.read(name)
+                _remove_ignored(self.tree.root_fd, parse_dockerignore(text))
+                return
 
 
 def _plain(name: str) -> str:

@@ -107,9 +107,8 @@ class Pull:
 
     async def _fetch(self, layer: Descriptor, diff_id: str, turns: asyncio.Semaphore) -> None:
         async with turns:
-            transfers = self._stores.transfers
-            await transfers.fetch(self._repository, layer, diff_id, tenant=self._tenant, tell=self._tell)
-            await self._hold(diff_id)
+            while not await self._hold_known(layer, diff_id):
+                await self._stores.transfers.fetch(self._repository, layer, diff_id, tenant=self._tenant, tell=self._tell)
         self._tell(status_line("Pull complete", short(layer.digest)))
 
     async def _hold_known(self, layer: Descriptor, diff_id: str) -> bool:

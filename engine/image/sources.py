@@ -21,7 +21,7 @@ from engine.storage.layers import LayerStore
 _log = logging.getLogger(__name__)
 
 KEPT_NS = 24 * 3600 * 10**9
-MOST_SOURCES = 64  # of one layer; a base that each course pushes under its own name has many
+MOST_SOURCES = 256  # of one layer; a base that each member of a class pushes under a name of their own has many
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class SourceStore:
         """
         with self._lock:
             was = self._records.get(diff_id, LayerSources(diff_id))
-            others = tuple(one for one in was.sources if not one.is_same_blob(source))
+            others = tuple(one for one in was.sources if not (one.is_same_blob(source) and one.owner == source.owner))
             known = {keeper.owner for keeper in was.keepers}
             until_ns = self._now_ns() + KEPT_NS
             added = tuple(Keeper(owner, until_ns) for owner in dict.fromkeys(keepers) if owner not in known)

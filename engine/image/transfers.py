@@ -109,16 +109,16 @@ class Transfers:
         self._waiting: dict[tuple[Key, Tenant], _Transfer] = {}
 
     async def fetch(self, repository: BlobSource, blob: Descriptor, diff_id: str, *, tenant: Tenant, tell: Tell) -> None:
-        """Store a layer and keep it for the tenant until its pull lets it go.
+        """Store a layer, and keep it for those who waited until their pulls let it go; whoever came late finds where it is from.
 
         Raises what the registry's client raises, InvalidParameter for a blob that is not the layer, Fault.
         """
         key = Key(repository.domain, repository.path, blob.digest, diff_id)
-        while not self._sources.is_kept(diff_id, tenant):
+        while True:
             transfer = self._joinable(repository, blob, key, tenant)
             transfer.join(tenant, tell)
             try:
-                await asyncio.shield(transfer.task)
+                return await asyncio.shield(transfer.task)
             except (_Overtaken, MirrorLied):  # a mirror that lied is left out the next time
                 continue
             except EngineError as error:

@@ -47,8 +47,10 @@ async def build(request: web.Request) -> web.StreamResponse:
         if isinstance(error, Fault):
             log.exception("a build failed")
         await answer.say(failure(error))
-    except (OSError, ValueError, LookupError, AssertionError, TypeError, AttributeError) as error:
-        if isinstance(error, ConnectionError) or not answer.has_begun:
+    except ConnectionError:
+        raise
+    except Exception:
+        if not answer.has_begun:
             raise
         log.exception("a build failed")
         await answer.say(failure(Fault("internal error: the engine's log tells more")))

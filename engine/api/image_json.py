@@ -95,6 +95,7 @@ def _config(config: ImageConfig) -> dict[str, Any]:
         "Entrypoint": None if config.entrypoint is None else list(config.entrypoint),
         "OnBuild": list(config.onbuild) or None,
         "Labels": dict(config.labels) or None,
+        **({"Shell": list(config.shell)} if config.shell else {}),
         **({"StopSignal": config.stop_signal} if config.stop_signal else {}),
         **({"Healthcheck": format_healthcheck(config.healthcheck)} if config.healthcheck else {}),
     }

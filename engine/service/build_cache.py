@@ -16,13 +16,15 @@ MakeImage = Callable[[Layer | None, HistoryEntry], Image]
 
 
 async def find_cached(session: BuildSession, now: Snapshot, key: str, *, created_by: str, make: MakeImage) -> Image | None:
-    """Return the image that a step has led to before; ``make`` records one that only an image of ``cache-from`` tells of."""
+    """Return the image that a step has led to before.
+
+    Where the client names images for a cache, only what they were made of counts, as with dockerd; ``make`` records it.
+    """
     if not session.request.uses_cache:
         return None
     images, tenant = session.engine.images, session.tenant
-    found = await asyncio.to_thread(images.find_step, tenant, now.image_id, key)
-    if found is not None or not session.request.cache_from:
-        return found
+    if not session.request.cache_from:
+        return await asyncio.to_thread(images.find_step, tenant, now.image_id, key)
     for name in session.request.cache_from:
         try:
             image = images.get(tenant, name)

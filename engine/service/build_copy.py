@@ -3,14 +3,15 @@
 Owns which tree the sources lie in, and that they are written the way they were looked at for the cache.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.build.content import content_key, inline_sources
 from engine.build.context import BuildContext
 from engine.build.copy_layer import copy_layer
+from engine.build.download import Download, download, is_url
 from engine.build.owners import find_owner
 from engine.build.sources import Sources, find_sources
 from engine.build.staging import Staging
@@ -40,6 +41,7 @@ class CopyStep:
     now: Snapshot
     instruction: Copy | Add
     origin: Image | None = None
+    downloads: Mapping[str, Download] = field(default_factory=dict)  # what addresses among the sources have led to
 
     @property
     def verb(self) -> str:
@@ -76,14 +78,19 @@ class CopyStep:
             tree = self.context.tree
             if self.origin is not None:
                 tree = stack.enter_context(stage_tree(self.images.lowers(self.origin)))
-            yield self._found(tree) + self._inline(stack)
+            found = Sources()
+            for source in self.instruction.sources:
+                fetched = self.downloads.get(source)
+                found += self._found(tree, source) if fetched is None else stack.enter_context(self._fetched(fetched))
+            yield found + self._inline(stack)
 
-    def _found(self, tree: SourceTree) -> Sources:
-        if not self.instruction.sources:
-            return Sources()
+    def _fetched(self, download: Download) -> AbstractContextManager[Sources]:
+        return download.sources(unpacks=isinstance(self.instruction, Add) and self.instruction.unpack is True)
+
+    def _found(self, tree: SourceTree, source: str) -> Sources:
         return find_sources(
             tree,
-            self.instruction.sources,
+            [source],
             instruction_text=self.verb,
             excludes=self.instruction.excludes,
             keeps_parents=isinstance(self.instruction, Copy) and self.instruction.parents,
@@ -110,12 +117,35 @@ class CopyStep:
         return int(text, 8)
 
 
-async def copy_step(session: BuildSession, now: Snapshot, instruction: Copy | Add, stage: int) -> CopyStep:
-    """Find out where an instruction copies from. Raises NotFound, InvalidParameter, and what a pull does."""
+@asynccontextmanager
+async def copy_step(session: BuildSession, now: Snapshot, instruction: Copy | Add, stage: int) -> AsyncIterator[CopyStep]:
+    """Find out where an instruction copies from, and fetch what lies elsewhere, for as long as the block lasts.
+
+    Raises NotFound, InvalidParameter, Forbidden, Unavailable, and what a pull does.
+    """
     origin = None
     if isinstance(instruction, Copy) and instruction.from_:
         origin = await _origin(session, instruction.from_, stage)
-    return CopyStep(session.engine.images, session.engine.staging, session.context, now, instruction, origin)
+    images, staging = session.engine.images, session.engine.staging
+    with ExitStack() as folders:
+        downloads = await _downloads(session, instruction, folders) if isinstance(instruction, Add) else {}
+        yield CopyStep(images, staging, session.context, now, instruction, origin, downloads)
+
+
+async def _downloads(session: BuildSession, instruction: Add, folders: ExitStack) -> dict[str, Download]:
+    urls = [source for source in instruction.sources if is_url(source)]
+    if instruction.checksum and (len(urls) != 1 or len(instruction.sources) != 1):
+        raise InvalidParameter("ADD --checksum is for one address and nothing else")
+    return {
+        url: await download(
+            url,
+            staging=folders.enter_context(session.engine.staging.folder()),
+            destination=instruction.destination,
+            tenant=session.tenant,
+            checksum=instruction.checksum,
+        )
+        for url in dict.fromkeys(urls)
+    }
 
 
 async def _origin(session: BuildSession, name: str, stage: int) -> Image:

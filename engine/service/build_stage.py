@@ -111,14 +111,14 @@ class StageBuild:
 
     async def _copy(self, instruction: Copy | Add) -> None:
         engine, tenant, config = self._session.engine, self._session.tenant, self.now.config
-        step = await copy_step(self._session, self.now, instruction, self._stage.index)
-        content = await engine.slow.run(tenant, step.key)
+        async with copy_step(self._session, self.now, instruction, self._stage.index) as step:
+            content = await undisturbed(engine.slow.run(tenant, step.key))
 
-        async def make(image: MakeImage) -> Image:
-            return await undisturbed(engine.slow.run(tenant, partial(step.layer, image)))
+            async def make(image: MakeImage) -> Image:
+                return await undisturbed(engine.slow.run(tenant, partial(step.layer, image)))
 
-        further = (instruction.destination, instruction.chown, instruction.chmod)
-        await self._step(instruction, config, created_by(instruction, config, content=content), make, further=further)
+            further = (instruction.destination, instruction.chown, instruction.chmod)
+            await self._step(instruction, config, created_by(instruction, config, content=content), make, further=further)
 
     async def _workdir(self, instruction: Workdir) -> None:
         """As Docker's classic builder: root's, whoever the user is."""

@@ -40,7 +40,7 @@ def containers(engine: EngineDaemon) -> list[dict[str, object]]:
 def staged(engine: EngineDaemon) -> list[str]:
     """What lies in folders that are empty when nobody builds."""
     root = engine.data_path / "engine"
-    return [str(path) for folder in ("builds", "layers/staging", "images/staging") for path in (root / folder).iterdir()]
+    return [str(path) for folder in ("builds", "layers/staging") for path in (root / folder).iterdir()]
 
 
 def test_a_build_whose_client_leaves_is_stopped_and_leaves_nothing(engine: EngineDaemon) -> None:

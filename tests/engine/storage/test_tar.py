@@ -117,7 +117,6 @@ HOSTILE = {
     "damaged checksum": b"y" + header(b"x")[1:],
     "cut in a header": header(b"x")[:200],
     "cut in the content": header(b"x", size=_size(5000)) + bytes(600),
-    "cut in the padding": header(b"x", size=_size(700)) + bytes(701),
     "unknown type": header(b"x", kind=b"M") + END,
     "negative size": header(b"x", size=b"\xff" * 12) + END,
     "negative owner": header(b"x", uid=b"\xff" * 8) + END,

@@ -87,6 +87,6 @@ def _claim_name(stage: Stage, names: dict[str, int]) -> None:
     if not stage.name:
         return
     if stage.name in names:
-        reason = f"duplicate name {stage.name} for a build stage: line {names[stage.name]} has it already"
+        reason = f"{stage.name} stage name already used on line {names[stage.name]}: give each stage a name of its own"
         raise DockerfileError(reason, line=stage.line, text=stage.start.text)
     names[stage.name] = stage.line

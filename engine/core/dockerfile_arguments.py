@@ -63,7 +63,7 @@ def pairs(text: str, instruction: str, escape: str) -> Pairs:
 def _pair(word: str, instruction: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     if not equals:
-        raise InvalidParameter(f"syntax error - can't find = in {quoted(word)}: {word[:60]!r} is not name=value")
+        raise InvalidParameter(f"syntax error - can't find = in {quoted(word)}, {cut(word)!r} is not name=value")
     if not name:
         raise InvalidParameter(f"{instruction} names can not be blank: {quoted(word)} is not name=value")
     return name, value

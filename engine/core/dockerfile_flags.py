@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Mapping
 
-from engine.core.dockerfile_errors import quoted
+from engine.core.dockerfile_errors import cut, quoted
 from engine.core.dockerfile_instructions import RunMount
 from engine.errors import InvalidParameter
 
@@ -75,7 +75,7 @@ class Flags:
         for word in words:
             name, equals, value = word[2:].partition("=")
             if name not in known:
-                raise InvalidParameter(f"unknown flag: --{quoted(name)[1:-1]}{_suggestion(name, known)}")
+                raise InvalidParameter(f"unknown flag: {cut(name)}{_suggestion(name, known)}")
             if name in self._values and name not in several:
                 raise InvalidParameter(f"duplicate flag specified: {name}")
             self._values.setdefault(name, []).append(value if equals else None)

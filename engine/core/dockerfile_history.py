@@ -3,7 +3,6 @@
 Lists are written as Go prints them. Clients show these texts; the cache must not rest on them alone where they are cut.
 """
 
-import posixpath
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -28,7 +27,7 @@ def created_by(instruction: Instruction, config: ImageConfig, *, build_args: Seq
         return _cut(_run(instruction, config, build_args))
     shell = " ".join(config.shell or DEFAULT_SHELL)
     if isinstance(instruction, model.Copy | model.Add):
-        return _cut(f"{shell} #(nop) {_copied(instruction, config, content)}")
+        return _cut(f"{shell} #(nop) {_copied(instruction, content)}")
     if isinstance(instruction, model.Workdir):
         return _cut(f"{shell} #(nop) WORKDIR {config.workdir}")
     return _cut(f"{shell} #(nop)  {_comment(instruction, config)}")
@@ -46,18 +45,10 @@ def _run(instruction: model.Run, config: ImageConfig, build_args: Sequence[str])
     return " ".join([*arguments, *shell_command(instruction.command, config)])
 
 
-def _copied(instruction: model.Copy | model.Add, config: ImageConfig, content: str) -> str:
+def _copied(instruction: model.Copy | model.Add, content: str) -> str:
     word = "COPY" if isinstance(instruction, model.Copy) else "ADD"
     chown = f"--chown={instruction.chown} " if instruction.chown else ""
-    return f"{word} {chown}{content} in {absolute_destination(instruction.destination, config.workdir)} "
-
-
-def absolute_destination(destination: str, workdir: str) -> str:
-    """Return where COPY and ADD put files; a slash at the end stays, as it says that a folder is meant."""
-    joined = posixpath.normpath(posixpath.join("/", workdir, destination))
-    path = f"/{joined.lstrip('/')}"
-    is_folder = destination.endswith(("/", "/.")) or destination == "."
-    return f"{path}/" if is_folder and path != "/" else path
+    return f"{word} {chown}{content} in {instruction.destination} "
 
 
 def _comment(instruction: Instruction, config: ImageConfig) -> str:

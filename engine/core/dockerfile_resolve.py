@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from engine.core import dockerfile_instructions as model
 from engine.core.build_words import expand, expand_text, expand_words
-from engine.core.dockerfile_errors import DockerfileError, cut
+from engine.core.dockerfile_errors import DockerfileError, cut, quoted
 from engine.core.dockerfile_instructions import Heredoc, Instruction
 from engine.errors import InvalidParameter
 
@@ -28,7 +28,10 @@ class _Expander:
         self._room, self._heredoc_room = MAX_EXPANDED, MAX_HEREDOC
 
     def word(self, text: str) -> str:
-        return self._count(expand(text, self._variables, escape=self._escape))
+        try:
+            return self._count(expand(text, self._variables, escape=self._escape))
+        except InvalidParameter as error:
+            raise InvalidParameter(f"failed to process {quoted(text)}: {error.message}") from error
 
     def words(self, texts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self.word(text) for text in texts)

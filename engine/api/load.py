@@ -39,8 +39,12 @@ def _tell(tell: Tell, news: LayerProgress | LoadedImage, *, is_quiet: bool) -> N
 def _lines(news: LayerProgress | LoadedImage) -> list[Line]:
     if isinstance(news, LayerProgress):
         return [progress_line("Loading layer", news.short_id, current=news.current, total=news.total)]
+    replaced = [
+        f"The image {tag} already exists, renaming the old one with ID {image_id} to empty string\n"
+        for tag, image_id in news.replaced
+    ]
     named = [f"Loaded image: {tag}\n" for tag in news.tags] or [f"Loaded image ID: {news.image.id}\n"]
-    return [{"stream": text} for text in named]
+    return [{"stream": text} for text in (*replaced, *named)]
 
 
 async def import_(request: web.Request, *, reference: str) -> web.StreamResponse:

@@ -54,6 +54,11 @@ class Adoption:
             raise NotFound(f"no such image: {image_id}")
         return record
 
+    def named(self, owner: Tenant, tag: str) -> str:
+        """Return the id of the image that has a name in a tenant's own scope, empty where none has."""
+        held = ((record.image_id, record.holding_of(owner)) for record in self._catalog.records())
+        return next((image_id for image_id, own in held if own is not None and tag in own.tags), "")
+
     def tag_text(self, reference: str) -> str:
         """Return a name to give to an image in the one form that is kept. Raises InvalidParameter."""
         return parse_tagged(reference, default_domain=self._default_domain).text

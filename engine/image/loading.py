@@ -26,10 +26,11 @@ _TOLD_EVERY_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """One image of a loaded archive, and the names it got."""
+    """One image of a loaded archive, and the names it got; ``replaced`` says which of the tenant's images had them before."""
 
     image: Image
     tags: tuple[str, ...]
+    replaced: tuple[tuple[str, str], ...] = ()  # name and id
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ class Loader:
         self._layers.hold(config.diff_ids)
         names = sorted({parse_reference(tag).name for tag in tags})
         origin = Origin(repo_digests=tuple(f"{name}@{digest}" for name in names for digest in archived.digests))
-        raw = archived.raw_config
-        return LoadedImage(self._adoption.adopt(raw, self._tenant, config.diff_ids, tags=tags, origin=origin), tags)
+        before = [(tag, self._adoption.named(self._tenant, tag)) for tag in tags]
+        image = self._adoption.adopt(archived.raw_config, self._tenant, config.diff_ids, tags=tags, origin=origin)
+        return LoadedImage(image, tags, tuple((tag, image_id) for tag, image_id in before if image_id not in ("", image.id)))
 
     def _check_platform(self, config: ImageConfig) -> None:
         offered = Platform(config.os, config.architecture, config.variant)

@@ -22,8 +22,8 @@ MADE = docker_archive()
 MANIFEST = json.loads(MADE.files["manifest.json"])[0]
 
 
-def load(store: ImageStore, raw: bytes, **options: Platform) -> list[str]:
-    return [one.image.id for one in store.load(io.BytesIO(raw), tenant=ADA, **options)]
+def load(store: ImageStore, raw: bytes, platform: Platform | None = None) -> list[str]:
+    return [one.image.id for one in store.load(io.BytesIO(raw), tenant=ADA, platform=platform)]
 
 
 def written(files: Iterable[tuple[str, bytes]]) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.browser import click_to_prompt
 from bench.contenders import Runc, atelier, dockerd, has_program
 from bench.figures import Figure, format_table
+from bench.images import ImageBench
 from bench.machine import describe_machine
 from bench.measures import Bench
 from bench.neighbours import NeighbourBench
@@ -18,7 +19,7 @@ from bench.output import OutputBench
 from bench.rootfs import make_rootfs, pack
 from bench.scale import ScaleBench
 
-ENGINE_FIGURES = ("run", "exec", "api", "crowd", "parallel", "running", "records", "follow", "tail", "hostile")
+ENGINE_FIGURES = ("run", "exec", "api", "crowd", "parallel", "running", "records", "follow", "tail", "hostile", "images")
 FIGURES = (*ENGINE_FIGURES, "browser")
 
 
@@ -30,7 +31,14 @@ def measure_engines(folder: Path, names: list[str]) -> list[Figure]:
         if has_program("dockerd"):
             engines.append(stack.enter_context(dockerd(folder / "d", archive)))
         runc = Runc(folder / "r", rootfs) if has_program("runc") else None
-        benches = Bench(engines, runc), ScaleBench(engines, folder, archive), OutputBench(engines), NeighbourBench(engines)
+        images = ImageBench(engines, folder / "images")
+        benches = (
+            Bench(engines, runc),
+            ScaleBench(engines, folder, archive),
+            OutputBench(engines),
+            NeighbourBench(engines),
+            images,
+        )
         measures = {name: measure for bench in benches for name, measure in bench.figures().items()}
         return [figure for name in ENGINE_FIGURES if name in names for figure in measures[name]()]
 

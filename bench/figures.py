@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-CONTENDERS = ("Atelier", "dockerd", "runc")
+SKOPEO = "skopeo + umoci"
+CONTENDERS = ("Atelier", "dockerd", "runc", SKOPEO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,11 @@ def format_value(value: float | None, unit: str) -> str:
 
 
 def format_table(figures: Sequence[Figure]) -> str:
-    """A Markdown table of medians."""
-    rows = [["figure (median)", *CONTENDERS, "dockerd / Atelier"]]
+    """A Markdown table of medians, with a column for each contender that did something."""
+    shown = [contender for contender in CONTENDERS if any(contender in figure.samples for figure in figures)]
+    rows = [["figure (median)", *shown, "dockerd / Atelier"]]
     for figure in figures:
-        values = [format_value(figure.median_of(contender), figure.unit) for contender in CONTENDERS]
+        values = [format_value(figure.median_of(contender), figure.unit) for contender in shown]
         ratio = f"{figure.ratio:.1f}" if figure.ratio else "-"
         rows.append([figure.name, *values, ratio])
     lines = [f"| {' | '.join(row)} |" for row in rows]

@@ -32,9 +32,10 @@ class Challenge:
 
 
 def parse_challenge(headers: Iterable[str]) -> Challenge | None:
-    """Choose among ``WWW-Authenticate`` headers: bearer before basic; None where there is neither."""
+    """Choose among ``WWW-Authenticate`` headers: bearer that says where tokens are, then basic; None where there is neither."""
     found = {challenge.scheme: challenge for challenge in map(_one_challenge, headers) if challenge is not None}
-    return found.get("bearer") or found.get("basic")
+    bearer = found.get("bearer")
+    return bearer if bearer is not None and bearer.parameters.get("realm") else found.get("basic")
 
 
 def _one_challenge(header: str) -> Challenge | None:

@@ -17,11 +17,14 @@ from aiohttp import (
     ClientConnectorError,
     ClientConnectorSSLError,
     ClientError,
+    ClientPayloadError,
     ClientResponse,
+    ClientResponseError,
     ClientSession,
     ClientSSLError,
     ClientTimeout,
     DummyCookieJar,
+    ServerDisconnectedError,
     TCPConnector,
 )
 from yarl import URL
@@ -176,7 +179,7 @@ class Lane:
         message = f"registry {self.name} leads to {place}, which cannot be reached"
         if isinstance(error, ClientConnectorError) and isinstance(error.os_error, AddressRefused):
             return Forbidden(message)
-        if isinstance(error, ClientConnectorSSLError | ssl.SSLError):
+        if isinstance(error, ClientConnectorSSLError | ssl.SSLError | ValueError):
             return Unavailable(message)
         return Transient(message)
 
@@ -224,9 +227,14 @@ class Lane:
 
 
 def _reason(error: BaseException) -> str:
+    """Our own words where the library would repeat addresses or the registry."""
     if isinstance(error, TimeoutError):
         return "it does not answer in time"
     if isinstance(error, ClientConnectorError):
         number = error.os_error.errno
         return os.strerror(number).lower() if number and number > 0 else shown(str(error.os_error)).lower()
+    if isinstance(error, ClientPayloadError | ServerDisconnectedError):
+        return "it cuts the connection"
+    if isinstance(error, ClientResponseError):
+        return "its answer is not http"
     return shown(str(error) or type(error).__name__).lower()

@@ -151,7 +151,9 @@ async def _downloads(session: BuildSession, instruction: Add, folders: ExitStack
 async def _origin(session: BuildSession, name: str, stage: int) -> Image:
     index = source_stage(session.plan.dockerfile, name, stage, by_number=True)
     if index is None:
-        return await find_image(session, name)
+        found = await find_image(session, name)
+        session.needed.add(found.id)
+        return found
     image = session.results[index].image
     if image is None:
         raise InvalidParameter(f"COPY --from={name[:80]} names a stage that has no files")

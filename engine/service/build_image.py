@@ -39,11 +39,12 @@ async def build_image(engine: Engine, tenant: Tenant, request: BuildRequest, arc
     and what containers, copies and pulls raise. When the caller is cancelled, what runs is ended and taken away.
     """
     check_request(engine, tenant, request)
-    async with engine.builds.going(tenant), AsyncExitStack() as stack:
+    async with engine.builds.going(tenant) as needed, AsyncExitStack() as stack:
         context = await stack.enter_async_context(opened_context(engine, tenant, request, archive))
         plan = await engine.slow.run(tenant, partial(_plan, context, request))
         heard = _Muted(say) if request.is_quiet else None
-        session = BuildSession(engine, tenant, request, plan, context, heard.say if heard else say, _variables(engine, request))
+        told = heard.say if heard else say
+        session = BuildSession(engine, tenant, request, plan, context, told, _variables(engine, request), needed)
         try:
             image = await _build(session)
         except EngineError:

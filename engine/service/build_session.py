@@ -46,9 +46,16 @@ class BuildSession:
     context: BuildContext
     say: Say
     variables: Variables
+    needed: set[str]  # images that nobody may remove meanwhile
     results: dict[int, Snapshot] = field(default_factory=dict)
     triggers: list[Instruction] = field(default_factory=list)
     number: int = 0
+
+    def keep(self, now: Snapshot) -> Snapshot:
+        """Have what a stage has come to stay until the build's end."""
+        if now.image is not None:
+            self.needed.add(now.image.id)
+        return now
 
     async def announce(self, text: str) -> None:
         """Say which step begins."""

@@ -37,7 +37,7 @@ class StageBuild:
     """``now`` is how far it has come."""
 
     def __init__(self, session: BuildSession, stage: Stage, base: Snapshot) -> None:
-        self.now = base
+        self.now = session.keep(base)
         self._session = session
         self._stage = stage
         self._variables = session.variables.stage()
@@ -164,7 +164,7 @@ class StageBuild:
         else:
             check_layers(instruction, config)
             found = await make(image)
-        self.now = Snapshot(found, found.config)
+        self.now = session.keep(Snapshot(found, found.config))
 
 
 def _shown(command: Command, args: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The builds that are going on: how many at a time, and their end when the daemon stops.
+"""The builds that are going on: how many at a time, which images they need, and their end when the daemon stops.
 
 Owns the set of their tasks; knows nothing of what a build does.
 """
@@ -20,22 +20,31 @@ class Builds:
 
     def __init__(self) -> None:
         self._turns = Turns(AT_ONCE)
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._going: dict[asyncio.Task[object], tuple[Tenant, set[str]]] = {}
 
     @asynccontextmanager
-    async def going(self, tenant: Tenant) -> AsyncIterator[None]:
-        """Count the calling task as a build of a tenant's, once it is its turn."""
+    async def going(self, tenant: Tenant) -> AsyncIterator[set[str]]:
+        """Count the calling task as a build of a tenant's, once it is its turn; yield where it notes images that it needs."""
         task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._tasks.add(task)
+        needed: set[str] = set()
+        self._going[task] = tenant, needed
         try:
             async with self._turns.of(tenant):
-                yield
+                yield needed
         finally:
-            self._tasks.discard(task)
+            del self._going[task]
+
+    def users(self, image_id: str) -> list[Tenant]:
+        """Return whose builds need an image, once for each build. May be called from any thread."""
+        return [tenant for tenant, needed in list(self._going.values()) if image_id in needed]
+
+    def images(self) -> set[str]:
+        """Return the ids of all images that builds need. May be called from any thread."""
+        return {image_id for _, needed in list(self._going.values()) for image_id in list(needed)}
 
     async def close(self) -> None:
         """End all builds and wait until they have cleaned up."""
-        tasks = list(self._tasks)
+        tasks = list(self._going)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

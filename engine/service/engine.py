@@ -144,6 +144,6 @@ class Engine:
         """Delete in the background what no tenant holds and no container needs any more."""
 
         def used() -> set[str]:
-            return {record.image_id for record in self.containers.all()}
+            return {record.image_id for record in self.containers.all()} | self.builds.images()
 
         asyncio.get_running_loop().run_in_executor(None, self.images.collect, used)

@@ -99,14 +99,15 @@ async def remove_image(engine: Engine, tenant: Tenant, name: str, *, force: bool
 
 
 def image_uses(engine: Engine) -> InUse:
-    """Return what answers which containers were made from an image."""
+    """Return what answers which containers were made from an image, those that builds are about to make among them."""
 
     def uses(image_id: str) -> list[ImageUse]:
-        return [
+        containers = [
             ImageUse(record.container_id, record.run.state in ALIVE, record.tenant)
             for record in engine.containers.all()
             if record.image_id == image_id
         ]
+        return [*containers, *(ImageUse("of a build", is_running=True, owner=owner) for owner in engine.builds.users(image_id))]
 
     return uses
 

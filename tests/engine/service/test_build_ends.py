@@ -11,7 +11,7 @@ from tests.engine.service.building import build, context_of
 
 pytestmark = pytest.mark.requires_root
 
-ENDLESS = "FROM busybox\nRUN echo kept >/k\nRUN echo begun; sleep 1000\n"
+ENDLESS = "FROM busybox\nRUN echo kept >/k\nRUN echo be''gun; sleep 1000\n"
 
 
 @contextmanager
@@ -85,8 +85,19 @@ def test_a_daemon_that_stops_ends_its_builds(start_engine: Callable[..., EngineD
 
 def test_a_client_who_does_not_read_slows_its_own_build_alone(engine: EngineDaemon) -> None:
     log = engine.data_path / "engine" / "containers"
-    with building(engine, "FROM busybox\nRUN echo begun; yes\n", b"begun"):
+    with building(engine, "FROM busybox\nRUN echo be''gun; yes\n", b"begun"):
         assert build(engine, "FROM busybox\nRUN echo beside\n", nocache=1).error == ""
         size = sum(path.stat().st_size for path in log.rglob("*") if path.is_file())
         assert size < 64 << 20
     wait_until(lambda: not containers(engine), "the step's container to go")
+
+
+def test_what_a_build_needs_is_not_pruned_meanwhile(engine: EngineDaemon) -> None:
+    waits = "RUN echo be''gun; while [ ! -e /go ]; do sleep 0.05; done"
+    stages = f"FROM busybox AS one\nENV A=1\nFROM busybox\nCOPY Dockerfile /a\n{waits}\nCOPY --from=one /etc/passwd /b\n"
+    with building(engine, stages, b"begun") as response:
+        engine.request("POST", '/images/prune?filters={"dangling":["false"]}')
+        engine.request("POST", "/build/prune?all=1")
+        (container,) = containers(engine)
+        engine.request("PUT", f"/containers/{container['Id']}/archive?path=/", context_of({"go": ""}))
+        assert b"Successfully built" in response.read()

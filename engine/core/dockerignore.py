@@ -13,6 +13,7 @@ from engine.errors import InvalidParameter
 
 MAX_FILE_BYTES = 1 << 20
 MAX_PATTERNS = 2000
+MAX_WORK = 4 * 10**9  # characters looked at for all paths of a context together: more than a minute
 _CACHED_FOLDERS = 4096
 _NONE = -1
 _WHOLE = ("", ".")  # the context itself, which no pattern can mean
@@ -21,8 +22,8 @@ _WHOLE = ("", ".")  # the context itself, which no pattern can mean
 @dataclass(frozen=True, slots=True)
 class _Rule:
     is_negated: bool
-    matcher: Matcher
-    prefix: str  # names that stand before the first wildcard
+    matcher: Matcher | None  # None: a plain path
+    prefix: str  # what stands before the first wildcard
 
 
 class Ignore:
@@ -30,7 +31,10 @@ class Ignore:
 
     def __init__(self, rules: tuple[_Rule, ...]) -> None:
         self._rules = rules
+        self._plain = {rule.prefix: number for number, rule in enumerate(rules) if rule.matcher is None}
+        self._matchers = [(number, rule.matcher) for number, rule in enumerate(rules) if rule.matcher][::-1]
         self._deciding: dict[str, int] = {}
+        self._work = 0
 
     def excludes(self, path: str) -> bool:
         """Whether a path, relative to the context, is left out."""
@@ -61,9 +65,16 @@ class Ignore:
         return self._deciding[folder]
 
     def _last_fitting(self, path: str, at_least: int) -> int:
-        for number in range(len(self._rules) - 1, at_least, -1):
-            if self._rules[number].matcher.fits(path):
+        """Return the number of the last rule that fits the path itself, where it comes after ``at_least``."""
+        at_least = max(at_least, self._plain.get(path, _NONE))
+        for number, matcher in self._matchers:
+            if number <= at_least:
+                break
+            self._work += matcher.weight * len(path)
+            if matcher.fits(path):
                 return number
+        if self._work > MAX_WORK:
+            raise InvalidParameter("the patterns of .dockerignore take too long for so many files: use fewer or simpler ones")
         return at_least
 
 

@@ -25,15 +25,17 @@ Part = Token | Deep
 
 
 class Matcher(Protocol):
-    """Tells whether a whole path fits."""
+    """Tells whether a whole path fits. ``weight``: what looking at one character costs, compared with an expression."""
+
+    weight: int
 
     def fits(self, path: str) -> bool: ...
 
 
-def compile_ignored(pattern: str) -> Matcher:
-    """Return the matcher of a cleaned pattern; raises InvalidParameter for one that is none."""
+def compile_ignored(pattern: str) -> Matcher | None:
+    """Return the matcher of a cleaned pattern, None for a plain path; raises InvalidParameter for one that is none."""
     if not has_meta(pattern):
-        return _Literal(pattern)
+        return None
     parts = _deepen(parse_pattern(pattern))
     stars = sum(part is Wild.STAR for part in parts)
     folders = sum(part is Deep.FOLDERS for part in parts)
@@ -63,15 +65,9 @@ def _deepen(tokens: Sequence[Token]) -> list[Part]:
     return parts
 
 
-class _Literal:
-    def __init__(self, pattern: str) -> None:
-        self._pattern = pattern
-
-    def fits(self, path: str) -> bool:
-        return path == self._pattern
-
-
 class _Expression:
+    weight = 1
+
     def __init__(self, parts: Sequence[Part]) -> None:
         self._expression = re.compile("".join(map(_source, parts)), re.DOTALL)
 
@@ -96,6 +92,8 @@ class _Automaton:
 
     A ``Deep.FOLDERS`` takes two bits, one to enter or pass by, one to stay in until a slash.
     """
+
+    weight = 40
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts: list[Part] = []

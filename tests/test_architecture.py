@@ -109,6 +109,13 @@ def test_rooms_below_the_api_do_not_know_http(path: Path) -> None:
     assert not tops(path) & HTTP_LIBRARIES
 
 
+@pytest.mark.parametrize("path", python_files("engine/image", "engine/storage", "engine/network", "engine/linux"), ids=str)
+def test_only_the_client_of_registries_speaks_http_itself(path: Path) -> None:
+    # What registries send is downloaded where it is checked; unpacking and keeping it knows of no connection.
+    if not (path.parts[1] == "image" and path.name.startswith("registry_")):
+        assert not tops(path) & HTTP_LIBRARIES
+
+
 @pytest.mark.parametrize(("folder", "strangers"), STRANGERS.items())
 def test_programs_do_not_import_each_other(folder: str, strangers: set[str]) -> None:
     guilty = {str(path): tops(path) & strangers for path in python_files(folder)}

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from engine.core import stdcopy
@@ -16,6 +16,9 @@ from engine.runtime.log_cursor import Frame
 from engine.runtime.log_lines import Line, LineJoiner
 from engine.runtime.log_reader import LogFollower, LogReader, LogStart
 from engine.service.engine import Engine
+
+# Clients start a container and at once read what it wrote, which works with daemons whose starts take this long.
+_BEGINNING_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +126,22 @@ async def read_logs(engine: Engine, tenant: Tenant, name: str, query: LogQuery) 
     if not query.streams:
         raise InvalidParameter("you must choose at least one stream: stdout or stderr")
     check_readable(record)
+    if not query.follow:
+        await _let_begin(engine, record)
     reader = engine.log(record.container_id)
     start = await asyncio.to_thread(_start, reader, query)
     cleanup = ExitStack()
     ended = _end_to_follow(engine, record, query, cleanup)
     details = attributes(record.host.log_options, _subject(record)) if query.details else ""
     return LogStream(query, record.config.tty, reader.follow(start=start, ended=ended), details, cleanup)
+
+
+async def _let_begin(engine: Engine, record: ContainerRecord) -> None:
+    """Wait until a container that was started a moment ago has ended, or has had the time to write something."""
+    process, age = engine.process(record.container_id), (time.time_ns() - record.run.started_ns) / 1e9
+    if process is not None and 0 <= age < _BEGINNING_SECONDS:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.ended.wait(), _BEGINNING_SECONDS - age)
 
 
 def check_readable(record: ContainerRecord) -> None:

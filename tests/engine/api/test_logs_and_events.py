@@ -41,6 +41,11 @@ def test_a_stream_has_to_be_chosen(engine: EngineDaemon) -> None:
     assert engine.request("GET", f"/containers/{engine.create('true')}/logs").status == 400
 
 
+def test_what_a_short_command_writes_can_be_read_right_after_its_start(engine: EngineDaemon) -> None:
+    for _ in range(10):
+        assert b"passwd\n" in _logs(engine, engine.run("ls", "/etc"), "stdout=1")
+
+
 def test_following_ends_with_the_container(engine: EngineDaemon) -> None:
     container_id = engine.run("sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done")
     assert _logs(engine, container_id, "stdout=1&follow=1") == b"1\n2\n3\n"

@@ -16,6 +16,7 @@ import pytest
 from engine.core.layers import EMPTY_LAYER
 from engine.errors import InvalidParameter
 from engine.linux.mount import MNT_DETACH, mount, umount2
+from engine.storage.adopt import PackedUpper, opened
 from engine.storage.layers import Layer, LayerStore
 from tests.engine.storage.tar_archives import archive, folder, member, names_in
 
@@ -105,6 +106,22 @@ def test_what_a_container_did_becomes_a_layer(store: LayerStore, tmp_path: Path,
     tar = check_like_unpacked(store, layer, tmp_path / "elsewhere")
     assert {"etc/.wh.a", "d/.wh..wh..opq", "soft", "pipe", "n" * 255} < set(tar.getnames())
     assert layer.size == 7 + 300_000 + (10 << 20)
+
+
+def test_whiteouts_hide_when_mounted_and_come_back_when_packed(store: LayerStore, tmp_path: Path, upper: Path) -> None:
+    files = [folder(name) for name in ("gone", "emptied", "filled", "kept")]
+    files += [member(f"{name}/f", b"below") for name in ("gone", "emptied", "filled", "kept")] + [member("gone too", b"x")]
+    base = store.path(store.unpack(io.BytesIO(archive(files))).diff_id)
+    members = [member(".wh.gone"), member(".wh.gone too"), folder("emptied"), member("emptied/.wh..wh..opq")]
+    members += [folder("filled"), member("filled/.wh..wh..opq"), member("filled/g", b"above")]
+    members += [folder("kept"), member("kept/g", b"above")]
+    top = store.unpack(io.BytesIO(archive([folder("./"), *members])))
+    with merged(tmp_path, [store.path(top.diff_id), base], upper) as root:
+        seen = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+    assert seen == ["emptied", "filled", "filled/g", "kept", "kept/f", "kept/g"]
+    with opened([store.path(top.diff_id)]) as (files_fd,), PackedUpper(files_fd, []) as stream:
+        again = LayerStore(tmp_path / "elsewhere").unpack(stream)
+    assert shown(tmp_path / "elsewhere" / again.diff_id[7:] / "diff") == shown(store.path(top.diff_id))
 
 
 @pytest.mark.parametrize("with_lowers", [True, False])

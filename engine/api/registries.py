@@ -23,6 +23,7 @@ from engine.service.registry_login import log_in
 from engine.service.search_images import FILTERS, Distribution, SearchRequest, look_up_distribution, search_images
 
 _AUTH = "X-Registry-Auth"
+_NOTHING = "placeholder"  # what aiodocker says where it has no credentials
 
 
 async def create(request: web.Request) -> web.StreamResponse:
@@ -101,7 +102,8 @@ def _distribution_json(found: Distribution) -> dict[str, object]:
 
 def _credentials(request: web.Request) -> Credentials | None:
     """Raises InvalidParameter."""
-    return parse_auth_header(request.headers.get(_AUTH, ""))
+    text = request.headers.get(_AUTH, "")
+    return None if text == _NOTHING else parse_auth_header(text)
 
 
 def _reference(name: str, tag: str) -> str:

@@ -20,7 +20,7 @@ from engine.core.registries import (
     path_on,
 )
 from engine.core.tenants import Tenant
-from engine.errors import InvalidParameter, Unauthorized
+from engine.errors import InvalidParameter, Unauthorized, Unavailable
 from engine.image.registry_blobs import Source
 from engine.image.registry_edge import Edge, Refused
 from engine.image.registry_lane import Call, Lane
@@ -95,7 +95,8 @@ class RegistryClient:
             visitor = Visitor(self._lane(_HUB_SEARCH, f"https://{_HUB_SEARCH}", tenant), None)
             return await search_hub(visitor, rest if is_host else term, limit=limit)
         except Refused as refusal:
-            raise Unauthorized(f"registry {domain} refuses the search: {refusal.message}") from refusal
+            kind = Unauthorized if refusal.is_denial else Unavailable
+            raise kind(f"registry {domain} refuses the search: {refusal.message}") from refusal
 
     def _registry(self, domain: str, tenant: Tenant) -> Lane:
         return self._lane(domain, f"https://{host_of(domain)}", tenant)
@@ -151,5 +152,6 @@ async def _sign_in(lane: Lane, credentials: Credentials) -> str:
     try:
         (await Visitor(lane, credentials).ask(Call("GET", lane.place("/v2/")))).close()
     except Refused as refusal:
-        raise Unauthorized(f'Get "{lane.place("/v2/")}": {refusal.message}') from refusal
+        kind = Unauthorized if refusal.is_denial else Unavailable
+        raise kind(f'Get "{lane.place("/v2/")}": {refusal.message}') from refusal
     return ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp.abc import AbstractResolver
 
 from engine.core.address_kinds import AddressKind, kind_of
-from engine.errors import EngineError, Unavailable
+from engine.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class MirrorLied(Unavailable):
     """
 
 
-class Refused(EngineError):
+class Refused(Unavailable):
     """A registry says no. ``codes`` are the specification's, as DENIED or MANIFEST_UNKNOWN."""
 
     def __init__(self, message: str, *, status: int, codes: frozenset[str]) -> None:

@@ -16,7 +16,7 @@ from engine.errors import EngineError, Forbidden, NotFound, Unauthorized, Unavai
 from engine.image.registry_blobs import Download, Source
 from engine.image.registry_edge import MirrorLied, Refused
 from engine.image.registry_lane import Call
-from engine.image.registry_search import list_tags
+from engine.image.registry_search import pages
 from engine.image.registry_uploads import Blocks, Uploads
 from engine.image.registry_visitor import Answer, Visitor
 
@@ -70,6 +70,19 @@ class Repository:
             mirror.visitor.lane.avoid()
         log.warning("mirror %s does not give %s, the registry is asked: %s", mirror.name, self.name, failure.message)
 
+    async def tags(self, *, most: int) -> list[str]:
+        """List the tags as the registry writes them, a page more than ``most`` at the utmost. Raises NotFound."""
+        found: list[str] = []
+        try:
+            async with aclosing(pages(self._visitor, f"/v2/{self.path}/tags/list", "tags")) as listed:
+                async for names in listed:
+                    found += names
+                    if len(found) > most:
+                        break
+        except Refused as refusal:
+            raise self._translated(refusal, f"repository {self.name} not found: {refusal.message}") from refusal
+        return found
+
     async def _manifest(self, source: Source, tag_or_digest: str) -> FetchedManifest:
         call = Call("GET", URL(f"/v2/{source.path}/manifests/{tag_or_digest}"), _ACCEPT)
         answer = await source.visitor.answer(call, most=MOST_MANIFEST_BYTES)
@@ -81,13 +94,6 @@ class Repository:
                 f"the manifest that {source.name} sent for {self._with(tag_or_digest)} has another digest: {digest}"
             )
         return FetchedManifest(answer.body, media_type, digest)
-
-    async def tags(self, *, most: int) -> list[str]:
-        """Return the repository's tags as the registry lists them, not many more than ``most``. Raises NotFound, Unauthorized."""
-        try:
-            return await list_tags(self._visitor, self.path, most=most)
-        except Refused as refusal:
-            raise self._translated(refusal, f"repository {self.name} not found: {refusal.message}") from refusal
 
     @asynccontextmanager
     async def blob(self, descriptor: Descriptor) -> AsyncGenerator[AsyncIterator[bytes], None]:

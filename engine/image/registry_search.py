@@ -1,7 +1,8 @@
-"""Search: Docker Hub's own interface, and for any other registry a look through its catalog."""
+"""Search: Docker Hub's own interface, and for any other registry a look through its catalog. Lists come in pages."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,31 +52,24 @@ def _result(entry: Mapping[str, Any]) -> SearchResult:
 async def search_catalog(visitor: Visitor, term: str, *, limit: int) -> list[SearchResult]:
     """Look for repositories with ``term`` in their name, as many pages as are likely to matter."""
     found: list[SearchResult] = []
-    place = URL(f"/v2/_catalog?n={_PAGE}", encoded=True)
-    for _ in range(_MOST_PAGES):
-        answer = await visitor.answer(Call("GET", place))
-        names = _document(visitor, answer).get("repositories") or []
-        matching = [name for name in names if isinstance(name, str) and term in name]
-        found += [SearchResult(shown(f"{visitor.lane.name}/{name}")) for name in matching]
-        following = parse_next_link(answer.links)
-        if not following or len(found) >= limit:
-            break
-        place = resolve(visitor.lane, answer.url, following)
+    async with aclosing(pages(visitor, "/v2/_catalog", "repositories")) as listed:
+        async for names in listed:
+            found += [SearchResult(shown(f"{visitor.lane.name}/{name}")) for name in names if term in name]
+            if len(found) >= limit:
+                break
     return found[:limit]
 
 
-async def list_tags(visitor: Visitor, path: str, *, most: int) -> list[str]:
-    """Return a repository's tags, as many pages as are needed for more than ``most``."""
-    found: list[str] = []
-    place = URL(f"/v2/{path}/tags/list?n={_PAGE}", encoded=True)
+async def pages(visitor: Visitor, path: str, key: str) -> AsyncGenerator[list[str], None]:
+    """Give the texts of a list, page by page; raises Unavailable where an answer is none."""
+    place = URL(f"{path}?n={_PAGE}", encoded=True)
     for _ in range(_MOST_PAGES):
         answer = await visitor.answer(Call("GET", place))
-        found += [tag for tag in _document(visitor, answer).get("tags") or [] if isinstance(tag, str)]
+        yield [name for name in _document(visitor, answer).get(key) or [] if isinstance(name, str)]
         following = parse_next_link(answer.links)
-        if not following or len(found) > most:
-            break
+        if not following:
+            return
         place = resolve(visitor.lane, answer.url, following)
-    return found
 
 
 def _document(visitor: Visitor, answer: Answer) -> dict[str, Any]:

@@ -86,7 +86,8 @@ async def fetch_token(
     try:
         response = await lane.checked(await follow(lane, call))
     except Refused as refusal:
-        raise Unauthorized(f"registry {lane.name} gives no token: {refusal.message}") from refusal
+        kind = Unauthorized if refusal.is_denial else Unavailable
+        raise kind(f"registry {lane.name} gives no token: {refusal.message}") from refusal
     try:
         return _token(lane, await lane.body(response, _MOST_TOKEN_BYTES))
     finally:

@@ -125,6 +125,24 @@ async def test_a_catalog_is_searched(made: RegistryClient, closed: Registry) -> 
         await made.search("me", limit=1000, tenant=ADA)
 
 
+async def test_the_tags_of_a_repository_are_listed(made: RegistryClient, anonymous: Registry) -> None:
+    for tag in ("one", "two", "three"):
+        anonymous.put_image("tagged", tag, config=CONFIG, layers=[])
+    assert sorted(await repository(made, f"{anonymous.address}/tagged").tags(most=100)) == ["one", "three", "two"]
+    with pytest.raises(NotFound, match="not found: name unknown"):
+        await repository(made, f"{anonymous.address}/never/pushed").tags(most=100)
+
+
+async def test_a_list_without_end_is_read_so_far_only(made: RegistryClient) -> None:
+    with lying_registry() as liar:
+        body = json.dumps({"tags": ["x"] * 100, "repositories": ["y"]}).encode()
+        for within in ("/tags/list", "/_catalog"):
+            liar.always_lie("GET", within, answer(200, body, Link=f'</v2{within}?n=1>; rel="next"'))
+        assert len(await repository(made, f"{liar.address}/app").tags(most=1000)) == 1100
+        assert len(await repository(made, f"{liar.address}/app").tags(most=10**6)) <= 100_000
+        assert await made.search(f"{liar.address}/z", limit=5, tenant=ADA) == []
+
+
 async def test_a_download_outlives_a_restart_of_the_registry(made: RegistryClient) -> None:
     with running_registry() as registry:
         digest = registry.put_blob("app", BIG)

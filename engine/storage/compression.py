@@ -17,7 +17,7 @@ from engine.storage.zstd import ZstdDecompressor
 
 try:  # two to four times as fast as zlib, but made for few kinds of processors
     from isal import igzip_lib, isal_zlib
-except ImportError:  # pragma: no cover - depends on the machine
+except ImportError:
     igzip_lib = isal_zlib = None  # type: ignore[assignment, unused-ignore]  # the stubs know no machine without
 
 BLOCK_BYTES = 1 << 20

@@ -62,7 +62,7 @@ def test_an_image_is_built(client: Client, context: Path) -> None:
     assert client.containers.run("im1", remove=True) == b"hi\nb\n"
     again, said = client.images.build(path=str(context), tag="im2", buildargs={"A": "b"}, labels={"l": "m"})
     assert again.id == image.id
-    assert sum(line.get("stream") == " ---> Using cache\n" for line in said) == 6
+    assert "".join(line.get("stream", "") for line in said).count("Using cache") == 6
 
 
 def test_a_build_that_fails_tells_what_was_said(client: Client) -> None:

@@ -117,7 +117,7 @@ def _session(tenant: Tenant, edge: Edge) -> ClientSession:
 @contextlib.asynccontextmanager
 async def _answer(session: ClientSession, url: str, edge: Edge) -> AsyncIterator[ClientResponse]:
     async with session.get(URL(url), max_redirects=_MOST_REDIRECTS) as response:
-        if response.status >= 400:
+        if not 200 <= response.status < 300:
             status = f"{response.status} {response.reason or ''}".rstrip()
             raise InvalidParameter(f"ADD failed: failed to GET {url[:200]} with status {status}")
         yield response

@@ -5,12 +5,12 @@ Owns the order in which these are looked for.
 
 from dataclasses import replace
 
-from engine.core.dockerfile_instructions import From, Stage
+from engine.core.dockerfile_instructions import Stage
 from engine.core.dockerfile_resolve import resolve
 from engine.core.dockerfile_stages import source_stage
 from engine.core.image_config import ImageConfig
 from engine.core.merge import DEFAULT_PATH
-from engine.core.platforms import parse_platform
+from engine.core.platforms import Platform, parse_platform
 from engine.errors import NotFound
 from engine.image.store import Image
 from engine.service.build_pull import pull
@@ -25,14 +25,16 @@ async def find_base(session: BuildSession, stage: Stage) -> Snapshot:
     index = source_stage(session.plan.dockerfile, start.image, stage.index)
     if index is not None:
         return with_path(session.results[index])
+    platform = start.platform or session.request.platform
     if start.image == SCRATCH:
-        return Snapshot(None, ImageConfig(architecture=session.engine.host.architecture))
-    image = await find_image(session, start.image, platform=_platform(session, start))
+        return Snapshot(None, _nothing(platform, session.engine.host.architecture))
+    image = await find_image(session, start.image, platform=platform)
     return with_path(Snapshot(image, image.config))
 
 
-def _platform(session: BuildSession, start: From) -> str:
-    return start.platform or session.request.platform
+def _nothing(platform: str, architecture: str) -> ImageConfig:
+    wanted = parse_platform(platform) if platform else Platform()
+    return ImageConfig(architecture=wanted.architecture or architecture, os=wanted.os, variant=wanted.variant)
 
 
 async def find_image(session: BuildSession, name: str, *, platform: str = "") -> Image:

@@ -29,7 +29,7 @@ from engine.service.build_session import BuildSession, Say
 from engine.service.build_stage import StageBuild
 from engine.service.engine import Engine
 
-_MOST_MUTED = 1000  # lines of a quiet build that are told when it fails
+_MOST_MUTED = 256 * 2**10  # characters of a quiet build that are told when it fails, the last ones
 
 
 async def build_image(engine: Engine, tenant: Tenant, request: BuildRequest, archive: BinaryIO, say: Say) -> Image:
@@ -61,14 +61,22 @@ class _Muted:
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._lines: deque[Line] = deque(maxlen=_MOST_MUTED)
+        self._lines: deque[Line] = deque()
+        self._characters = 0
 
     async def say(self, line: Line) -> None:
         self._lines.append(line)
+        self._characters += _length(line)
+        while self._characters > _MOST_MUTED:
+            self._characters -= _length(self._lines.popleft())
 
     async def repeat(self) -> None:
         for line in self._lines:
             await self._say(line)
+
+
+def _length(line: Line) -> int:
+    return len(str(line.get("stream", "")))
 
 
 def _plan(context: BuildContext, request: BuildRequest) -> BuildPlan:

@@ -63,7 +63,8 @@ async def run_command(engine: Engine, tenant: Tenant, wish: RunWish, make: MakeI
         await _run(engine, record, wish, say)
         if wish.script:
             await asyncio.to_thread(take_script, path, wish.script_name)
-        image = await image_of_container(engine, engine.containers.current(record.container_id), make, keeps=wish.keeps)
+        ended = engine.containers.current(record.container_id)
+        image = await undisturbed(image_of_container(engine, ended, make, keeps=wish.keeps))
     except StepFailed:
         await _end(engine, record, wish, say)
         raise

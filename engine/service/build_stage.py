@@ -153,7 +153,7 @@ class StageBuild:
         """Take the image of a step from the cache, or make it."""
         session = self._session
         key = step_key(type(instruction).__name__, config, created_by=text, further=further)
-        base, entry = self.now.image, HistoryEntry(created_by=text)
+        base, entry = self.now.image, HistoryEntry(created_by=text, author=config.author)
 
         def image(layer: Layer | None, told: HistoryEntry = entry) -> Image:
             return session.engine.images.build_step(base, tenant=session.tenant, config=config, entry=told, layer=layer, step=key)

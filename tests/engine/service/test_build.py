@@ -1,6 +1,7 @@
 """Builds: what instructions come to, what is said meanwhile, and what is left."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -147,3 +148,32 @@ def test_limits_names_and_networks_hold_for_each_command(engine: EngineDaemon) -
     for expected in (str(64 << 20), "10.1.2.3\tfriend", "77\n", "lo\n", "1024"):
         assert expected in built.text
     assert "eth0" not in built.text
+
+
+def test_equal_builds_at_once_do_not_disturb_each_other(engine: EngineDaemon) -> None:
+    dockerfile = "FROM busybox\nRUN echo same >/f\nCOPY Dockerfile /d\nRUN cat /f /d >/g\n"
+    with ThreadPoolExecutor(6) as pool:
+        builds = list(pool.map(lambda _: build(engine, dockerfile, t="same:1"), range(6)))
+    assert [one.error for one in builds] == [""] * 6
+    assert engine.request("GET", "/images/same:1/json").document["Id"] in {one.image_id for one in builds}
+    assert output_of(engine, "same:1", "head", "-1", "/g") == "same\n"
+    again = build(engine, dockerfile)
+    assert again.cached == 3
+
+
+def test_a_build_runs_on_a_network_of_the_tenants_own(engine: EngineDaemon) -> None:
+    engine.request("POST", "/networks/create", {"Name": "buildnet"})
+    address = engine.request("GET", "/networks/buildnet").document["IPAM"]["Config"][0]["Subnet"].rpartition(".")[0]
+    built = build(engine, "FROM busybox\nRUN ip -4 addr show eth0\n", nocache=1, networkmode="buildnet")
+    assert f"inet {address}" in built.text
+    assert engine.request("DELETE", "/networks/buildnet").status == 204
+
+
+def test_an_image_begins_with_nothing(engine: EngineDaemon) -> None:
+    busybox = output_of(engine, "busybox", "cat", "/etc/passwd")
+    built = build(
+        engine, "FROM scratch\nCOPY --from=busybox /bin /bin/\nCOPY --from=busybox /etc/passwd /etc/\nCMD cat /etc/passwd\n"
+    )
+    assert output_of(engine, built.image_id) == busybox
+    assert "FROM scratch has none" in build(engine, "FROM scratch\nRUN true\n").error
+    assert "no image was generated" in build(engine, "FROM scratch\n").error

@@ -161,10 +161,20 @@ def _age_test(engine: Engine, tenant: Tenant, values: tuple[str, ...], *, is_bef
 
 
 def _ancestor_test(engine: Engine, tenant: Tenant, values: tuple[str, ...]) -> Test:
-    image_ids = set()
+    image_ids: set[str] = set()
     for value in values:
         try:
             image_ids.add(engine.images.get(tenant, value).id)
         except EngineError:
             continue  # an image that does not exist is nobody's ancestor
+    image_ids = _with_descendants(engine, tenant, image_ids)
     return lambda record: record.image_id in image_ids or record.config.image in values
+
+
+def _with_descendants(engine: Engine, tenant: Tenant, image_ids: set[str]) -> set[str]:
+    """Return these images and all that were made of them."""
+    parents = {image.id: image.parent for image, _ in engine.images.list(tenant)} if image_ids else {}
+    found = image_ids
+    while more := {image_id for image_id, parent in parents.items() if parent in found} - found:
+        found = found | more
+    return found

@@ -67,6 +67,8 @@ TESTS = (
     Package("docker-compose", "compose files in tests", partial(has_program, "docker-compose")),
     Package("docker-registry", "pull and push in tests", partial(has_program, "docker-registry")),
     Package("apache2-utils", "accounts of a registry in tests", partial(has_program, "htpasswd")),
+    Package("xz-utils", "compressed archives in tests", partial(has_program, "xz")),
+    Package("bzip2", "compressed archives in tests", partial(has_program, "bzip2")),
     Package("nftables", "looking for left-overs in tests", partial(has_program, "nft")),
     Package("iproute2", "looking for left-overs in tests", partial(has_program, "ip")),
     Package("git", "list of files in tests", partial(has_program, "git")),

@@ -6,6 +6,7 @@ Grammar: Dockerfile reference. What cannot be read is InvalidParameter, with the
 from collections.abc import Iterator
 from dataclasses import replace
 
+from engine.core.dockerfile_arguments import check_text
 from engine.core.dockerfile_errors import DockerfileError, cut
 from engine.core.dockerfile_instructions import Arg, Dockerfile, From, Instruction, Maintainer, Onbuild, Stage
 from engine.core.dockerfile_lines import (
@@ -51,6 +52,7 @@ def parse_trigger(trigger: str, *, escape: str = "\\") -> Instruction:
     """Read an ONBUILD trigger of an image's configuration; raises InvalidParameter for none or several instructions."""
     if len(trigger) > MAX_FILE_BYTES:
         raise InvalidParameter(f"an ONBUILD trigger is longer than {MAX_FILE_BYTES} characters")
+    check_text(trigger)
     instructions = list(parse_instructions(trigger, escape=escape))
     if len(instructions) != 1:
         raise DockerfileError("an ONBUILD trigger must be one instruction", line=1, text=trigger)

@@ -38,7 +38,11 @@ def _refuse(constant: str) -> NoReturn:
 
 def check_text(text: str) -> None:
     """JSON can write what the kernel cannot be told, and what no file can hold."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    try:
+        is_sound = b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        is_sound = False
+    if not is_sound:
         raise InvalidParameter("a text holds a null byte or half a character: leave it out")
 
 

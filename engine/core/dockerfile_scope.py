@@ -6,6 +6,7 @@ Grammar: Dockerfile reference, "ARG". An ARG before the first FROM counts for FR
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from engine.core.dockerfile_arguments import check_text
 from engine.core.dockerfile_instructions import Arg, Dockerfile, Instruction
 
 # What a RUN is given though no ARG names it, and what history does not tell.
@@ -26,7 +27,12 @@ class Variables:
 
     @classmethod
     def of_file(cls, build_args: Mapping[str, str], platform_args: Mapping[str, str]) -> "Variables":
-        """Return the scope above the first FROM, where the platform's names are known without an ARG."""
+        """Return the scope above the first FROM, where the platform's names are known without an ARG.
+
+        Raises InvalidParameter for build args that no environment can hold.
+        """
+        for name, value in build_args.items():
+            check_text(f"{name}={value}")
         return cls(build_args=dict(build_args), platform=dict(platform_args))
 
     def stage(self) -> "Variables":

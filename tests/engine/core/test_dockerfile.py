@@ -289,6 +289,9 @@ def test_a_trigger_is_one_instruction_that_may_be_one() -> None:
     for trigger in ("", "RUN a\nRUN b", "FROM x", "ONBUILD RUN x", "MAINTAINER x", "FOO", "RUN <<EOF"):
         with pytest.raises(DockerfileError, match="on line 1: "):
             parse_trigger(trigger)
+    for trigger in ("RUN \0", "RUN \ud800", "RUN " + "x" * MAX_FILE_BYTES):
+        with pytest.raises(InvalidParameter):
+            parse_trigger(trigger)
 
 
 def test_a_long_line_is_shown_shortened_and_printable() -> None:

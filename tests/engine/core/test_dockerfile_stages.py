@@ -149,3 +149,10 @@ def test_build_args_that_nobody_names_are_warned_of() -> None:
     assert unused_build_args(dockerfile, given, triggers=[Arg(args=(("y", None),))]) == ("z",)
     assert unused_warning(("y", "z")) == "[Warning] One or more build-args [y z] were not consumed\n"
     assert unused_warning(()) == ""
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"])
+def test_build_args_that_no_environment_can_hold_are_refused(value: str) -> None:
+    for build_args in ({"a": value}, {value: "a"}):
+        with pytest.raises(InvalidParameter, match="null byte or half a character"):
+            Variables.of_file(build_args, {})

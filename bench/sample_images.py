@@ -31,8 +31,8 @@ class Layer:
 def debian_layer(folder: Path) -> Layer:
     """The smallest Debian that mmdebstrap makes: about 100 MB of files."""
     plain = folder / "debian.tar"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(["mmdebstrap", "--variant=essential", _SUITE, str(plain)], check=True, **quiet)
+    command = ["mmdebstrap", "--variant=essential", _SUITE, str(plain)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return _packed(plain)
 
 

@@ -166,8 +166,15 @@ def repeat(actions: Mapping[str, Action], *, before: Mapping[str, Action]) -> di
 
 
 def command_of(engine: Engine, *arguments: str) -> Action:
-    """The docker command; it asks for the classic builder, whatever else it knows."""
-    return partial(check, ["env", "DOCKER_BUILDKIT=0", *engine.docker(*arguments)])
+    """The docker command; it asks for the classic builder, whatever else it knows, and keeps its advice to itself."""
+
+    def run() -> None:
+        command = ["env", "DOCKER_BUILDKIT=0", *engine.docker(*arguments)]
+        done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if done.returncode:
+            raise SystemExit(f"bench: {engine.name}: {' '.join(arguments)}: {done.stderr.decode(errors='replace')}")
+
+    return run
 
 
 def remove(engine: Engine, name: str) -> None:

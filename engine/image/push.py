@@ -5,8 +5,8 @@ Only repositories that the tenant knows of are named to the registry.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import BinaryIO
@@ -122,21 +122,30 @@ class Push:
         async def open_blocks() -> AsyncIterator[AsyncIterator[bytes]]:
             reading = _Reading(self._images.layers, diff_id)
             try:
-                yield self._blocks(reading, total)
+                async with aclosing(self._blocks(reading, total)) as blocks:
+                    yield blocks
             finally:
                 await settled(asyncio.to_thread(reading.close))
 
         made = await self._repository.upload_blob(open_blocks)
         return Descriptor(DOCKER_LAYER, made.digest, made.size)
 
-    async def _blocks(self, reading: "_Reading", total: int) -> AsyncIterator[bytes]:
-        """Each block is read and compressed when it is wanted: a slow registry takes neither memory nor a thread."""
+    async def _blocks(self, reading: "_Reading", total: int) -> AsyncGenerator[bytes, None]:
+        """One block is read and compressed while another is sent: a slow registry takes neither memory nor a thread."""
         told_at = 0.0
-        while block := await settled(self._run_slow(self._tenant, reading.next)):
-            if monotonic() - told_at >= TELL_SECONDS:
-                told_at = monotonic()
-                self._tell(progress_line("Pushing", _short(reading.diff_id), current=reading.read_bytes, total=total))
-            yield block
+        ahead = self._read(reading)
+        try:
+            while block := await asyncio.shield(ahead):
+                ahead = self._read(reading)
+                if monotonic() - told_at >= TELL_SECONDS:
+                    told_at = monotonic()
+                    self._tell(progress_line("Pushing", _short(reading.diff_id), current=reading.read_bytes, total=total))
+                yield block
+        finally:
+            await settled(asyncio.gather(ahead, return_exceptions=True))  # nobody reads what is going to be closed
+
+    def _read(self, reading: "_Reading") -> asyncio.Future[bytes]:
+        return asyncio.ensure_future(self._run_slow(self._tenant, reading.next))
 
 
 class _Reading:

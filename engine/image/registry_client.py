@@ -24,6 +24,7 @@ from engine.errors import InvalidParameter, Unauthorized, Unavailable
 from engine.image.registry_blobs import Source
 from engine.image.registry_edge import Edge, Refused
 from engine.image.registry_lane import Call, Lane
+from engine.image.registry_names import Names
 from engine.image.registry_patience import patiently
 from engine.image.registry_repository import Repository
 from engine.image.registry_search import MOST_RESULTS, SearchResult, search_catalog, search_hub
@@ -42,6 +43,7 @@ class RegistryClient:
         self._settings = settings
         self._edge = edge or Edge()
         self._certificates = Certificates(self._edge.certificates_path, self._may_be_plain)
+        self._names = Names()
         self._lanes: dict[tuple[Tenant, str], Lane] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -59,6 +61,7 @@ class RegistryClient:
         for lane in lanes:
             await lane.close()
         await asyncio.gather(*self._closing)
+        self._names.close()
 
     def repository(
         self, reference: Reference, credentials: Credentials | None, *, tenant: Tenant, pushes: bool = False
@@ -127,6 +130,7 @@ class RegistryClient:
             name=name,
             edge=self._edge,
             certificates=self._certificates,
+            resolver=self._edge.resolver or self._names.resolver(tenant),
             is_trusted=is_mirror or tenant.is_administrator,
             may_be_plain=not is_mirror and self._may_be_plain(url.host or "", url.port or 443),
         )

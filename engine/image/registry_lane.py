@@ -27,6 +27,7 @@ from aiohttp import (
     ServerDisconnectedError,
     TCPConnector,
 )
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from engine.core.address_kinds import AddressKind, is_loopback_host, may_lead_to
@@ -38,6 +39,7 @@ from engine.image.registry_tls import Certificates
 _PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 _MOST_ERROR_BYTES = 64 * 2**10
 _AVOIDED_SECONDS = 300.0
+_MOST_CONTEXTS = 16
 _HEADERS = {"User-Agent": "atelier-engine", "Accept-Encoding": "identity"}
 AddressInfo = tuple[Any, ...]
 
@@ -61,7 +63,15 @@ class Lane:
     """``is_trusted``: an administrator's own, or one of the settings' mirrors."""
 
     def __init__(
-        self, base: URL, *, name: str, edge: Edge, certificates: Certificates, is_trusted: bool, may_be_plain: bool = False
+        self,
+        base: URL,
+        *,
+        name: str,
+        edge: Edge,
+        certificates: Certificates,
+        resolver: AbstractResolver,
+        is_trusted: bool,
+        may_be_plain: bool = False,
     ) -> None:
         """``name`` is how messages call the registry. The scheme of ``base`` is open while ``may_be_plain`` and it is not met."""
         self.base = base
@@ -77,7 +87,9 @@ class Lane:
         self._is_closed = False
         self._avoided_until = 0.0
         self.certificates = certificates
-        self._kind: AddressKind | None = None
+        self._resolver = resolver
+        self._contexts: dict[tuple[str | None, int | None], ssl.SSLContext] = {}
+        self._kinds: set[AddressKind] = set()  # where the registry was found to lie
         self._own: ClientSession | None = None
         self._given: ClientSession | None = None
 
@@ -107,7 +119,9 @@ class Lane:
             raise Unavailable(f"registry {self.name} was left: the engine stops, or too many registries are used at once")
         session = self._session(call.url)
         stall = self.edge.stall_seconds if call.stall_seconds is None else call.stall_seconds
-        timeout = ClientTimeout(total=None, sock_connect=self.edge.connect_seconds, sock_read=stall or None)
+        timeout = ClientTimeout(
+            total=None, connect=2 * self.edge.connect_seconds, sock_connect=self.edge.connect_seconds, sock_read=stall or None
+        )
         try:
             return await session.request(
                 call.method,
@@ -122,7 +136,13 @@ class Lane:
             raise self.failure(error, call.url) from error
 
     async def _context(self, url: URL) -> ssl.SSLContext | bool:
-        return await self.certificates.context(url.host or "", url.port or 0) if url.scheme == "https" else True
+        if url.scheme != "https":
+            return True
+        key = url.host, url.port
+        context = self._contexts.get(key) or await self.certificates.context(url.host or "", url.port or 0)
+        if self.is_met and len(self._contexts) < _MOST_CONTEXTS:  # before, an administrator may still be adding certificates
+            self._contexts[key] = context
+        return context
 
     def _session(self, url: URL) -> ClientSession:
         if self.is_own(url):
@@ -132,7 +152,7 @@ class Lane:
         return self._given
 
     def _new_session(self, make_socket: Callable[[AddressInfo], socket.socket]) -> ClientSession:
-        connector = TCPConnector(socket_factory=make_socket, resolver=self.edge.resolver, limit=0)
+        connector = TCPConnector(socket_factory=make_socket, resolver=self._resolver, use_dns_cache=False, limit=0)
         return ClientSession(
             connector=connector, auto_decompress=False, cookie_jar=DummyCookieJar(), trust_env=False, read_bufsize=256 * 2**10
         )
@@ -141,20 +161,24 @@ class Lane:
         kind = self.edge.kind_of(info[4][0])
         if kind is AddressKind.FORBIDDEN and not self.is_trusted:
             raise AddressRefused("no registry may be there")
-        # A name that has once been public stays so: it gains nothing by resolving to this machine later.
-        self._kind = kind if self._kind is None else min(self._kind, kind)
+        self._kinds.add(kind)
         return socket.socket(info[0], info[1], info[2])
 
     def _given_socket(self, info: AddressInfo) -> socket.socket:
-        registry = AddressKind.PUBLIC if self._kind is None else self._kind
+        # A name that has once been public stays so: it gains nothing by resolving to this machine later.
+        registry = min(self._kinds, default=AddressKind.PUBLIC)
         if not may_lead_to(self.edge.kind_of(info[4][0]), registry=registry, is_trusted=self.is_trusted):
             raise AddressRefused("no registry may lead there")
         return socket.socket(info[0], info[1], info[2])
 
     @property
-    def is_near(self) -> bool:
-        """Whether the registry lies where tenants shall not learn what else is there."""
-        return is_loopback_host(self.host) or self._kind not in (None, AddressKind.PUBLIC)
+    def hides(self) -> bool:
+        """Whether this tenant shall not learn what is there: near the engine, until a registry has shown itself.
+
+        A name that lies now here, now there shows nothing.
+        """
+        is_near = is_loopback_host(self.host) or self._kinds - {AddressKind.PUBLIC}
+        return bool(not self.is_trusted and is_near and (not self.is_met or len(self._kinds) > 1))
 
     def failure(self, error: BaseException, url: URL) -> EngineError:
         """Say what went wrong with a connection, without telling a tenant what else listens near the engine."""
@@ -162,7 +186,7 @@ class Lane:
             return self._failure_elsewhere(error, url)
         if isinstance(error, ClientConnectorError) and isinstance(error.os_error, AddressRefused):
             return Forbidden(f"registry {self.name} lies at an address where no registry may be")
-        if not self.is_trusted and self.is_near and not self.is_met:
+        if self.hides:
             return self.nobody_there()
         if isinstance(error, ClientSSLError | ssl.SSLError):
             return Unavailable(f"no secure connection to registry {self.name}: {shown(str(error))}")
@@ -172,7 +196,8 @@ class Lane:
 
     def nobody_there(self) -> EngineError:
         """The one text for whatever is wrong with a registry near the engine before it has shown that it is one."""
-        return Unavailable(f"cannot reach registry {self.name}: no registry answers there")
+        kind = Transient if self.is_met else Unavailable
+        return kind(f"cannot reach registry {self.name}: no registry answers there")
 
     def _failure_elsewhere(self, error: BaseException, url: URL) -> EngineError:
         place = shown(f"{url.host}:{url.port}", 100)

@@ -59,11 +59,16 @@ async def _ping_or_restore(lane: Lane, base: URL) -> None:
 
 
 async def _ping(lane: Lane) -> None:
-    response = await follow(lane, Call("GET", lane.place("/v2/"), stall_seconds=lane.edge.connect_seconds))
+    try:
+        response = await follow(lane, Call("GET", lane.place("/v2/"), stall_seconds=lane.edge.connect_seconds))
+    except EngineError:
+        if lane.hides:  # where it leads would tell what it is
+            raise lane.nobody_there() from None
+        raise
     response.close()
     is_registry = response.status in (200, 401) and lane.is_own(response.url)
     # Near the engine, what does not say of itself that it is a registry is told apart from nothing by nobody.
-    if not lane.is_trusted and lane.is_near and not (is_registry and _VERSION in response.headers):
+    if lane.hides and not (is_registry and _VERSION in response.headers):
         raise lane.nobody_there()
     if response.status >= 500 or response.status == 429:
         await lane.checked(response)

@@ -19,7 +19,7 @@ from engine.core.manifests import (
     parse_manifest,
 )
 from engine.core.registries import Credentials
-from engine.core.tenants import Tenant
+from engine.core.tenants import ADMINISTRATOR, Tenant
 from engine.errors import EngineError, Forbidden, InvalidParameter, NotFound, Unauthorized
 from engine.image.registry_client import RegistryClient
 from tests.engine.daemon import wait_until
@@ -267,6 +267,6 @@ async def test_a_tenant_that_goes_to_many_registries_harms_its_own_connections_o
 
 async def test_a_closed_client_makes_no_connection(anonymous: Registry) -> None:
     async with client() as made:
-        one = repository(made, f"{anonymous.address}/app")
+        one = repository(made, f"{anonymous.address}/app", tenant=ADMINISTRATOR)
     with pytest.raises(EngineError, match="was left"):
         await one.manifest("latest")

@@ -1,5 +1,6 @@
 """Where a registry may lead: never to services of this machine or its cloud, nor out of https, nor off with credentials."""
 
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -89,6 +90,23 @@ async def test_a_name_that_changes_its_mind_leads_no_further(public: LyingRegist
                 with pytest.raises(EngineError, match="cannot be reached"):
                     await repository(made, f"{named(public)}/app").blob_bytes(blob, most=10**6)
         assert inside.asked == []
+
+
+async def test_a_name_that_changes_its_mind_shows_nothing_of_what_is_there() -> None:
+    told = set()
+    with lying_registry(host=PUBLIC) as public:
+        public.always_lie("GET", "/v2/", answer(404))
+        for where in ("127.0.0.1", "127.0.0.5"):  # where nothing listens, and where something hangs up
+            names: dict[str, str | list[str]] = {"rebind.example": [PUBLIC, where]}
+            with socket.create_server((where, public.port)) as other:
+                if where == "127.0.0.1":
+                    other.close()
+                async with client(names=names, insecure=("rebind.example",), edge=replace(HASTY, connect_seconds=0.5)) as made:
+                    for _ in range(2):
+                        with pytest.raises(EngineError) as caught:
+                            await repository(made, f"rebind.example:{public.port}/app").manifest("latest")
+                    told.add(caught.value.message.partition(": ")[2])
+    assert told == {"no registry answers there"}
 
 
 async def test_a_registry_near_the_engine_leads_tenants_to_no_other_port(public: LyingRegistry) -> None:

@@ -246,6 +246,8 @@ def speaking(raw: bytes) -> Lie:
     [
         pytest.param(answer(404), id="something else on the web"),
         pytest.param(answer(503), id="something that is broken"),
+        pytest.param(answer(302, Location="http://127.0.0.1:1/login"), id="something that leads on"),
+        pytest.param(answer(302, Location="file:///x"), id="something that leads nowhere"),
         pytest.param(speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"), id="a web page"),
         pytest.param(speaking(b"SSH-2.0-OpenSSH_9.2\r\n"), id="another protocol"),
         pytest.param(hung_up(), id="something that hangs up"),

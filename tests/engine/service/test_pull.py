@@ -3,7 +3,7 @@
 import gzip
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -280,3 +280,18 @@ def test_a_list_of_tags_is_not_trusted(engine: EngineDaemon, upstream: ScriptedR
     answer = pull(engine, f"{upstream.address}/eve/tags", "", tenant=EVE)
     assert answer.status in (400, 404)
     assert words in answer.message
+
+
+def test_a_daemon_is_stopped_in_the_middle_of_a_pull(
+    start_engine: Callable[..., EngineDaemon], upstream: ScriptedRegistry, gates: dict[str, threading.Event]
+) -> None:
+    layer = small_layer("stopped")
+    upstream.put_image("course/stopped", "1", [layer])
+    gates[blob_of(layer)] = threading.Event()
+    engine = start_engine()
+    with pull_under_way(engine, f"{upstream.address}/course/stopped", tenant=ADA) as client:
+        received(client, b"Downloading")
+        engine.stop()
+    gates[blob_of(layer)].set()
+    engine.start()
+    assert "Pull complete" in pulled(engine, f"{upstream.address}/course/stopped", tenant=ADA)

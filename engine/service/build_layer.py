@@ -6,6 +6,8 @@ Owns the choice between taking its writable layer as it lies, which is quick, an
 from collections.abc import Callable
 
 from engine.core.containers import ContainerRecord
+from engine.core.lifecycle import ALIVE
+from engine.errors import Conflict
 from engine.image.store import Image
 from engine.service.container_files import layer_session
 from engine.service.engine import Engine
@@ -27,6 +29,8 @@ async def image_of_container(engine: Engine, record: ContainerRecord, make: Make
         return make(images.layers.adopt(upper, lowers=images.lowers(base)[::-1]))
 
     async with engine.containers.lock(record.container_id):  # nobody starts it now
+        if engine.containers.current(record.container_id).run.state in ALIVE:
+            raise Conflict("the container of the step was started again by somebody else: build again")
         return await engine.slow.run(record.tenant, store)
 
 

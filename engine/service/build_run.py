@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from engine.build import output
 from engine.build.output import Line, StepFailed, Transcript
@@ -132,8 +133,8 @@ def _follow(engine: Engine, record: ContainerRecord) -> LogFollower:
 async def _tell(engine: Engine, record: ContainerRecord, follower: LogFollower, say: Say) -> None:
     transcript = Transcript()
     async for frames in follower.batches():
-        for frame in frames:
-            if (line := transcript.feed(frame.stream, frame.data)) is not None:
+        for source, pieces in groupby(frames, key=lambda frame: frame.stream):
+            if (line := transcript.feed(source, b"".join(piece.data for piece in pieces))) is not None:
                 await say(line)
         await tell_readers(engine, record)
     for line in transcript.rest():

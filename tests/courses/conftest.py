@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.courses.base import Base
+from tests.courses.exercise import docker
 from tests.engine.daemon import EngineDaemon, wait_until
 
 _BASE = pytest.StashKey[Base]()
@@ -36,8 +37,7 @@ def course_engine(request: pytest.FixtureRequest) -> Iterator[EngineDaemon]:
     archive = base.finished()
     daemon = EngineDaemon().start()
     try:
-        done = daemon.cli("import", "-c", 'CMD ["bash"]', "-c", _SETTINGS, str(archive), IMAGE)
-        assert done.returncode == 0, done.stderr
+        docker(daemon, "import", "-c", 'CMD ["bash"]', "-c", _SETTINGS, str(archive), IMAGE)
         yield daemon
         daemon.remove_containers()
         daemon.stop()

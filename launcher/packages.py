@@ -69,6 +69,8 @@ TESTS = (
     Package("apache2-utils", "accounts of a registry in tests", partial(has_program, "htpasswd")),
     Package("xz-utils", "compressed archives in tests", partial(has_program, "xz")),
     Package("bzip2", "compressed archives in tests", partial(has_program, "bzip2")),
+    Package("skopeo", "archives of images in tests", partial(has_program, "skopeo")),
+    Package("umoci", "archives of images in tests", partial(has_program, "umoci")),
     Package("nftables", "looking for left-overs in tests", partial(has_program, "nft")),
     Package("iproute2", "looking for left-overs in tests", partial(has_program, "ip")),
     Package("git", "list of files in tests", partial(has_program, "git")),

@@ -47,7 +47,7 @@ def inspect_json(view: ImageView) -> dict[str, Any]:
         "Size": image.size,
         "GraphDriver": {"Name": "overlay2", "Data": None},
         "RootFS": {"Type": "layers", "Layers": list(config.diff_ids)},
-        "Metadata": {"LastTagTime": format_time(None)},
+        "Metadata": {"LastTagTime": format_time(image.tagged_ns)},
         "Atelier": {"Tenant": image.owner.name},
     }
 

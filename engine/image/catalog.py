@@ -66,7 +66,8 @@ class Catalog:
         owner = holdings[0].owner if holdings else tenant
         digests = tuple(sorted({digest for holding in holdings for digest in holding.repo_digests}))
         parent = next((one.parent for one in holdings if one.parent and self.is_visible(one.parent, tenant)), "")
-        return Image(record.image_id, owner, entry.config, record.size, record.created_ns, parent, digests)
+        tagged_ns = max((time_ns for holding in holdings for time_ns in holding.tags.values()), default=None)
+        return Image(record.image_id, owner, entry.config, record.size, record.created_ns, parent, digests, tagged_ns)
 
     def is_visible(self, image_id: str, tenant: Tenant) -> bool:
         """Whether the image is there and exists for the tenant."""

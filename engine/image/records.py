@@ -57,6 +57,7 @@ class Image:
     created_ns: int
     parent: str = ""
     repo_digests: tuple[str, ...] = ()
+    tagged_ns: int | None = None  # when it got its latest name
 
 
 @dataclass(frozen=True, slots=True)

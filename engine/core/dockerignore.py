@@ -1,6 +1,6 @@
-"""Which paths of a build context ``.dockerignore`` leaves out: the last pattern that fits a path or a folder above it decides.
+"""Which paths of a build context ``.dockerignore`` leaves out: the last pattern that fits a path decides, as in moby.
 
-Pure; moby's rules. Patterns that could make an expression search long are run by an automaton instead (``ignore_patterns``).
+Pure. Patterns that could make an expression search long are run by an automaton instead (``ignore_patterns``).
 """
 
 import posixpath
@@ -15,7 +15,6 @@ MAX_FILE_BYTES = 1 << 20
 MAX_PATTERNS = 2000
 MAX_WORK = 4 * 10**9  # characters looked at for all paths of a context together: more than a minute
 _CACHED_FOLDERS = 4096
-_NONE = -1
 _WHOLE = ("", ".")  # the context itself, which no pattern can mean
 
 
@@ -27,55 +26,61 @@ class _Rule:
 
 
 class Ignore:
-    """The rules of one file. Asking costs least when folders are asked for before what is in them."""
+    """The rules of one file. Asking costs least when folders are asked for before what is in them.
+
+    Which rules fit a path is kept as the bits of a number, the first rule's lowest. What fits a folder fits all in it; but a
+    rule that would change nothing for the folder itself is not counted as fitting it, as in moby's matcher.
+    """
 
     def __init__(self, rules: tuple[_Rule, ...]) -> None:
         self._rules = rules
-        self._plain = {rule.prefix: number for number, rule in enumerate(rules) if rule.matcher is None}
-        self._matchers = [(number, rule.matcher) for number, rule in enumerate(rules) if rule.matcher][::-1]
-        self._deciding: dict[str, int] = {}
+        self._folders: dict[str, int] = {}
         self._work = 0
 
     def excludes(self, path: str) -> bool:
         """Whether a path, relative to the context, is left out."""
         cleaned = _clean(path)
-        deciding = _NONE if cleaned in _WHOLE else self._last_rule(cleaned)
-        return deciding != _NONE and not self._rules[deciding].is_negated
+        fitting = 0 if cleaned in _WHOLE else self._fitting(cleaned)
+        return fitting != 0 and not self._rules[fitting.bit_length() - 1].is_negated
 
     def can_reinclude_below(self, path: str) -> bool:
         """Whether something in an excluded folder may be taken after all; where not, the folder need not be looked into."""
         folder = _clean(path)
-        later = self._rules[self._last_rule(folder) + 1 :]
+        later = self._rules[self._fitting(folder).bit_length() :]
         return any(rule.is_negated and _may_reach(rule.prefix, folder) for rule in later)
 
-    def _last_rule(self, path: str) -> int:
-        """Return the number of the last rule that fits the path or a folder above it."""
-        deciding = _NONE
+    def _fitting(self, path: str) -> int:
+        fitting = 0
         slash = path.find("/")
         while slash >= 0:
-            deciding = self._of_folder(path[:slash], deciding)
+            fitting = self._of_folder(path[:slash], fitting)
             slash = path.find("/", slash + 1)
-        return self._last_fitting(path, deciding)
+        return self._own(path, fitting)
 
-    def _of_folder(self, folder: str, at_least: int) -> int:
-        if folder not in self._deciding:
-            if len(self._deciding) >= _CACHED_FOLDERS:
-                self._deciding.clear()
-            self._deciding[folder] = self._last_fitting(folder, at_least)
-        return self._deciding[folder]
+    def _of_folder(self, folder: str, above: int) -> int:
+        if folder not in self._folders:
+            if len(self._folders) >= _CACHED_FOLDERS:
+                self._folders.clear()
+            self._folders[folder] = self._own(folder, above)
+        return self._folders[folder]
 
-    def _last_fitting(self, path: str, at_least: int) -> int:
-        """Return the number of the last rule that fits the path itself, where it comes after ``at_least``."""
-        at_least = max(at_least, self._plain.get(path, _NONE))
-        for number, matcher in self._matchers:
-            if number <= at_least:
-                break
-            self._work += matcher.weight * len(path)
-            if matcher.fits(path):
-                return number
+    def _own(self, path: str, above: int) -> int:
+        """Return the rules that fit the folder above, and those that change what the rules before them say of the path."""
+        fitting, is_out, bit = above, False, 1
+        for rule in self._rules:
+            if above & bit or (rule.is_negated == is_out and self._fits(rule, path)):
+                fitting |= bit
+                is_out = not rule.is_negated
+            bit <<= 1
         if self._work > MAX_WORK:
             raise InvalidParameter("the patterns of .dockerignore take too long for so many files: use fewer or simpler ones")
-        return at_least
+        return fitting
+
+    def _fits(self, rule: _Rule, path: str) -> bool:
+        if rule.matcher is None:
+            return rule.prefix == path
+        self._work += rule.matcher.weight * len(path)
+        return rule.matcher.fits(path)
 
 
 def parse_dockerignore(text: str | bytes) -> Ignore:

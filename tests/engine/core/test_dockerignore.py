@@ -62,6 +62,10 @@ TREE = [
         (" #a", set(TREE) - {"#a"}),
         ("\ufeffa", set(TREE) - {"a"}),
         ("A", set(TREE)),
+        # As dockerd was seen to do: a pattern that changes nothing for a folder does not count for what is in it.
+        ("**/a.md\n!s*", set(TREE) - {"a.md", "sub/a.md", "sub/deep/a.md"}),
+        ("**/a.md\n!*", set(TREE) - {"sub/a.md", "sub/deep/a.md"}),
+        ("sub\n!sub/deep\ns*", set(TREE) - {"sub", "sub/a.md", "sub/README.md"}),
     ],
 )
 def test_a_context_keeps(text: str, left: set[str]) -> None:
@@ -130,14 +134,19 @@ def expression_of(pattern: str) -> str:
 
 
 def excludes_slowly(patterns: list[str], path: str) -> bool:
-    """Go through all patterns, for the path and each folder above it."""
+    """Go down the folders; a pattern is tried where it would change something, and what fits a folder fits all in it."""
+    expressions = [re.compile(expression_of(pattern.removeprefix("!"))) for pattern in patterns]
+    fitted = [False] * len(patterns)
     is_out = False
     parts = path.split("/")
-    for pattern in patterns:
-        expression = re.compile(expression_of(pattern.removeprefix("!")))
-        fits = any(expression.fullmatch("/".join(parts[: length + 1])) for length in range(len(parts)))
-        if fits:
-            is_out = not pattern.startswith("!")
+    for length in range(1, len(parts) + 1):
+        is_out = False
+        for number, (pattern, expression) in enumerate(zip(patterns, expressions, strict=True)):
+            is_negated = pattern.startswith("!")
+            if not fitted[number] and is_negated == is_out:
+                fitted[number] = expression.fullmatch("/".join(parts[:length])) is not None
+            if fitted[number]:
+                is_out = not is_negated
     return is_out
 
 

@@ -17,7 +17,7 @@ from engine.core.dockerignore import Ignore, parse_dockerignore
 from engine.errors import Fault, InvalidParameter, NotFound, reason_of
 from engine.storage.compression import decompressed, read_ahead
 from engine.storage.insert import Options, insert, remove
-from engine.storage.pack import walk
+from engine.storage.pack import PathTooLongError, walk
 from engine.storage.tar_source import TarSource
 
 DOCKERFILE = "Dockerfile"
@@ -84,6 +84,8 @@ def open_context(stream: BinaryIO, staging: Path, *, dockerfile: str = DOCKERFIL
             context = BuildContext(tree, dockerfile or DOCKERFILE)
             _remove_special(tree.root_fd)
             context.apply_ignore_file()
+        except PathTooLongError:
+            raise InvalidParameter("folders of the build context are nested too deeply") from None
         except OSError as error:
             raise Fault(f"cannot keep the build context: {reason_of(error)}") from error
         yield context

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from engine.build.placing import Dress, place_folder, place_node
 from engine.build.sources import Source, Sources
 from engine.build.target import Target, new_upper, open_target
-from engine.errors import EngineError, Fault, InvalidParameter, reason_of
+from engine.errors import Fault, InvalidParameter, reason_of
 from engine.storage.compression import decompressed, read_ahead
 from engine.storage.insert import Options, insert
 from engine.storage.pack import Found
@@ -54,7 +54,7 @@ def copy_layer(
             copy = _Copy(target, wanted, Dress(owner, mode), unpacks=unpacks)
             for source in sources.items:
                 copy.add(source)
-    except EngineError as error:
+    except (InvalidParameter, Fault) as error:
         raise type(error)(f"{instruction_text} failed: {error.message}") from error
     except OSError as error:
         kind = Fault if error.errno in _FAILS_OF_THE_HOST else InvalidParameter

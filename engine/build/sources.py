@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from engine.build.tree import SourceTree
 from engine.core.dockerignore import Ignore, parse_dockerignore
 from engine.core.go_patterns import has_meta, match
-from engine.errors import InvalidParameter
+from engine.errors import InvalidParameter, reason_of
 
 _SHOWN = 200
 _MOST_SOURCES = 1_000_000
@@ -63,6 +63,8 @@ def find_sources(
         found = tuple(source for pattern in patterns for source in search.find(pattern))
     except InvalidParameter as error:
         raise InvalidParameter(f"{instruction_text} failed: {error.message}") from None
+    except OSError as error:
+        raise InvalidParameter(f"{instruction_text} failed: cannot find its sources: {reason_of(error)}") from error
     if patterns and not found:
         raise InvalidParameter(f"{instruction_text} failed: no source files were specified")
     return Sources(found)
@@ -116,27 +118,25 @@ class _Search:
         """Yield the paths that a glob matches. Folders are entered by their own name only, never through a link that matches."""
         parts = pattern.split("/")
         plain = next(index for index, part in enumerate(parts) if has_meta(part))
-        yield from self._matches("/".join(parts[:plain]), parts[plain:])
-
-    def _matches(self, folder: str, parts: list[str]) -> Iterator[str]:
-        for name in self._names(folder):
-            if not match(parts[0], name):
-                continue
-            path = posixpath.join(folder, name)
-            if len(parts) == 1:
+        base = "/".join(parts[:plain])
+        waiting = [(base, self._tree.resolve(base), plain)]
+        while waiting:
+            path, place, depth = waiting.pop()
+            if depth == len(parts):
                 yield path
-            elif self._is_real_folder(path):
-                yield from self._matches(path, parts[1:])
+            elif depth == plain or self._is_folder(place):
+                names = [name for name in self._names(place) if match(parts[depth], name)]
+                waiting += [(posixpath.join(path, name), posixpath.join(place, name), depth + 1) for name in reversed(names)]
 
-    def _names(self, folder: str) -> list[str]:
+    def _names(self, place: str) -> list[str]:
         try:
-            with self._tree.folder(self._tree.resolve(folder)) as descriptor:
+            with self._tree.folder(place) as descriptor:
                 return sorted(os.listdir(descriptor))  # noqa: PTH208 - a descriptor
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def _is_real_folder(self, path: str) -> bool:
-        status = self._tree.status(posixpath.join(self._tree.resolve(posixpath.dirname(path)), posixpath.basename(path)))
+    def _is_folder(self, place: str) -> bool:
+        status = self._tree.status(place)
         return status is not None and stat.S_ISDIR(status.st_mode)
 
 

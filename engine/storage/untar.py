@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from engine.errors import EngineError, Fault, InvalidParameter
 from engine.storage import tar
+from engine.storage.file_copy import is_hole
 from engine.storage.folder_times import FolderTimes
 from engine.storage.recipe import RecipeWriter
 from engine.storage.tar_source import TarSource
@@ -29,7 +30,6 @@ MOST_ENTRIES = 1_000_000
 _MOST_STEPS = 20 * MOST_ENTRIES  # components of all paths: resolving a deep one takes a millisecond
 _MOST_FILE_BYTES = 1 << 44  # holes included; what ext4 can hold
 _MAX_ID = 2**32 - 2
-_PAGE_BYTES = 4096
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What a hostile or foreign archive can provoke; everything else is the host's failure.
 _ARCHIVE_ERRORS = frozenset(
@@ -141,7 +141,7 @@ class _Extraction:
             if self._recipe is not None and length:
                 self._recipe.content(offset, length)
             for piece in self._source.content(length):
-                if _is_hole(piece):
+                if is_hole(piece):
                     has_holes = True
                 else:
                     _write(descriptor, piece, offset)
@@ -187,11 +187,6 @@ class _Extraction:
             raise InvalidParameter(f"the archive holds a whiteout of nothing: {'/'.join(parts)!r}")
         elif not name.startswith(_RESERVED_PREFIX):  # those are the bookkeeping of an old storage driver
             hide(parent, hidden)
-
-
-def _is_hole(piece: bytes) -> bool:
-    """Zeros by the page need no place: an archive of nothing else, or of a container's sparse file, fills no disk."""
-    return len(piece) >= _PAGE_BYTES and piece[0] == piece[-1] == 0 and not piece.strip(b"\0")
 
 
 def _write(descriptor: int, data: bytes, offset: int) -> None:

@@ -227,6 +227,25 @@ def test_the_top_of_the_image_stays_as_it_is(tmp_path: Path) -> None:
     assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o711, 3, 4)
 
 
+def test_the_layer_can_be_stored_and_its_archive_makes_the_same_image(tmp_path: Path) -> None:
+    image = "t/; t/a/; t/a/old =1; t/b =2; t/l -> /etc; etc/; etc/f =3"
+    context = "d/; d/a =new; d/b/; d/b/n =1; d/h =5; d/i == d/h; d/l/; d/l/x 4755 =6"
+    listing = play(tmp_path, "d", "/t", context=context, image=image)
+    store, other = LayerStore(tmp_path / "layers"), LayerStore(tmp_path / "other")
+    adopted = store.adopt(tmp_path / "work/upper")
+    assert listing_of([layer(store, image), store.path(adopted.diff_id)]) == listing
+    with store.open_tar(adopted.diff_id) as archive:
+        again = other.unpack(archive, expected=adopted.diff_id)
+    assert listing_of([layer(other, image), other.path(again.diff_id)]) == listing
+
+
+def test_globs_and_folders_may_be_as_deep_as_paths(tmp_path: Path) -> None:
+    deep = "/".join("d" * 300)
+    context = "; ".join(f"{deep[: 2 * depth + 1]}/" for depth in range(300))
+    listing = play(tmp_path, "/".join("*" * 300), "/x/", context=f"{context}; {deep}/f =1")
+    assert listing == "etc/; x/; x/f =1"
+
+
 def test_an_image_from_scratch_can_be_copied_to(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     with stage_tree([layer(LayerStore(tmp_path / "layers"), "a =1")]) as tree:

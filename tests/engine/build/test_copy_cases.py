@@ -23,6 +23,17 @@ def test_an_instruction_makes_of_an_image_what_the_table_says(case: Case, tmp_pa
 
 
 @pytest.fixture(scope="module")
+def engine() -> Iterator[EngineDaemon]:
+    with serving("atelier") as daemon:
+        yield daemon
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+def test_a_build_makes_the_same_of_it(case: Case, engine: EngineDaemon, tmp_path: Path) -> None:
+    _check(case, play_as_build(case, engine, tmp_path))
+
+
+@pytest.fixture(scope="module")
 def dockerd() -> Iterator[EngineDaemon]:
     with serving("dockerd") as daemon:
         yield daemon

@@ -12,7 +12,7 @@ from engine.core.tenants import Tenant
 from engine.service.turns import Turns
 
 AT_ONCE = 4  # of one tenant
-_THREADS = 64
+_THREADS = 512  # most of them wait for a client or a registry
 T = TypeVar("T")
 
 

@@ -19,7 +19,7 @@ from engine.service.images import ImportRequest, import_image, load_images
 
 
 async def load(request: web.Request) -> web.StreamResponse:
-    """The answer begins when there is something to tell; what fails before has a status."""
+    """What is wrong with the archive stands in the answer, whose status is 200: clients look for it there alone."""
     platform, is_quiet = query_platform(request), query_bool(request, "quiet")
     async with body_as_file(request) as stream:
 
@@ -27,7 +27,7 @@ async def load(request: web.Request) -> web.StreamResponse:
             told = partial(_tell, tell, is_quiet=is_quiet)
             await load_images(engine_of(request), tenant_of(request), stream, platform=platform, tell=told)
 
-        return await stream_progress(request, work)
+        return await stream_progress(request, work, is_always_ok=True)
 
 
 def _tell(tell: Tell, news: LayerProgress | LoadedImage, *, is_quiet: bool) -> None:

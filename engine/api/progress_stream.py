@@ -51,8 +51,13 @@ class Lines:
         return taken
 
 
-async def stream_progress(request: web.Request, work: Callable[[Tell], Awaitable[None]]) -> web.StreamResponse:
-    """Do ``work`` and send what it tells. It is cancelled when the client leaves. Raises what it raises before its first line."""
+async def stream_progress(
+    request: web.Request, work: Callable[[Tell], Awaitable[None]], *, is_always_ok: bool = False
+) -> web.StreamResponse:
+    """Do ``work`` and send what it tells. It is cancelled when the client leaves. Raises what it raises before its first line.
+
+    ``is_always_ok``: never raises that, for routes whose clients look for failures in the lines alone.
+    """
     lines = Lines()
     task = asyncio.ensure_future(work(lines.put))
     task.add_done_callback(lambda _: lines.close())
@@ -60,7 +65,7 @@ async def stream_progress(request: web.Request, work: Callable[[Tell], Awaitable
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         while taken := await lines.take():
             await _send(request, response, taken)
-        if not response.prepared:
+        if not response.prepared and not is_always_ok:
             await task
         await _send(request, response, _last(request, task))
         await response.write_eof()

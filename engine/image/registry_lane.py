@@ -256,8 +256,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "it does not answer in time"
     if isinstance(error, ClientConnectorError):
-        number = error.os_error.errno
-        return os.strerror(number).lower() if number and number > 0 else shown(str(error.os_error)).lower()
+        number, text = error.os_error.errno, error.os_error.strerror
+        return os.strerror(number).lower() if number and number > 0 else shown(text or str(error.os_error)).lower()
     if isinstance(error, ClientPayloadError | ServerDisconnectedError):
         return "it cuts the connection"
     if isinstance(error, ClientResponseError):

@@ -71,16 +71,24 @@ class Repository:
         log.warning("mirror %s does not give %s, the registry is asked: %s", mirror.name, self.name, failure.message)
 
     async def tags(self, *, most: int) -> list[str]:
-        """List the tags as the registry writes them, a page more than ``most`` at the utmost. Raises NotFound."""
-        found: list[str] = []
+        """List the tags as the registry, or a mirror, writes them, a page more than ``most`` at the utmost. Raises NotFound."""
+        for mirror in self._usable_mirrors():
+            try:
+                return await self._tags(mirror, most)
+            except EngineError as failure:
+                self._pass_over(mirror, failure)
         try:
-            async with aclosing(pages(self._visitor, f"/v2/{self.path}/tags/list", "tags")) as listed:
-                async for names in listed:
-                    found += names
-                    if len(found) > most:
-                        break
+            return await self._tags(self._origin, most)
         except Refused as refusal:
             raise self._translated(refusal, f"repository {self.name} not found: {refusal.message}") from refusal
+
+    async def _tags(self, source: Source, most: int) -> list[str]:
+        found: list[str] = []
+        async with aclosing(pages(source.visitor, f"/v2/{source.path}/tags/list", "tags")) as listed:
+            async for names in listed:
+                found += names
+                if len(found) > most:
+                    break
         return found
 
     async def _manifest(self, source: Source, tag_or_digest: str) -> FetchedManifest:

@@ -7,13 +7,14 @@ import shutil
 import socket
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.engine.daemon import EngineDaemon, UnixConnection, wait_until
+from tests.engine.daemon import Answer, EngineDaemon, UnixConnection, wait_until
 from tests.engine.dockerd import BOTH, serving
 from tests.engine.image.image_archives import oci_archive
 from tests.engine.storage.tar_archives import archive, member
@@ -128,23 +129,44 @@ def test_the_lines_of_a_load_are_docker_s(kind: str) -> None:
         daemon.import_busybox()  # for what ends the block
 
 
-def test_what_cannot_be_loaded_has_a_status_or_a_last_line(clean: EngineDaemon) -> None:
-    for raw, message in ((b"", "empty"), (b"x" * 2000, "not a tar"), (archive([member("x", b"y")]), "holds no image")):
-        answer = clean.request("POST", "/images/load", raw)
-        assert (answer.status, message in answer.message) == (400, True), answer.body
-    made = oci_archive(platforms=("arm64",))
-    answer = clean.request("POST", "/images/load?quiet=1", made.tar)
-    assert (answer.status, "no image for linux/" in answer.message) == (400, True)
-    answer = clean.request("POST", "/images/load", made.tar)
+@pytest.mark.parametrize("kind", BOTH)
+def test_what_cannot_be_loaded_is_told_in_the_last_line(kind: str) -> None:
+    """Clients raise only for what stands there: the status is 200."""
+    with serving(kind) as daemon:
+        for raw in (b"", b"x" * 2000, archive([member("x", b"y")])):
+            answer = daemon.request("POST", "/images/load?quiet=1", raw)
+            assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json"), answer.body
+            if answer.body or kind == "atelier":  # dockerd takes an empty archive for one without images
+                assert refusal_of(answer)
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(raw)
+                file.flush()
+                done = daemon.cli("load", "-i", file.name)
+            assert kind == "dockerd" or (done.returncode, done.stdout) == (1, b"")
+
+
+def refusal_of(answer: Answer) -> str:
+    """What the last line of a load says went wrong."""
+    assert answer.status == 200
     last = json.loads(answer.body.splitlines()[-1])
-    assert "no image for linux/" in last["error"] == last["errorDetail"]["message"]
+    assert last["error"] == last["errorDetail"]["message"]
+    return str(last["error"])
+
+
+def test_what_is_wrong_with_an_archive_is_named(clean: EngineDaemon) -> None:
+    for raw, message in ((b"", "empty"), (b"x" * 2000, "not a tar"), (archive([member("x", b"y")]), "holds no image")):
+        assert message in refusal_of(clean.request("POST", "/images/load", raw))
+    made = oci_archive(platforms=("arm64",))
+    for path in ("/images/load?quiet=1", "/images/load"):
+        assert "no image for linux/" in refusal_of(clean.request("POST", path, made.tar))
 
 
 @pytest.mark.parametrize("form", ["linux/s390x", json.dumps({"os": "linux", "architecture": "s390x"})])
 def test_a_platform_that_an_image_is_not_for_is_refused(clean: EngineDaemon, form: str) -> None:
     query = urlencode({"platform": form, "quiet": 1})
     raw = clean.request("GET", "/images/busybox/get").body
-    assert clean.request("POST", f"/images/load?{query}", raw).status == 404
+    assert "not for linux/s390x" in refusal_of(clean.request("POST", f"/images/load?{query}", raw))
+    assert clean.request("POST", "/images/load?platform=%7B", raw).status == 400
     assert clean.request("GET", f"/images/busybox/get?{query}").status == 404
     assert clean.request("GET", "/images/busybox/get?platform=%7B").status == 400
 

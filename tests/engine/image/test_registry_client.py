@@ -219,6 +219,19 @@ async def test_a_pull_through_cache_is_asked_first_and_sees_no_credentials() -> 
             assert await repository(made, "app").blob_bytes(manifest.layers[0], most=10**8) == LAYER
 
 
+async def test_tags_are_asked_of_mirrors_first(anonymous: Registry) -> None:
+    anonymous.put_image("library/app", "one", config=CONFIG, layers=[LAYER])
+    async with client(mirrors={"docker.io": (anonymous.url,)}) as made:
+        assert await repository(made, "app", GOOD).tags(most=100) == ["one"]
+    with lying_registry() as mirror:
+        async with client(mirrors={anonymous.address: (mirror.url,)}) as made:
+            one = repository(made, f"{anonymous.address}/library/app", GOOD)
+            assert await one.tags(most=100) == ["one"]
+            assert "/v2/library/app/tags/list" in {asked.path.partition("?")[0] for asked in mirror.asked}
+            with pytest.raises(NotFound, match="never/pushed not found"):
+                await repository(made, f"{anonymous.address}/never/pushed").tags(most=100)
+
+
 @pytest.mark.parametrize("lies", ["gone", "wants a password", "another blob", "another manifest", "too much", "cut"])
 async def test_a_mirror_that_fails_or_lies_is_passed_over(
     anonymous: Registry, lies: str, caplog: pytest.LogCaptureFixture

@@ -1,18 +1,16 @@
-"""Content and attributes of one open file to another. Decides nothing about names, owners or modes."""
+"""Content and attributes of open files: from one to another, and which attributes go along. Knows no names, owners or modes."""
 
 import errno
 import os
+from collections.abc import Mapping
 
-_XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
+# All other attributes are the overlay's own, labels of another system, or would act on the host.
+_ACL, DEFAULT_ACL = "system.posix_acl_access", "system.posix_acl_default"
+_XATTRS = ("security.capability", _ACL, DEFAULT_ACL)
 _XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
+_UNSUPPORTED = frozenset({errno.ENOTSUP})
 _CHUNK = 2**24
 _SMALL_BYTES = 2**17  # quicker by hand than by looking for holes
-_PAGE_BYTES = 4096
-
-
-def is_hole(piece: bytes) -> bool:
-    """Zeros by the page need no place: an archive of nothing else, or of a sparse file, fills no disk."""
-    return len(piece) >= _PAGE_BYTES and piece[0] == piece[-1] == 0 and not piece.strip(b"\0")
 
 
 def copy_content(reader: int, writer: int) -> None:
@@ -43,12 +41,32 @@ def read_xattrs(source: int) -> dict[str, bytes]:
 
 
 def copy_xattrs(source: int, target: int) -> None:
-    """Not every file system keeps them; a file without is better than none, as in moby."""
-    for name, value in read_xattrs(source).items():
+    """Give one file the attributes of another, as ``set_xattrs`` does."""
+    set_xattrs(target, read_xattrs(source))
+
+
+def set_xattrs(target: int, xattrs: Mapping[str, bytes], *, refusals: frozenset[int] = _UNSUPPORTED) -> None:
+    """Set those that a file keeps wherever it goes. Raises OSError but for ``refusals``.
+
+    Not every file system keeps them; a file without is better than none, as in moby.
+    """
+    for name, value in xattrs.items():
+        if not _is_kept(name):
+            continue
         try:
             os.setxattr(target, name, value)
         except OSError as error:
-            if error.errno != errno.ENOTSUP:
+            if error.errno not in refusals:
+                raise
+
+
+def remove_acls(target: int | str) -> None:
+    """Take away what a folder has handed down to a new file in it. Raises OSError."""
+    for name in (_ACL, DEFAULT_ACL):
+        try:
+            os.removexattr(target, name)
+        except OSError as error:
+            if error.errno not in (errno.ENODATA, errno.ENOTSUP, errno.EACCES):  # the last: a file hands nothing down
                 raise
 
 

@@ -16,12 +16,12 @@ from typing import NamedTuple
 from engine.errors import EngineError, Fault, Forbidden, InvalidParameter
 from engine.linux.files import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from engine.storage import tar
-from engine.storage.file_copy import is_hole
+from engine.storage.file_copy import set_xattrs
+from engine.storage.tar_fill import fill_file
 from engine.storage.tar_source import TarSource
 from engine.storage.tree import OPEN_FOLDER
 
-_XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
-_XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
+_XATTR_REFUSALS = frozenset({errno.ENOTSUP, errno.EPERM})  # the root of a container may not set them all
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATH_FOLDER = os.O_PATH | os.O_DIRECTORY
 _HOST_FAILS = frozenset({errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EUCLEAN})
@@ -145,33 +145,17 @@ class _Insertion:
     def _file(self, entry: tar.Entry, parent: int, name: str) -> None:
         descriptor = os.open(name, _CREATE_FILE, 0o600, dir_fd=parent)
         try:
-            self._fill(descriptor, entry)
+            fill_file(descriptor, self._source, entry)
             self._dress(descriptor, entry)
             _touch(descriptor, entry.mtime_ns)
         finally:
             os.close(descriptor)
 
-    def _fill(self, descriptor: int, entry: tar.Entry) -> None:
-        has_holes = entry.extents is not None
-        for start, length in entry.extents if entry.extents is not None else ((0, entry.size),):
-            offset = start
-            for piece in self._source.content(length):
-                if is_hole(piece):
-                    has_holes = True
-                    offset += len(piece)
-                else:
-                    offset += _write(descriptor, piece, offset)
-        if has_holes:
-            os.ftruncate(descriptor, entry.size if entry.extents is None else entry.real_size)
-
     def _dress(self, descriptor: int, entry: tar.Entry) -> None:
         with _unknown_ids_ignored():
             os.fchown(descriptor, *self._owner(entry))
         os.fchmod(descriptor, entry.mode)  # after the owner, whose change clears set-user-id
-        for name, value in entry.xattrs.items():
-            if name in _XATTRS or (name.startswith(_XATTR_PREFIX) and not name.startswith(_XATTR_REFUSED)):
-                with _refused_xattrs_ignored():
-                    os.setxattr(descriptor, name, value)
+        set_xattrs(descriptor, entry.xattrs, refusals=_XATTR_REFUSALS)
 
     def _owner(self, entry: tar.Entry) -> tuple[int, int]:
         return self._options.owner or (entry.uid, entry.gid)
@@ -247,13 +231,6 @@ def _touch(descriptor: int, time_ns: int) -> None:
     os.utime(descriptor, ns=(time_ns, time_ns))
 
 
-def _write(descriptor: int, data: bytes, offset: int) -> int:
-    written = 0
-    while written < len(data):
-        written += os.pwrite(descriptor, data[written:] if written else data, offset + written)
-    return written
-
-
 @contextlib.contextmanager
 def _unknown_ids_ignored() -> Iterator[None]:
     """An id that the container does not have leaves the file to its root, rather than the whole archive outside."""
@@ -261,16 +238,6 @@ def _unknown_ids_ignored() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EOVERFLOW):
-            raise
-
-
-@contextlib.contextmanager
-def _refused_xattrs_ignored() -> Iterator[None]:
-    """Not every file system keeps them; a file without is better than none, as in moby."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOTSUP, errno.EPERM):
             raise
 
 

@@ -8,13 +8,13 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Mapping
 
 from engine.errors import EngineError, Fault, InvalidParameter
 from engine.storage import tar
-from engine.storage.file_copy import is_hole
+from engine.storage.file_copy import DEFAULT_ACL, remove_acls, set_xattrs
 from engine.storage.folder_times import FolderTimes
 from engine.storage.recipe import RecipeWriter
+from engine.storage.tar_fill import fill_file
 from engine.storage.tar_source import TarSource
 from engine.storage.trash import remove_tree
 from engine.storage.tree import OPAQUE_XATTR, Parts, Tree, hide, is_whiteout, split_path, status_of
@@ -22,9 +22,6 @@ from engine.storage.tree import OPAQUE_XATTR, Parts, Tree, hide, is_whiteout, sp
 WHITEOUT_PREFIX = ".wh."
 OPAQUE_NAME = ".wh..wh..opq"
 _RESERVED_PREFIX = ".wh..wh."
-# All other attributes are the overlay's own, labels of another system, or would act on the host.
-_XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
-_XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
 # The largest layers that are built have some hundred thousand. Folders that nobody lists count as well.
 MOST_ENTRIES = 1_000_000
 _MOST_STEPS = 20 * MOST_ENTRIES  # components of all paths: resolving a deep one takes a millisecond
@@ -67,6 +64,7 @@ class _Extraction:
         self.size = 0
         self.tree = Tree(root_fd, remove_tree if recipe is None else self._keep)
         self._entries = self._steps = 0
+        self._hands_down = False  # some folder gives what is made in it rights that no entry of the archive names
         self._source = source
         self._times = times
         self._recipe = recipe
@@ -128,31 +126,20 @@ class _Extraction:
         try:
             if self._recipe is not None and entry.size:
                 self._recipe.file("/".join(parts))
-            self._fill(descriptor, entry)
+            fill_file(descriptor, self._source, entry, self._recipe.content if self._recipe is not None else None)
             self._dress(descriptor, entry)
             os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
         finally:
             os.close(descriptor)
         self.size += entry.size
 
-    def _fill(self, descriptor: int, entry: tar.Entry) -> None:
-        has_holes = entry.extents is not None
-        for offset, length in entry.extents if entry.extents is not None else ((0, entry.size),):
-            if self._recipe is not None and length:
-                self._recipe.content(offset, length)
-            for piece in self._source.content(length):
-                if is_hole(piece):
-                    has_holes = True
-                else:
-                    _write(descriptor, piece, offset)
-                offset += len(piece)  # noqa: PLW2901 - the extent is being consumed
-        if has_holes:
-            os.ftruncate(descriptor, entry.size if entry.extents is None else entry.real_size)
-
     def _dress(self, descriptor: int, entry: tar.Entry) -> None:
+        if self._hands_down:
+            remove_acls(descriptor)
+        self._hands_down = self._hands_down or DEFAULT_ACL in entry.xattrs
         os.fchown(descriptor, entry.uid, entry.gid)
         os.fchmod(descriptor, entry.mode)  # after the owner, whose change clears set-user-id
-        _set_xattrs(descriptor, entry.xattrs)
+        set_xattrs(descriptor, entry.xattrs)
 
     def _symlink(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
         self.tree.replace(parent, parts[-1], lambda: os.symlink(entry.link, parts[-1], dir_fd=parent))
@@ -160,8 +147,10 @@ class _Extraction:
 
     def _fifo(self, entry: tar.Entry, parts: Parts, parent: int) -> None:
         self.tree.replace(parent, parts[-1], lambda: os.mkfifo(parts[-1], 0o600, dir_fd=parent))
-        os.chmod(parts[-1], entry.mode, dir_fd=parent)
+        if self._hands_down:
+            remove_acls(f"/proc/self/fd/{parent}/{parts[-1]}")
         self._dress_node(parts[-1], parent, entry)
+        os.chmod(parts[-1], entry.mode, dir_fd=parent)  # after the owner, as above
 
     def _dress_node(self, name: str, parent: int, entry: tar.Entry) -> None:
         os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
@@ -189,25 +178,8 @@ class _Extraction:
             hide(parent, hidden)
 
 
-def _write(descriptor: int, data: bytes, offset: int) -> None:
-    written = 0
-    while written < len(data):
-        written += os.pwrite(descriptor, data[written:] if written else data, offset + written)
-
-
 def _link(folder: int, target: str, parent: int, name: str) -> None:
     os.link(target, name, src_dir_fd=folder, dst_dir_fd=parent, follow_symlinks=False)
-
-
-def _set_xattrs(descriptor: int, xattrs: Mapping[str, bytes]) -> None:
-    for name, value in xattrs.items():
-        if name in _XATTRS or (name.startswith(_XATTR_PREFIX) and not name.startswith(_XATTR_REFUSED)):
-            try:
-                os.setxattr(descriptor, name, value)
-            except OSError as error:
-                # Not every filesystem keeps them; an image without is better than none, as in moby.
-                if error.errno != errno.ENOTSUP:
-                    raise
 
 
 def _translated(error: OSError | ValueError, name: str) -> EngineError:

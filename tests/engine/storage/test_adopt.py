@@ -22,7 +22,7 @@ from tests.engine.storage.tar_archives import archive, folder, member, names_in
 
 pytestmark = pytest.mark.requires_root
 
-LISTING = "find . -printf '%p %y %m %U %G %n %l ' \\( -type f -printf '%s ' -o -true \\) -printf '%T@\\n' | LC_ALL=C sort"
+LISTING = "find . -printf '%p\\t%y\\t%m %U %G %n %l ' \\( -type f -printf '%s ' -o -true \\) -printf '%T@\\n' | LC_ALL=C sort"
 # Version 2; owner rw, user 1000 r, group r, mask r, others none: tag, rights, id (include/uapi/linux/posix_acl_xattr.h).
 ACL = struct.pack("<I" + "HHI" * 5, 2, 1, 6, 2**32 - 1, 2, 4, 1000, 4, 4, 2**32 - 1, 16, 4, 2**32 - 1, 32, 0, 2**32 - 1)
 
@@ -56,9 +56,9 @@ def merged(tmp_path: Path, lowers: list[Path], upper: Path) -> Iterator[Path]:
 
 def shown(path: Path) -> str:
     """All that is to be the same in two trees; whiteouts have neither times nor owners of their own."""
-    listing = subprocess.run(LISTING, shell=True, cwd=path, check=True, stdout=subprocess.PIPE, text=True).stdout
-    lines = [line for line in listing.splitlines() if line.split()[1] != "c"]
-    whiteouts = [line.split()[0] for line in listing.splitlines() if line.split()[1] == "c"]
+    listing = subprocess.run(LISTING, shell=True, cwd=path, check=True, stdout=subprocess.PIPE, encoding="utf-8", errors="surrogateescape").stdout
+    lines = [line for line in listing.splitlines() if line.split("\t")[1] != "c"]
+    whiteouts = [line.split("\t")[0] for line in listing.splitlines() if line.split("\t")[1] == "c"]
     attributes = {
         f"{found.relative_to(path)} {name} {os.getxattr(found, name, follow_symlinks=False)!r}"
         for found in [path, *path.rglob("*")]

@@ -27,6 +27,7 @@ from engine.core.tenants import Tenant
 from engine.errors import Fault, Forbidden, InvalidParameter, Unavailable, reason_of
 from engine.image.registry_edge import Edge
 from engine.image.registry_lane import AddressInfo, AddressRefused
+from engine.image.settled import settled
 
 _FILE = "download"
 _MOST_BYTES = 8 << 30
@@ -141,23 +142,14 @@ async def _keep(response: ClientResponse, path: Path, *, shown: str, checksum: s
             size += len(block)
             if size > most_bytes:
                 raise InvalidParameter(f"ADD failed: {shown} is larger than {most_bytes} bytes")
-            await _finished(lambda: _write(descriptor, block, hasher.update))  # noqa: B023 - it ends before the next block
+            # Cancelled or not, it ends first: the descriptor may belong to another file afterwards.
+            await settled(asyncio.to_thread(_write, descriptor, block, hasher.update))
         if checksum and checksum != (found := f"sha256:{hasher.hexdigest()}"):
             raise InvalidParameter(f"ADD failed: digest mismatch for {shown}: it is {found}, not {checksum}")
         modified = _modified(response)
         os.utime(descriptor, (modified, modified))
     finally:
         os.close(descriptor)
-
-
-async def _finished(work: Callable[[], None]) -> None:
-    """Do something in a thread and see its end even when cancelled: its descriptor may belong to another file afterwards."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
 
 
 def _write(descriptor: int, block: bytes, observe: Callable[[bytes], None]) -> None:

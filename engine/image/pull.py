@@ -16,10 +16,10 @@ from engine.core.tenants import Tenant
 from engine.errors import EngineError, NotFound
 from engine.image.pull_manifest import Found, fetch_config, find_manifest, fitting_config
 from engine.image.registry_repository import Repository
+from engine.image.settled import settled, together
 from engine.image.sources import SourceStore
 from engine.image.store import Image, ImageStore
 from engine.image.transfers import RunSlow, Transfers, short
-from engine.image.transfers_settled import settled, together
 
 AT_ONCE = 3  # layers of one pull, as dockerd
 Tell = Callable[[Line], None]

@@ -16,10 +16,10 @@ from engine.core.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, 
 from engine.core.progress import Line, progress_line, status_line
 from engine.core.tenants import Tenant
 from engine.image.registry_repository import Repository
+from engine.image.settled import settled, together
 from engine.image.sources import Source, SourceStore
 from engine.image.store import Image, ImageStore
 from engine.image.transfers import TELL_SECONDS, RunSlow
-from engine.image.transfers_settled import settled, together
 from engine.storage.compression import BLOCK_BYTES, compressed
 from engine.storage.layers import LayerStore
 

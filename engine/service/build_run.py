@@ -18,11 +18,11 @@ from engine.core.image_config import ImageConfig
 from engine.core.log_options import NO_DRIVER
 from engine.core.tenants import Tenant
 from engine.errors import EngineError, NotFound
+from engine.image.settled import settled
 from engine.image.store import Image
 from engine.runtime.log_reader import LogFollower
 from engine.service.build_layer import MakeImage, image_of_container
 from engine.service.build_script import new_script_name, put_script, take_script
-from engine.service.builds import undisturbed
 from engine.service.create_container import Created, CreateRequest, create_container
 from engine.service.engine import Engine
 from engine.service.exits import shown_exit_code
@@ -65,12 +65,12 @@ async def run_command(engine: Engine, tenant: Tenant, wish: RunWish, make: MakeI
         if wish.script:
             await asyncio.to_thread(take_script, path, wish.script_name)
         ended = engine.containers.current(record.container_id)
-        image = await undisturbed(image_of_container(engine, ended, make, keeps=wish.keeps))
+        image = await settled(image_of_container(engine, ended, make, keeps=wish.keeps))
     except StepFailed:
         await _end(engine, record, wish, say)
         raise
     except BaseException:
-        await undisturbed(_remove(engine, record))
+        await settled(_remove(engine, record))
         raise
     await _end(engine, record, wish, say)
     return image
@@ -79,9 +79,9 @@ async def run_command(engine: Engine, tenant: Tenant, wish: RunWish, make: MakeI
 async def _created(engine: Engine, tenant: Tenant, request: CreateRequest) -> ContainerRecord:
     creating = asyncio.ensure_future(create_container(engine, tenant, request))
     try:
-        created = await undisturbed(creating)
+        created = await settled(creating)
     except asyncio.CancelledError:
-        await undisturbed(_remove_created(engine, creating))
+        await settled(_remove_created(engine, creating))
         raise
     return engine.containers.current(created.container_id)
 
@@ -112,13 +112,13 @@ async def _run(engine: Engine, record: ContainerRecord, wish: RunWish, say: Say)
     exited = engine.milestones.upcoming(record.container_id, Milestone.EXITED)
     engine.publish(record, "attach")
     with engine.readers.expecting(record.container_id, 0):
-        await undisturbed(start_container(engine, record.tenant, record.container_id))
+        await settled(start_container(engine, record.tenant, record.container_id))
         follower = _follow(engine, record)
     try:
         with engine.readers.reading(record.container_id, follower), follower:
             await _tell(engine, record, follower, say)
     finally:
-        await undisturbed(tell_readers(engine, record))  # the command waits for nobody any more
+        await settled(tell_readers(engine, record))  # the command waits for nobody any more
     ended = await asyncio.shield(exited)
     if (code := shown_exit_code(ended.run.exit_code)) != 0:
         raise StepFailed(f"The command '{wish.shown}' returned a non-zero code: {code}", exit_code=code)
@@ -143,9 +143,9 @@ async def _tell(engine: Engine, record: ContainerRecord, follower: LogFollower, 
 
 async def _end(engine: Engine, record: ContainerRecord, wish: RunWish, say: Say) -> None:
     if wish.keeps:
-        await undisturbed(_leave(engine, record))
+        await settled(_leave(engine, record))
         return
-    await undisturbed(_remove(engine, record))
+    await settled(_remove(engine, record))
     await say(output.removing(record.container_id))
 
 

@@ -19,13 +19,13 @@ from engine.core.dockerfile_resolve import resolve
 from engine.core.image_config import HistoryEntry, ImageConfig
 from engine.core.layers import MAX_LAYERS
 from engine.errors import InvalidParameter
+from engine.image.settled import settled
 from engine.image.store import Image
 from engine.service.build_cache import find_cached
 from engine.service.build_copy import copy_step, make_workdir
 from engine.service.build_layer import MakeImage
 from engine.service.build_run import RunWish, run_command
 from engine.service.build_session import BuildSession, Snapshot
-from engine.service.builds import undisturbed
 from engine.storage.layers import Layer
 
 _MAKES_LAYER = (Run, Copy, Add, Workdir)
@@ -112,10 +112,10 @@ class StageBuild:
     async def _copy(self, instruction: Copy | Add) -> None:
         engine, tenant, config = self._session.engine, self._session.tenant, self.now.config
         async with copy_step(self._session, self.now, instruction, self._stage.index) as step:
-            content = await undisturbed(engine.slow.run(tenant, step.key))
+            content = await settled(engine.slow.run(tenant, step.key))
 
             async def make(image: MakeImage) -> Image:
-                return await undisturbed(engine.slow.run(tenant, partial(step.layer, image)))
+                return await settled(engine.slow.run(tenant, partial(step.layer, image)))
 
             further = (instruction.destination, instruction.chown, instruction.chmod)
             await self._step(instruction, config, created_by(instruction, config, content=content), make, further=further)
@@ -127,7 +127,7 @@ class StageBuild:
 
         async def make(image: MakeImage) -> Image:
             work = partial(make_workdir, engine.images, engine.staging, now.image, config.workdir, image)
-            return await undisturbed(engine.slow.run(tenant, work))
+            return await settled(engine.slow.run(tenant, work))
 
         await self._step(instruction, config, created_by(instruction, config), make)
 

@@ -4,15 +4,14 @@ Owns the set of their tasks; knows nothing of what a build does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar, cast
+from typing import cast
 
 from engine.core.tenants import Tenant
 from engine.service.turns import Turns
 
 AT_ONCE = 4  # of one tenant
-T = TypeVar("T")
 
 
 class Builds:
@@ -48,13 +47,3 @@ class Builds:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def undisturbed(work: Awaitable[T]) -> T:
-    """Await ``work`` to its end even when the caller is cancelled meanwhile, which is raised only then."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise

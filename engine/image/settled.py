@@ -1,6 +1,6 @@
 """Work on the loop that is not left half done: what threads hold must be known when they have ended.
 
-Knows nothing of images.
+Knows nothing of images, builds or pulls; whoever makes these uses it.
 """
 
 import asyncio

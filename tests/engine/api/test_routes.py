@@ -33,7 +33,7 @@ def test_versions_and_routes(engine: EngineDaemon, path: str, status: int) -> No
         assert answer.message
 
 
-@pytest.mark.parametrize("path", ["/session", "/grpc", "/build"])
+@pytest.mark.parametrize("path", ["/session", "/grpc"])
 def test_parts_that_are_left_out_say_so(engine: EngineDaemon, path: str) -> None:
     answer = engine.request("POST", path)
     assert (answer.status, "not implemented" in answer.message) == (501, True)

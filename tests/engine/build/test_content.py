@@ -134,10 +134,10 @@ def test_a_text_with_an_impossible_name_is_refused(name: str, tmp_path: Path) ->
         pass
 
 
-def test_twenty_thousand_files_are_hashed_and_copied(tmp_path: Path) -> None:
+def test_thousands_of_files_are_hashed_and_copied(tmp_path: Path) -> None:
     for name in ("context", "work"):
         (tmp_path / name).mkdir()
-    for folder in range(20):
+    for folder in range(4):
         (tmp_path / f"context/{folder}").mkdir()
         for number in range(1000):
             os.close(os.open(tmp_path / f"context/{folder}/{number}", os.O_CREAT | os.O_WRONLY, 0o644))
@@ -145,4 +145,4 @@ def test_twenty_thousand_files_are_hashed_and_copied(tmp_path: Path) -> None:
         sources = find_sources(context.tree, ["."], instruction_text="COPY")
         assert content_key(sources).startswith("dir:")
         upper = copy_layer([], sources, destination="/", workdir="/", staging=tmp_path / "work")
-    assert sum(len(files) for _, _, files in os.walk(upper)) == 20_001
+    assert sum(len(files) for _, _, files in os.walk(upper)) == 4_001

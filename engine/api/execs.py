@@ -46,8 +46,8 @@ async def start(request: web.Request) -> web.StreamResponse:
     if body.boolean("Detach"):
         await to_the_end(start_exec(engine, tenant, exec_id, is_detached=True, rows=rows, columns=columns))
         return web.Response(status=200)
-    started = start_attached(engine, tenant, exec_id)
-    client = await hijack(request, content_type=stream_type(is_tty=started.is_tty))
+    started = start_attached(engine, tenant, exec_id, is_raw=body.boolean("Tty"))
+    client = await hijack(request, content_type=stream_type(is_tty=started.is_raw))
     try:
         await started.run(client, rows=rows, columns=columns)
     finally:

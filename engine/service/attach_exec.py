@@ -20,15 +20,12 @@ from engine.service.streams import Client, Exchange, exchange
 
 @dataclass(slots=True)
 class ExecStart:
-    """A checked start whose client wants the streams."""
+    """A checked start whose client wants the streams, in frames or ``is_raw``: that is the start's own wish, as with dockerd."""
 
     engine: Engine
     tenant: Tenant
     execution: ExecRecord
-
-    @property
-    def is_tty(self) -> bool:
-        return self.execution.config.tty
+    is_raw: bool
 
     async def run(self, client: Client, *, rows: int = 0, columns: int = 0) -> None:
         """Start and pump until the end. A failure to start is said in the stream, as dockerd does; the exit code tells it too."""
@@ -45,7 +42,7 @@ class ExecStart:
 
     async def _say(self, client: Client, message: str) -> None:
         text = f"{message}\r\n".encode()
-        await client.write(text if self.is_tty else frame(STDOUT, text))
+        await client.write(text if self.is_raw else frame(STDOUT, text))
 
     def _exchange(self) -> Exchange:
         config, exec_id = self.execution.config, self.execution.exec_id
@@ -56,7 +53,7 @@ class ExecStart:
 
         return Exchange(
             streams=frozenset(stream for stream, is_wanted in wanted if is_wanted),
-            multiplexed=not config.tty,
+            multiplexed=not self.is_raw,
             stdin=config.attach_stdin,
             close_stdin_at_end=True,
             detach_keys=parse_detach_keys(config.detach_keys) if config.tty else b"",
@@ -83,10 +80,10 @@ class ExecWatch:
         await exchange(client, self.process, self.process.follow(position=self.position), wish)
 
 
-def start_attached(engine: Engine, tenant: Tenant, exec_id: str) -> ExecStart:
+def start_attached(engine: Engine, tenant: Tenant, exec_id: str, *, is_raw: bool) -> ExecStart:
     """Check a start with streams. Raises NotFound, Conflict."""
     execution, _ = check_startable(engine, tenant, exec_id)
-    return ExecStart(engine, tenant, execution)
+    return ExecStart(engine, tenant, execution, is_raw)
 
 
 async def attach_exec(engine: Engine, tenant: Tenant, exec_id: str, *, takes_input: bool, replay: bool) -> ExecWatch:

@@ -12,6 +12,7 @@ from engine.service.containers import ContainerStore
 from engine.service.execs import MOST_BYTES_OF_CONTAINER, MOST_OF_CONTAINER, ExecStore
 from tests.engine.api.raw_client import RawClient
 from tests.engine.daemon import EngineDaemon, frames, wait_until
+from tests.engine.dockerd import BOTH, serving
 
 pytestmark = pytest.mark.requires_root
 
@@ -49,6 +50,19 @@ def test_an_exec_runs_beside_the_command_and_keeps_its_exit_code(engine: EngineD
     assert _inspect(engine, exec_id)["ExitCode"] is None
     assert frames(_start(engine, exec_id)) == [(1, b"out\n"), (2, b"err\n")]
     assert _wait_ended(engine, exec_id) == 4
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_the_start_says_whether_output_comes_in_frames(kind: str) -> None:
+    with serving(kind) as daemon:
+        container_id = daemon.run("sleep", "600", StopTimeout=0)
+        for made, started, expected in (
+            (False, False, b"\x01\0\0\0\0\0\0\x04out\n"),
+            (False, True, b"out\n"),
+            (True, False, b"\x01\0\0\0\0\0\0\x05out\r\n"),
+            (True, True, b"out\r\n"),
+        ):
+            assert _start(daemon, _create(daemon, container_id, "echo", "out", Tty=made), Tty=started) == expected
 
 
 def test_an_exec_has_its_own_user_folder_and_environment(engine: EngineDaemon, container: str) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from engine.core.layers import EMPTY_LAYER
 from engine.errors import EngineError, Fault, InvalidParameter, reason_of
+from engine.linux.inode_flags import clear_flags
 from engine.storage.differences import ACLS, Change, Scan, as_it_lies, pack_change, pack_changes, pack_upper
 from engine.storage.folder_times import FolderTimes
 from engine.storage.pack import Found, Packer, PathTooLongError, walk
@@ -64,7 +65,7 @@ def _adopt(upper: int, lowers: Sequence[int], recipe: RecipeWriter) -> Adopted:
         for entries, found in enumerate(walk(upper, is_strict=True)):
             if entries == MOST_ENTRIES:
                 raise InvalidParameter(f"the layer holds more than {MOST_ENTRIES} files and folders")
-            if found.name.startswith(WHITEOUT_PREFIX):
+            if found.name.startswith(WHITEOUT_PREFIX) or _is_linked_node(found):
                 raise UnfitError
             listed = list(scan.visit(found)) if lowers else [as_it_lies(found)]
             for change in listed:
@@ -81,6 +82,12 @@ def _adopt(upper: int, lowers: Sequence[int], recipe: RecipeWriter) -> Adopted:
     if tar.diff_id == EMPTY_LAYER:
         _make_plain(upper)
     return Adopted(tar, packer.size)
+
+
+def _is_linked_node(found: Found) -> bool:
+    """Several names of one link or pipe are as many in a tar."""
+    mode = found.status.st_mode
+    return found.status.st_nlink > 1 and (stat.S_ISLNK(mode) or stat.S_ISFIFO(mode))
 
 
 def _settle(change: Change, packer: "_AdoptingPacker", times: FolderTimes) -> None:
@@ -169,6 +176,8 @@ class _AdoptingPacker(Packer):
         for name in os.listxattr(descriptor):
             if name not in wanted and not (name == OPAQUE_XATTR and self.keeps_opaque):
                 os.removexattr(descriptor, name)
+        if not clear_flags(descriptor):
+            raise UnfitError
         return wanted
 
 

@@ -41,6 +41,26 @@ def writable_layers(layers: Sequence[Path], *, upper: Path, work: Path) -> Itera
         yield folder
 
 
+def is_in_use(upper: Path, scratch: Path) -> bool:
+    """Whether anything may still write to ``upper`` through an overlay, mounted or held by no more than a descriptor.
+
+    A container may hand descriptors to others that outlive it. The kernel lends an upper folder to one overlay with an index at
+    a time; where it does not, nothing is known, and the answer is yes. ``scratch`` is an empty folder beside it.
+    """
+    for name in ("lower", "first", "second"):
+        (scratch / name).mkdir(mode=0o700)
+    try:
+        first = _mount([scratch / "lower"], {"upperdir": upper, "workdir": scratch / "first"}, 0, index="on")
+    except OSError:
+        return True
+    with _opened(first):
+        try:
+            os.close(_mount([scratch / "lower"], {"upperdir": upper, "workdir": scratch / "second"}, 0, index="on"))
+        except OSError as error:
+            return error.errno != errno.EBUSY
+        return True
+
+
 def open_inside(root: int, path: str, flags: int) -> int:
     """Open a path as a process in the tree would: links lead nowhere but inside, those of /proc nowhere. Raises OSError."""
     return openat2(root, path or ".", flags, resolve=_INSIDE)
@@ -120,15 +140,15 @@ def _top(mount: int) -> int:
     return os.open(".", OPEN_FOLDER, dir_fd=mount)
 
 
-def _mount(layers: Sequence[Path], writable: dict[str, Path], attributes: int) -> int:
+def _mount(layers: Sequence[Path], writable: dict[str, Path], attributes: int, *, index: str = "off") -> int:
     with FilesystemContext("overlay") as context, contextlib.ExitStack() as opened:
         context.set_string("source", "overlay")
         for key, path in (*(("lowerdir+", layer) for layer in reversed(layers)), *writable.items()):
             folder = os.open(path, OPEN_FOLDER)
             opened.callback(os.close, folder)
             _set_folder(context, key, folder)
-        for key in ("metacopy", "redirect_dir", "index"):
-            context.set_string(key, "off")
+        for key, value in {"metacopy": "off", "redirect_dir": "off", "index": index}.items():
+            context.set_string(key, value)
         context.create()
         return context.mount(attributes | _HARMLESS)
 

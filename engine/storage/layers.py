@@ -16,6 +16,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from engine.core.digests import hex_of, is_digest
 from engine.errors import Fault, InvalidParameter, NotFound, reason_of
 from engine.storage.adopt import PackedUpper, UnfitError, adopt_tree, opened
 from engine.storage.compression import Readable, decompressed, observed, read_ahead
+from engine.storage.detached import is_in_use
 from engine.storage.files import sync_filesystem, sync_folder, write_atomically
 from engine.storage.layer_tar import open_layer_tar, recipe_of
 from engine.storage.tar_digest import TarDigest
@@ -34,6 +36,7 @@ from engine.storage.trash import Trash, remove_tree
 from engine.storage.tree import OPEN_FOLDER
 from engine.storage.untar import extract
 
+_LOOKS, _LOOK_SECONDS, _LOOKS_APART_SECONDS = 8, 0.005, 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -86,8 +89,9 @@ class LayerStore:
         """Take the upper folder of an overlay, which nobody writes to any more, as a layer, and hold it until ``release``.
 
         With ``lowers``, topmost first, its tar is that of a commit: without folders that nothing changed in, and without what
-        the engine puts into a container that starts. Without, all that lies there is the layer's. ``upper`` is gone afterwards,
-        whatever happens. Raises InvalidParameter for what no layer can hold, Fault for a failing disk.
+        the engine puts into a container that starts; where anybody could still write to it, it is copied. Without, all that
+        lies there is the layer's. ``upper`` is gone afterwards, whatever happens. Raises InvalidParameter for what no layer can
+        hold, Fault for a failing disk.
         """
         staging = self._staging / secrets.token_hex(8)
         try:
@@ -184,12 +188,27 @@ class LayerStore:
             if error.errno != errno.EXDEV:
                 raise
             return self._copy(upper, lowers)
+        if lowers and self._is_in_use(staging / "diff"):
+            return self._copy(staging / "diff", lowers)
         try:
             with opened([staging / "diff"]) as (folder,), recipe_of(staging) as (recipe, _):
                 tar, size = adopt_tree(folder, lowers, recipe)
         except UnfitError:
             return self._copy(staging / "diff", lowers)
         return self._publish(staging, Layer(tar.diff_id, size), tar.size)
+
+    def _is_in_use(self, upper: Path) -> bool:
+        """Ask for a while: the last mount of a container that has just ended may be on its way out."""
+        for attempt in range(_LOOKS):
+            scratch = self._staging / secrets.token_hex(8)
+            scratch.mkdir(mode=0o700)
+            try:
+                if not is_in_use(upper, scratch):
+                    return False
+            finally:
+                self._trash.discard(scratch)
+            time.sleep(min(_LOOK_SECONDS * 2**attempt, _LOOKS_APART_SECONDS))
+        return True
 
     def _copy(self, upper: Path, lowers: Sequence[int]) -> Layer:
         with opened([upper]) as (folder,), PackedUpper(folder, lowers) as stream:

@@ -21,6 +21,7 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CL
 _MAX_PATH_BYTES = 4096  # beyond it no program could open what it unpacked
 _XATTRS = ("security.capability",)
 _XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
+_SECOND_NS = 10**9
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 Skip = Callable[[str, os.stat_result], bool]
@@ -212,6 +213,8 @@ class Packer:
             raise
 
     def _is_wanted(self, name: str) -> bool:
+        if "=" in name or not _is_utf8(name):
+            return False  # a record of a tar would be read as another name
         return name in self._xattrs or (name.startswith(_XATTR_PREFIX) and not name.startswith(_XATTR_REFUSED))
 
     def _write(self, data: bytes) -> None:
@@ -235,9 +238,17 @@ def _plain(name: str, status: os.stat_result) -> Member:
         uid=status.st_uid,
         gid=status.st_gid,
         size=status.st_size,
-        mtime=int(status.st_mtime // 1),
+        mtime=status.st_mtime_ns // _SECOND_NS,
         device=status.st_rdev if is_device else 0,
     )
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_up_to(descriptor: int, size: int) -> bytes:

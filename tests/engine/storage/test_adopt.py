@@ -56,7 +56,7 @@ def merged(tmp_path: Path, lowers: list[Path], upper: Path) -> Iterator[Path]:
 
 def shown(path: Path) -> str:
     """All that is to be the same in two trees; whiteouts have neither times nor owners of their own."""
-    listing = subprocess.run(LISTING, shell=True, cwd=path, check=True, stdout=subprocess.PIPE, encoding="utf-8", errors="surrogateescape").stdout
+    listing = os.fsdecode(subprocess.run(LISTING, shell=True, cwd=path, check=True, stdout=subprocess.PIPE).stdout)
     lines = [line for line in listing.splitlines() if line.split("\t")[1] != "c"]
     whiteouts = [line.split("\t")[0] for line in listing.splitlines() if line.split("\t")[1] == "c"]
     attributes = {

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine.linux.inode_flags import spread_folders
 from engine.storage.trash import Trash
 
 
@@ -20,6 +21,7 @@ class Staging:
         self._trash = trash
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         root.chmod(0o700)
+        spread_folders(root)
         for left in root.iterdir():
             trash.discard(left)
 

@@ -2,7 +2,9 @@
 
 import errno
 import fcntl
+import os
 import struct
+from pathlib import Path
 
 _GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602
 _SECRM, _UNRM, _SYNC, _NODUMP, _NOATIME, _DIRSYNC, _TOPDIR = 0x1, 0x2, 0x8, 0x40, 0x80, 0x10000, 0x20000
@@ -11,6 +13,7 @@ _CLEARED = _SECRM | _UNRM | _SYNC | _NODUMP | _NOATIME | _DIRSYNC | _TOPDIR
 _CASEFOLD = 0x40000000
 _FLAGS = struct.Struct("l")
 _NONE = frozenset({errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL})
+_REFUSED = _NONE | {errno.EPERM, errno.EACCES, errno.ENOSYS}
 
 
 def clear_flags(descriptor: int) -> bool:
@@ -27,3 +30,21 @@ def clear_flags(descriptor: int) -> bool:
     if flags & _CLEARED:
         fcntl.ioctl(descriptor, _SETFLAGS, _FLAGS.pack(flags & ~_CLEARED))
     return not flags & _CASEFOLD
+
+
+def spread_folders(path: Path) -> None:
+    """Have ext4 put each folder that is made in this one where most of the disk is free, with all that will be in it.
+
+    Else new files come to lie where others have just been removed, and there ext4 looks, for each, at all inodes that were given
+    back within the last minutes before it finds one to take: a tree takes several times as long. Does nothing elsewhere.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        (flags,) = _FLAGS.unpack(fcntl.ioctl(descriptor, _GETFLAGS, bytes(_FLAGS.size)))
+        if not flags & _TOPDIR:
+            fcntl.ioctl(descriptor, _SETFLAGS, _FLAGS.pack(flags | _TOPDIR))
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+    finally:
+        os.close(descriptor)

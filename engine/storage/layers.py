@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 from engine.core.digests import hex_of, is_digest
 from engine.errors import Fault, InvalidParameter, NotFound, reason_of
+from engine.linux.inode_flags import spread_folders
 from engine.storage.adopt import PackedUpper, UnfitError, adopt_tree, opened
 from engine.storage.compression import Readable, decompressed, observed, read_ahead
 from engine.storage.detached import is_in_use
@@ -57,6 +58,7 @@ class LayerStore:
         self._staging = root / "staging"
         self._staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         root.chmod(0o700)
+        spread_folders(self._staging)
         self._trash = trash or Trash(root / "trash")
         self._lock = threading.Lock()
         self._held: Counter[str] = Counter()

@@ -76,7 +76,7 @@ def _from_one_word(text: str) -> Platform:
         return Platform(word)
     if word in _ARCHITECTURES or word in _ALIASES:
         return normalise(Platform("linux", word))
-    raise _invalid(text, "unknown operating system or architecture")
+    raise _invalid(text, "unknown operating system or architecture: invalid argument")  # clients look for these words
 
 
 def _invalid(text: str, reason: str) -> InvalidParameter:

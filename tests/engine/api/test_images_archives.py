@@ -91,6 +91,29 @@ def test_skopeo_reads_and_writes_what_the_engine_does(clean: EngineDaemon, kind:
     assert clean.cli("run", "--rm", "tool:3", "cat", "/greeting").stdout == b"hello\n"
 
 
+@needs_skopeo
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_skopeo_takes_images_from_the_engine_and_brings_them(clean: EngineDaemon, compression: str, tmp_path: Path) -> None:
+    """Skopeo asks by version 1.22 of the API."""
+    commit(clean, "tool:2", "echo hello >/greeting")
+    engine_url = f"unix://{clean.socket_path}"
+    layout, copy = f"oci:{tmp_path}/layout:2", ["skopeo", "copy", "--insecure-policy"]
+    subprocess.run(
+        [*copy, "--src-daemon-host", engine_url, "--dest-compress-format", compression, "docker-daemon:tool:2", layout],
+        check=True,
+        capture_output=True,
+    )
+    with tarfile.open(tmp_path / "layout.tar", "w") as archived:
+        archived.add(tmp_path / "layout", ".")
+    clean.cli("rmi", "tool:2", check=True)
+    if compression == "zstd":  # which skopeo does not turn into what Docker reads
+        loaded = clean.cli("load", "-i", str(tmp_path / "layout.tar"), check=True).stdout.decode()
+        clean.cli("tag", loaded.split(": ", 1)[1].strip(), "tool:3", check=True)
+    else:
+        subprocess.run([*copy, "--dest-daemon-host", engine_url, layout, "docker-daemon:tool:3"], check=True, capture_output=True)
+    assert clean.cli("run", "--rm", "tool:3", "cat", "/greeting").stdout == b"hello\n"
+
+
 @needs_umoci
 def test_a_layout_that_umoci_made_is_loaded(clean: EngineDaemon, tmp_path: Path) -> None:
     (tmp_path / "saved.tar").write_bytes(clean.cli("save", "busybox", check=True).stdout)

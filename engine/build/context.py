@@ -15,9 +15,11 @@ from typing import BinaryIO
 from engine.build.tree import SourceTree, folder_tree
 from engine.core.dockerignore import Ignore, parse_dockerignore
 from engine.errors import Fault, InvalidParameter, NotFound, reason_of
+from engine.storage.bounds import bounded
 from engine.storage.compression import decompressed, read_ahead
 from engine.storage.insert import Options, insert, remove
 from engine.storage.pack import PathTooLongError, walk
+from engine.storage.tar_digest import MOST_BYTES
 from engine.storage.tar_source import TarSource
 
 DOCKERFILE = "Dockerfile"
@@ -80,7 +82,8 @@ def open_context(stream: BinaryIO, staging: Path, *, dockerfile: str = DOCKERFIL
     with folder_tree(staging) as tree:
         try:
             with read_ahead(decompressed(stream)) as blocks:
-                insert(TarSource(blocks), tree.root_fd, Options(owner=(0, 0), stays_below=True))
+                options = Options(owner=(0, 0), stays_below=True, is_bounded=True)
+                insert(TarSource(bounded(blocks, MOST_BYTES, _too_long)), tree.root_fd, options)
             context = BuildContext(tree, dockerfile or DOCKERFILE)
             _remove_special(tree.root_fd)
             context.apply_ignore_file()
@@ -89,6 +92,10 @@ def open_context(stream: BinaryIO, staging: Path, *, dockerfile: str = DOCKERFIL
         except OSError as error:
             raise Fault(f"cannot keep the build context: {reason_of(error)}") from error
         yield context
+
+
+def _too_long() -> InvalidParameter:
+    return InvalidParameter(f"the build context is longer than {MOST_BYTES >> 30} GiB")
 
 
 def _remove_special(root_fd: int) -> None:
@@ -100,10 +107,10 @@ def _remove_special(root_fd: int) -> None:
 def _remove_ignored(root_fd: int, ignore: Ignore) -> None:
     """Remove what is left out. A folder of which something may stay is kept while it is not empty."""
     doubtful: list[str] = []
-    removed: set[str] = set()
+    removed = ""
 
     def is_gone(path: str, _: os.stat_result) -> bool:
-        return path in removed
+        return path == removed  # asked of the last one only
 
     for found in walk(root_fd, skip=is_gone, is_strict=True):
         if not ignore.excludes(found.path):
@@ -112,7 +119,7 @@ def _remove_ignored(root_fd: int, ignore: Ignore) -> None:
             doubtful.append(found.path)
             continue
         remove(found.folder, found.name)
-        removed.add(found.path)
+        removed = found.path
     for path in reversed(doubtful):
         with contextlib.suppress(OSError):
             os.rmdir(path, dir_fd=root_fd)

@@ -17,9 +17,11 @@ from engine.build.placing import Dress, place_folder, place_node
 from engine.build.sources import Source, Sources
 from engine.build.target import Target, new_upper, open_target
 from engine.errors import Fault, InvalidParameter, reason_of
+from engine.storage.bounds import bounded
 from engine.storage.compression import decompressed, read_ahead
 from engine.storage.insert import Options, insert
 from engine.storage.pack import Found
+from engine.storage.tar_digest import MOST_BYTES
 from engine.storage.tar_source import TarSource
 from engine.storage.untar import WHITEOUT_PREFIX
 
@@ -110,9 +112,13 @@ class _Copy:
 
     def _unpack(self, source: Source, place: str) -> None:
         self._target.make_folders(place)
-        options = Options(owner=self._dress.owner, stays_below=True, refused_prefix=WHITEOUT_PREFIX)
+        options = Options(owner=self._dress.owner, stays_below=True, refused_prefix=WHITEOUT_PREFIX, is_bounded=True)
         with _stream(source) as stream, self._target.folder(place) as writer, read_ahead(decompressed(stream)) as blocks:
-            insert(TarSource(blocks), writer, options)
+            insert(TarSource(bounded(blocks, MOST_BYTES, _too_long)), writer, options)
+
+
+def _too_long() -> InvalidParameter:
+    return InvalidParameter(f"an archive is longer than {MOST_BYTES >> 30} GiB")
 
 
 def _is_archive(source: Source) -> bool:

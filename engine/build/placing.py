@@ -13,7 +13,9 @@ from engine.build.content import walk_source
 from engine.build.sources import Source
 from engine.build.tree import SourceTree
 from engine.errors import InvalidParameter
+from engine.storage.bounds import Bounds
 from engine.storage.file_copy import copy_content, copy_xattrs
+from engine.storage.folder_times import FolderTimes
 from engine.storage.insert import remove
 from engine.storage.pack import Found
 from engine.storage.tree import OPEN_FOLDER, Parts, Tree, status_of
@@ -43,44 +45,36 @@ class Dress:
 
 def place_folder(source: Source, reader: int, writer: int, dress: Dress) -> None:
     """Copy what an open folder of the source holds into an open folder. Raises InvalidParameter, OSError."""
-    placing = _Placing(Tree(writer), dress.of(source.tree))
-    try:
+    bounds = Bounds("the source")
+    with FolderTimes(writer) as times, contextlib.closing(Tree(writer)) as tree:
+        placing = _Placing(tree, times, dress.of(source.tree))
         for found in walk_source(source, reader):
+            bounds.add(found.path)
             placing.add(found)
-        placing.set_folder_times()
-    finally:
-        placing.close()
+        times.apply()
 
 
 class _Placing:
-    def __init__(self, tree: Tree, dress: Dress) -> None:
+    def __init__(self, tree: Tree, times: FolderTimes, dress: Dress) -> None:
         self._tree = tree
         self._dress = dress
         self._links: dict[tuple[int, int], Parts] = {}
-        self._folder_times: list[tuple[Parts, os.stat_result]] = []
-
-    def close(self) -> None:
-        self._tree.close()
+        self._times = times
 
     def add(self, found: Found) -> None:
         parts = tuple(found.path.split("/"))
         parent = self._tree.folder(parts[:-1])
         if stat.S_ISDIR(found.status.st_mode):
             _place_one_folder(found, parent, self._dress)
-            self._folder_times.append((parts, found.status))
+            self._times.add(parts, found.status.st_mtime_ns)
             return
         identity = (found.status.st_dev, found.status.st_ino)
         if found.status.st_nlink > 1 and (first := self._links.get(identity)) is not None:
             self._link(first, parent, found.name)
             return
         place_node(found, parent, found.name, self._dress)
-        self._links[identity] = parts
-
-    def set_folder_times(self) -> None:
-        """Last, because filling folders changes their times; of the innermost first."""
-        for parts, status in reversed(self._folder_times):
-            with self._tree.existing_folder(parts) as descriptor:
-                _set_times(descriptor, status)
+        if found.status.st_nlink > 1:
+            self._links[identity] = parts
 
     def _link(self, first: Parts, parent: int, name: str) -> None:
         _make_room(parent, name, is_folder=False)

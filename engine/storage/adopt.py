@@ -15,6 +15,7 @@ from typing import NamedTuple
 from engine.core.layers import EMPTY_LAYER
 from engine.errors import EngineError, Fault, InvalidParameter, reason_of
 from engine.linux.inode_flags import clear_flags
+from engine.storage.bounds import Bounds
 from engine.storage.differences import ACLS, Change, Scan, as_it_lies, pack_change, pack_changes, pack_upper
 from engine.storage.folder_times import FolderTimes
 from engine.storage.pack import Found, Packer, PathTooLongError, walk
@@ -23,7 +24,7 @@ from engine.storage.tar_digest import TarDigest
 from engine.storage.tar_source import BLOCK
 from engine.storage.tar_write import Member, header
 from engine.storage.tree import OPAQUE_XATTR, OPEN_FOLDER, is_whiteout, open_below, split_path
-from engine.storage.untar import MOST_ENTRIES, WHITEOUT_PREFIX
+from engine.storage.untar import WHITEOUT_PREFIX
 
 _PIECE_BYTES = 1 << 20
 _SECOND_NS = 10**9
@@ -59,12 +60,11 @@ def adoption_error(error: Exception) -> EngineError:
 
 
 def _adopt(upper: int, lowers: Sequence[int], recipe: RecipeWriter) -> Adopted:
-    tar = TarDigest()
+    tar, bounds = TarDigest(), Bounds("the layer")
     with FolderTimes(upper) as times, Scan(lowers) as scan:
         packer = _AdoptingPacker(recipe, tar)
-        for entries, found in enumerate(walk(upper, is_strict=True)):
-            if entries == MOST_ENTRIES:
-                raise InvalidParameter(f"the layer holds more than {MOST_ENTRIES} files and folders")
+        for found in walk(upper, is_strict=True):
+            bounds.add(found.path)
             if found.name.startswith(WHITEOUT_PREFIX) or _is_linked_node(found):
                 raise UnfitError
             listed = list(scan.visit(found)) if lowers else [as_it_lies(found)]

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from engine.errors import EngineError, Fault, Forbidden, InvalidParameter
 from engine.linux.files import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from engine.storage import tar
+from engine.storage.bounds import Bounds
 from engine.storage.file_copy import set_xattrs
 from engine.storage.tar_fill import fill_file
 from engine.storage.tar_source import TarSource
@@ -33,13 +34,14 @@ class Options(NamedTuple):
     """``keeps_kinds``: no folder may replace a file or the other way round. ``owner``: of all that is written, if given.
 
     ``stays_below``: the destination is the root of all links, for a process whose own root is another.
-    ``refused_prefix``: names that begin so cannot be, if given.
+    ``refused_prefix``: names that begin so cannot be, if given. ``is_bounded``: no more than a layer may hold.
     """
 
     keeps_kinds: bool = False
     owner: tuple[int, int] | None = None
     stays_below: bool = False
     refused_prefix: str = ""
+    is_bounded: bool = False
 
 
 def insert(source: TarSource, folder_fd: int, options: Options) -> None:
@@ -61,6 +63,7 @@ class _Insertion:
         self._folder_fd = folder_fd
         self._options = options
         self._resolve = RESOLVE_NO_MAGICLINKS | (RESOLVE_IN_ROOT if options.stays_below else 0)
+        self._bounds = Bounds("the archive") if options.is_bounded else None
         self._folder_times: dict[str, int] = {}
         self._writers: dict[str, Callable[[tar.Entry, int, str], None]] = {
             tar.FILE: self._file,
@@ -73,6 +76,7 @@ class _Insertion:
         path = _inside(entry.name)
         if path == ".":
             return  # the folder is there, and stays as it is
+        self._count(path)
         above, name = posixpath.split(path)
         if (prefix := self._options.refused_prefix) and any(part.startswith(prefix) for part in path.split("/")):
             raise InvalidParameter(f"the archive holds {path[:200]!r}, but no name can begin with {prefix}")
@@ -85,6 +89,10 @@ class _Insertion:
                 writer(entry, parent, name)
         finally:
             os.close(parent)
+
+    def _count(self, path: str) -> None:
+        if self._bounds is not None:
+            self._bounds.add(path)
 
     def set_folder_times(self) -> None:
         """Folders get their times last, because filling them changes these."""
@@ -109,6 +117,7 @@ class _Insertion:
             try:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, 0o755, dir_fd=folder)
+                    self._count(posixpath.join(reached, name))
             finally:
                 os.close(folder)
             reached = posixpath.join(reached, name)

@@ -11,6 +11,7 @@ import stat
 
 from engine.errors import EngineError, Fault, InvalidParameter
 from engine.storage import tar
+from engine.storage.bounds import MOST_ENTRIES, MOST_STEPS
 from engine.storage.file_copy import DEFAULT_ACL, remove_acls, set_xattrs
 from engine.storage.folder_times import FolderTimes
 from engine.storage.recipe import RecipeWriter
@@ -22,9 +23,6 @@ from engine.storage.tree import OPAQUE_XATTR, Parts, Tree, hide, is_whiteout, sp
 WHITEOUT_PREFIX = ".wh."
 OPAQUE_NAME = ".wh..wh..opq"
 _RESERVED_PREFIX = ".wh..wh."
-# The largest layers that are built have some hundred thousand. Folders that nobody lists count as well.
-MOST_ENTRIES = 1_000_000
-_MOST_STEPS = 20 * MOST_ENTRIES  # components of all paths: resolving a deep one takes a millisecond
 _MOST_FILE_BYTES = 1 << 44  # holes included; what ext4 can hold
 _MAX_ID = 2**32 - 2
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -86,7 +84,7 @@ class _Extraction:
         self._steps += len(parts)
         if self._entries + self.tree.made > MOST_ENTRIES:
             raise InvalidParameter(f"the archive holds more than {MOST_ENTRIES} files and folders")
-        if self._steps > _MOST_STEPS:
+        if self._steps > MOST_STEPS:
             raise InvalidParameter("the archive holds too many files in folders that are nested too deeply")
         if entry.uid > _MAX_ID or entry.gid > _MAX_ID:
             raise InvalidParameter(f"the archive gives {entry.name!r} the owner {entry.uid}:{entry.gid}, which cannot be")

@@ -43,14 +43,16 @@ def store(tmp_path: Path) -> Iterator[LayerStore]:
     (tmp_path / "secret").write_text("untouched")
     trash = Trash(tmp_path / "layers/trash")
     store = LayerStore(tmp_path / "layers", trash)
-    yield store
-    assert (tmp_path / "secret").read_text() == "untouched"
-    assert names_in(tmp_path) == ["layers", "secret"]
-    assert names_in(tmp_path / "layers/staging") == []
-    # What is nested deeper than calls can be only the trash can remove.
-    store.release([diff_id for name in names_in(tmp_path / "layers") for diff_id in [f"sha256:{name}"] * 9])
-    store.collect([])
-    trash.empty()
+    try:
+        yield store
+        assert (tmp_path / "secret").read_text() == "untouched"
+        assert names_in(tmp_path) == ["layers", "secret"]
+        assert names_in(tmp_path / "layers/staging") == []
+    finally:
+        # What is nested deeper than calls can be only the trash can remove.
+        store.release([diff_id for name in names_in(tmp_path / "layers") for diff_id in [f"sha256:{name}"] * 9])
+        store.collect([])
+        trash.empty()
 
 
 class Endless(io.RawIOBase):
@@ -170,7 +172,7 @@ def test_thousands_of_nested_folders_are_made_in_time(store: LayerStore) -> None
 
 
 def test_deep_paths_cannot_be_asked_for_without_end(store: LayerStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(untar, "_MOST_STEPS", 1000)
+    monkeypatch.setattr(untar, "MOST_STEPS", 1000)
     store.unpack(io.BytesIO(archive([member("d/" * 99 + f"f{number}") for number in range(10)])))
     refused(store, archive([member("d/" * 99 + f"f{number}") for number in range(11)]), "nested too deeply")
     refused(store, archive([member("d/f"), *(hard_link(f"l{number}", "d/" * 300 + "f") for number in range(4))]), "archive")

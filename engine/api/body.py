@@ -1,6 +1,6 @@
 """A request's body as a file for code that blocks.
 
-Owns the pipe between the loop and the thread that reads: it holds little, so a slow reader slows the client.
+Owns how the body gets into the pipe that the thread reads from; a slow reader slows the client.
 """
 
 import asyncio
@@ -11,18 +11,13 @@ from typing import BinaryIO
 
 from aiohttp import web
 
-from engine.linux import pipe
-
-_CHUNK_BYTES = 2**20
+from engine.linux.pipe_feed import CHUNK_BYTES, open_feed, write_all
 
 
 @asynccontextmanager
 async def body_as_file(request: web.Request) -> AsyncIterator[BinaryIO]:
     """Yield a file that gives the body as it arrives. A body that is cut off ends early, which archives notice."""
-    read_fd, write_fd = os.pipe()
-    pipe.grow(write_fd, pipe.LARGE_BYTES)
-    os.set_blocking(write_fd, False)
-    reading = os.fdopen(read_fd, "rb", buffering=_CHUNK_BYTES)
+    reading, write_fd = open_feed()
     feeder = asyncio.create_task(_feed(request, write_fd))
     try:
         yield reading
@@ -33,28 +28,9 @@ async def body_as_file(request: web.Request) -> AsyncIterator[BinaryIO]:
 
 
 async def _feed(request: web.Request, write_fd: int) -> None:
-    """Waiting for the reader takes no thread, since there may be many who wait."""
     try:
         with suppress(BrokenPipeError, ConnectionError):
-            async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
-                await _write_all(write_fd, chunk)
+            async for chunk in request.content.iter_chunked(CHUNK_BYTES):
+                await write_all(write_fd, chunk)
     finally:
         os.close(write_fd)
-
-
-async def _write_all(fd: int, chunk: bytes) -> None:
-    rest = memoryview(chunk)
-    while rest:
-        try:
-            rest = rest[os.write(fd, rest) :]
-        except BlockingIOError:
-            await _writable(fd)
-
-
-async def _writable(fd: int) -> None:
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_writer(fd, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_writer(fd)

@@ -131,7 +131,7 @@ def _arguments(request: web.Request) -> Mapping[str, str]:
     given = {name: value for name, value in values.items() if value is not None}
     for name, value in given.items():
         if not name or "=" in name or "\0" in f"{name}{value}":
-            raise InvalidParameter(f"invalid build argument {name[:60]!r}: neither name nor value may hold null bytes")
+            raise InvalidParameter(f"invalid build argument {name[:60]!r}: a name has no = in it, and neither holds null bytes")
     return given
 
 

@@ -6,8 +6,6 @@ from engine.core.dockerfile_errors import DockerfileError, cut
 from engine.core.dockerfile_instructions import Copy, Dockerfile, Instruction, Run, Stage
 from engine.errors import InvalidParameter
 
-CONTEXT = "context"  # BuildKit's word for the build context itself
-
 
 def needed_stages(dockerfile: Dockerfile, target: str = "") -> tuple[int, ...]:
     """Return the indexes of the target's stage (name or number; the last without one) and of all it builds on, in order.

@@ -1,6 +1,6 @@
 """Blocks that arrive on the loop, as a file for a thread that unpacks them.
 
-Owns the pipe between the two: it holds little, so a slow disk slows the download and memory stays as it is.
+Owns how they get into the pipe that the thread reads from; a slow disk slows the download and memory stays as it is.
 """
 
 import asyncio
@@ -9,17 +9,16 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import BinaryIO
 
-from engine.linux import pipe
+from engine.linux.pipe_feed import open_feed, write_all
 
 Blocks = AbstractAsyncContextManager[AsyncIterator[bytes]]
-_CHUNK_BYTES = 2**20
 
 
 class Feed:
     """``file`` ends when the blocks have, or when they failed; ``failure`` tells which, and is set before the end shows."""
 
-    def __init__(self, read_fd: int) -> None:
-        self.file: BinaryIO = os.fdopen(read_fd, "rb", buffering=_CHUNK_BYTES)
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
         self.failure: BaseException | None = None
         self.feeder: asyncio.Task[None]
 
@@ -32,10 +31,8 @@ class Feed:
 @asynccontextmanager
 async def feeding(blocks: Blocks, *, begin: asyncio.Event) -> AsyncIterator[Feed]:
     """Open ``blocks`` once somebody reads, which ``begin`` tells. Whoever reads has ended before the block does."""
-    read_fd, write_fd = os.pipe()
-    pipe.grow(write_fd, pipe.LARGE_BYTES)
-    os.set_blocking(write_fd, False)
-    feed = Feed(read_fd)
+    reading, write_fd = open_feed()
+    feed = Feed(reading)
     feed.feeder = asyncio.create_task(_feed(feed, blocks, write_fd, begin))
     try:
         yield feed
@@ -49,28 +46,10 @@ async def _feed(feed: Feed, blocks: Blocks, write_fd: int, begin: asyncio.Event)
         await begin.wait()
         async with blocks as opened:
             async for block in opened:
-                await _write_all(write_fd, block)
+                await write_all(write_fd, block)
     except BaseException as error:
         feed.failure = error
         if not isinstance(error, Exception):
             raise
     finally:
         os.close(write_fd)
-
-
-async def _write_all(fd: int, block: bytes) -> None:
-    rest = memoryview(block)
-    while rest:
-        try:
-            rest = rest[os.write(fd, rest) :]
-        except BlockingIOError:
-            await _writable(fd)
-
-
-async def _writable(fd: int) -> None:
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_writer(fd, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_writer(fd)

@@ -6,7 +6,7 @@ Trusts nothing that a registry says: an image's configuration and its layers are
 from dataclasses import dataclass
 
 from engine.core.image_config import ImageConfig, parse_image_config
-from engine.core.manifests import MOST_CONFIG_BYTES, Descriptor, Index, Manifest, choose, parse_manifest
+from engine.core.manifests import MOST_CONFIG_BYTES, Descriptor, Manifest, choose, parse_manifest
 from engine.core.platforms import Platform, complete, parse_platform
 from engine.errors import InvalidParameter
 from engine.image.platform import host_architecture
@@ -60,8 +60,3 @@ def fitting_config(raw: bytes, manifest: Manifest) -> ImageConfig:
     if config.os != "linux":
         raise InvalidParameter(f'image operating system "{config.os[:40]}" cannot be used on this platform')
     return config
-
-
-def is_index(raw: bytes, media_type: str) -> bool:
-    """Whether a manifest leads to others."""
-    return isinstance(parse_manifest(raw, media_type), Index)

@@ -12,13 +12,14 @@ from engine.image.store import Image
 from engine.service.build_session import BuildSession, Snapshot
 from engine.storage.layers import Layer
 
-MakeImage = Callable[[Layer | None, HistoryEntry], Image]
+RecordImage = Callable[[Layer | None, HistoryEntry], Image]
+"""Records an image with a layer that is held, which it releases, and an entry of a history."""
 
 
-async def find_cached(session: BuildSession, now: Snapshot, key: str, *, created_by: str, make: MakeImage) -> Image | None:
+async def find_cached(session: BuildSession, now: Snapshot, key: str, *, created_by: str, record: RecordImage) -> Image | None:
     """Return the image that a step has led to before.
 
-    Where the client names images for a cache, only what they were made of counts, as with dockerd; ``make`` records it.
+    Where the client names images for a cache, only what they were made of counts, as with dockerd; ``record`` records that.
     """
     if not session.request.uses_cache:
         return None
@@ -32,7 +33,7 @@ async def find_cached(session: BuildSession, now: Snapshot, key: str, *, created
             continue
         entry = next_entry(now.config, image.config, created_by)
         if entry is not None:
-            return await session.engine.slow.run(tenant, lambda: _taken(session, now, image, entry, make))  # noqa: B023 - awaited here
+            return await session.engine.slow.run(tenant, lambda: _taken(session, now, image, entry, record))  # noqa: B023 - awaited here
     return None
 
 
@@ -52,12 +53,12 @@ def _told(entry: HistoryEntry) -> tuple[str, bool]:
     return entry.created_by, entry.empty_layer
 
 
-def _taken(session: BuildSession, now: Snapshot, image: Image, entry: HistoryEntry, make: MakeImage) -> Image | None:
+def _taken(session: BuildSession, now: Snapshot, image: Image, entry: HistoryEntry, record: RecordImage) -> Image | None:
     if entry.empty_layer:
-        return make(None, entry)
+        return record(None, entry)
     layers, diff_id = session.engine.images.layers, image.config.diff_ids[len(now.config.diff_ids)]
     try:
         layers.hold([diff_id])
     except NotFound:  # the image was removed meanwhile
         return None
-    return make(layers.get(diff_id), entry)
+    return record(layers.get(diff_id), entry)

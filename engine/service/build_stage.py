@@ -158,7 +158,7 @@ class StageBuild:
         def image(layer: Layer | None, told: HistoryEntry = entry) -> Image:
             return session.engine.images.build_step(base, tenant=session.tenant, config=config, entry=told, layer=layer, step=key)
 
-        found = await find_cached(session, self.now, key, created_by=text, make=image)
+        found = await find_cached(session, self.now, key, created_by=text, record=image)
         if found is not None:
             await session.say(output.cached())
         else:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.courses.base import Base
 from tests.courses.exercise import docker
-from tests.engine.daemon import EngineDaemon, wait_until
+from tests.engine.daemon import EngineDaemon, running_engine
 
 _BASE = pytest.StashKey[Base]()
 _HERE = Path(__file__).parent
@@ -35,15 +35,9 @@ def course_engine(request: pytest.FixtureRequest) -> Iterator[EngineDaemon]:
     if base is None:
         pytest.skip("mmdebstrap is not installed, which makes the base of the exercises")
     archive = base.finished()
-    daemon = EngineDaemon().start()
-    try:
+    with running_engine() as daemon:
         docker(daemon, "import", "-c", 'CMD ["bash"]', "-c", _SETTINGS, str(archive), IMAGE)
         yield daemon
-        daemon.remove_containers()
-        daemon.stop()
-        wait_until(lambda: not daemon.leftovers(), "the engine to leave nothing behind", hint=lambda: str(daemon.leftovers()))
-    finally:
-        daemon.destroy()
 
 
 @pytest.fixture

@@ -1,24 +1,19 @@
 """Fixtures that run a real engine daemon."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from tests.engine.daemon import EngineDaemon, wait_until
+from tests.engine.daemon import EngineDaemon, running_engine
 
 
 @pytest.fixture(scope="module")
 def engine_daemon() -> Iterator[EngineDaemon]:
     """One engine for a file of tests, with the image busybox; at its end nothing of it may be left on the host."""
-    daemon = EngineDaemon().start()
-    try:
+    with running_engine() as daemon:
         daemon.import_busybox()
         yield daemon
-        daemon.remove_containers()
-        daemon.stop()
-        wait_until(lambda: not daemon.leftovers(), "the engine to leave nothing behind", hint=lambda: str(daemon.leftovers()))
-    finally:
-        daemon.destroy()
 
 
 @pytest.fixture
@@ -31,20 +26,11 @@ def engine(engine_daemon: EngineDaemon) -> Iterator[EngineDaemon]:
 @pytest.fixture
 def start_engine() -> Iterator[Callable[..., EngineDaemon]]:
     """Starts engines of the test's own, for tests that kill them; keyword arguments are their environment."""
-    daemons: list[EngineDaemon] = []
+    with ExitStack() as running:
 
-    def start(**environment: str) -> EngineDaemon:
-        daemon = EngineDaemon(**environment).start()
-        daemons.append(daemon)
-        daemon.import_busybox()
-        return daemon
+        def start(**environment: str) -> EngineDaemon:
+            daemon = running.enter_context(running_engine(**environment))
+            daemon.import_busybox()
+            return daemon
 
-    try:
         yield start
-        for daemon in daemons:
-            daemon.remove_containers()
-            daemon.stop()
-            wait_until(lambda one=daemon: not one.leftovers(), "nothing to be left", hint=lambda one=daemon: str(one.leftovers()))  # type: ignore[misc]  # lambda defaults
-    finally:
-        for daemon in daemons:
-            daemon.destroy()

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -207,6 +208,19 @@ class EngineDaemon:
             *(f"mount {line}" for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.root) in line),
             *(f"process {pid}" for pid in processes_with(str(self.root))),
         ]
+
+
+@contextmanager
+def running_engine(**environment: str) -> Iterator[EngineDaemon]:
+    """One engine for as long as the block lasts; at its end nothing of it may be left on the host."""
+    daemon = EngineDaemon(**environment)
+    try:
+        yield daemon.start()
+        daemon.remove_containers()
+        daemon.stop()
+        wait_until(lambda: not daemon.leftovers(), "the engine to leave nothing behind", hint=lambda: str(daemon.leftovers()))
+    finally:
+        daemon.destroy()
 
 
 def frames(body: bytes) -> list[tuple[int, bytes]]:

@@ -1,8 +1,12 @@
 """The daemons that the cases are played against: this engine and, where it is installed, a dockerd."""
 
-from collections.abc import Iterable, Iterator
+import gc
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import aiodocker
+import docker
 import pytest
 
 from tests.engine.conformance.cases import Case, Desk, clear
@@ -10,6 +14,8 @@ from tests.engine.conformance.players import KINDS, Players
 from tests.engine.conformance.registries import Registries, registries_beside
 from tests.engine.daemon import EngineDaemon
 from tests.engine.dockerd import Dockerd
+
+Client = Any  # the stubs of both packages know less than the packages do
 
 
 @pytest.fixture(scope="session", params=list(KINDS))
@@ -64,6 +70,24 @@ def desk(server: EngineDaemon, tmp_path: Path) -> Iterator[Desk]:
     """The server and an empty folder; what a test makes is removed."""
     yield Desk(server, tmp_path)
     clear(server)
+
+
+@pytest.fixture
+def client(desk: Desk) -> Iterator[Client]:
+    """The package ``docker``, speaking with the desk's server."""
+    client: Client = docker.DockerClient(base_url=f"unix://{desk.server.socket_path}", timeout=30)
+    yield client
+    client.close()
+    del client
+    gc.collect()  # here, where what the package leaves behind is expected
+
+
+@pytest.fixture
+async def async_client(desk: Desk) -> AsyncIterator[Client]:
+    """The package ``aiodocker``, speaking with the desk's server."""
+    client: Client = aiodocker.Docker(url=f"unix://{desk.server.socket_path}")
+    yield client
+    await client.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,14 @@
 """The packages ``docker`` and ``aiodocker`` on images: build, pull, push, save, load, tag, remove and prune."""
 
-import gc
 import io
 import tarfile
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiodocker
-import docker
 import pytest
 from docker.errors import APIError, BuildError, ImageNotFound, NotFound
 
-from tests.engine.conformance.cases import Desk
 from tests.engine.conformance.registries import NAME, PASSWORD, Registries
 
 Client = Any  # the stubs of both packages know less than the packages do
@@ -24,22 +20,6 @@ pytestmark = [
 
 _DOCKERFILE = "FROM busybox\nARG A=a\nLABEL x=y\nCOPY f /f\nRUN echo $A >>/f\nCMD cat /f\n"
 _ACCOUNT = {"username": NAME, "password": PASSWORD}
-
-
-@pytest.fixture
-def client(desk: Desk) -> Iterator[Client]:
-    client: Client = docker.DockerClient(base_url=f"unix://{desk.server.socket_path}", timeout=30)
-    yield client
-    client.close()
-    del client
-    gc.collect()  # here, where what the package leaves behind is expected
-
-
-@pytest.fixture
-async def async_client(desk: Desk) -> AsyncIterator[Client]:
-    client: Client = aiodocker.Docker(url=f"unix://{desk.server.socket_path}")
-    yield client
-    await client.close()
 
 
 @pytest.fixture

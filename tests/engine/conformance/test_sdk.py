@@ -1,18 +1,13 @@
 """The packages ``docker`` and ``aiodocker``: the calls that programs make, with the same outcome from every daemon."""
 
-import gc
 import io
 import tarfile
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiodocker
-import docker
 import pytest
 from docker.errors import APIError, ContainerError, ImageNotFound, NotFound
 from docker.types import LogConfig, Mount, Ulimit
-
-from tests.engine.conformance.cases import Desk
 
 Client = Any  # the stubs of both packages know less than the packages do
 
@@ -21,22 +16,6 @@ pytestmark = [
     # The package leaves the socket of an answer with 404 to a streamed request for the collector to find.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture
-def client(desk: Desk) -> Iterator[Client]:
-    client: Client = docker.DockerClient(base_url=f"unix://{desk.server.socket_path}", timeout=30)
-    yield client
-    client.close()
-    del client
-    gc.collect()  # here, where what the package leaves behind is expected
-
-
-@pytest.fixture
-async def async_client(desk: Desk) -> AsyncIterator[Client]:
-    client: Client = aiodocker.Docker(url=f"unix://{desk.server.socket_path}")
-    yield client
-    await client.close()
 
 
 def _sleeper(client: Client, **wanted: object) -> Client:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.engine.daemon import EngineDaemon, frames, wait_until
+from tests.engine.daemon import EngineDaemon, frames, running_engine
 from tests.engine.escapes.attack_image import COMPILER, attack_tar
 
 ADA, BOB = "blue/ada", "red/bob"
@@ -18,16 +18,10 @@ def attack_engine() -> Iterator[EngineDaemon]:
     """One engine for a file of tests; at its end nothing of it may be left on the host."""
     if COMPILER is None:
         pytest.skip("no C compiler to make the attackers with")
-    daemon = EngineDaemon().start()
-    try:
+    with running_engine() as daemon:
         query = urlencode({"fromSrc": "-", "repo": "busybox", "tag": "latest", "changes": 'CMD ["sh"]'})
         assert daemon.request("POST", f"/images/create?{query}", attack_tar()).status == 200
         yield daemon
-        daemon.remove_containers()
-        daemon.stop()
-        wait_until(lambda: not daemon.leftovers(), "the engine to leave nothing behind", hint=lambda: str(daemon.leftovers()))
-    finally:
-        daemon.destroy()
 
 
 @contextmanager

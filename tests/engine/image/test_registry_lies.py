@@ -161,11 +161,11 @@ async def test_a_reader_who_takes_its_time_is_not_taken_for_a_slow_registry(liar
     raw = random.Random(5).randbytes(3_000_000)
     blob = liar.put_blob(raw)
     found = b""
-    edge = replace(HASTY, stall_seconds=0.3, attempts=1)
+    edge = replace(HASTY, stall_seconds=1.0, attempts=1)
     async with client(edge=edge) as made, repository(made, f"{liar.address}/app").blob(blob) as blocks:
         async for block in blocks:
             if not found:
-                await asyncio.sleep(0.8)
+                await asyncio.sleep(2 * edge.stall_seconds)
             found += block
     assert found == raw
 

@@ -6,7 +6,7 @@ reference, "Environment replacement".
 
 from collections.abc import Callable, Mapping
 
-from engine.core.build_patterns import remove_prefix, remove_suffix, replace_matches
+from engine.core.shell_patterns import remove_prefix, remove_suffix, replace_matches
 from engine.errors import InvalidParameter
 
 MAX_WORD = 128 * 1024  # what the kernel takes as one argument or variable

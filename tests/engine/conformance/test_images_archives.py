@@ -143,7 +143,7 @@ build -t im1 . && docker save -o ../s.tar im1 && docker images -q --no-trunc im1
 _SAME = "docker load -qi ../s.tar && docker images -q --no-trunc im1 && docker history --no-trunc --format '{{.CreatedBy}}' im1"
 
 
-@pytest.mark.parametrize(("source", "target"), [BOTH, BOTH[::-1]], ids=" to ".join)
+@pytest.mark.parametrize(("source", "target"), [BOTH, BOTH[::-1]])
 def test_an_image_goes_from_one_engine_to_the_other_and_back(
     both: dict[str, EngineDaemon], source: str, target: str, tmp_path: Path
 ) -> None:
@@ -159,7 +159,7 @@ def test_an_image_goes_from_one_engine_to_the_other_and_back(
     assert layers_of(tmp_path / "t.tar") == layers_of(tmp_path / "s.tar")
 
 
-@pytest.mark.parametrize(("source", "target"), [BOTH, BOTH[::-1]], ids=" to ".join)
+@pytest.mark.parametrize(("source", "target"), [BOTH, BOTH[::-1]])
 def test_a_container_goes_from_one_engine_to_the_other(
     both: dict[str, EngineDaemon], source: str, target: str, tmp_path: Path
 ) -> None:

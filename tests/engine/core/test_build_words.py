@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.build_patterns import remove_prefix, remove_suffix, replace_matches
 from engine.core.build_words import MAX_DEPTH, MAX_PATTERN, MAX_WORD, expand, expand_text, expand_words, split_words
+from engine.core.shell_patterns import remove_prefix, remove_suffix, replace_matches
 from engine.errors import InvalidParameter
 
 VARIABLES = {

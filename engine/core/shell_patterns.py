@@ -1,4 +1,6 @@
-"""Shell patterns of substitutions (``${a#p}``, ``${a%p}``, ``${a/p/x}``): ``*``, ``?``, escapes, no brackets. Never backtracks.
+"""Shell patterns of substitutions (``${a#p}``, ``${a%p}``, ``${a/p/x}``): ``*``, ``?``, escapes, no brackets.
+
+Pure, and never backtracks. They fit any part of a value, across slashes, which is why ``go_patterns`` cannot serve.
 
 A pattern is pieces between stars. Going from the left, the first place of each piece is right but for the last, which alone
 decides how long the match is.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, cast
 
 from engine.errors import InvalidParameter
-from engine.storage.zstd import ZstdDecompressor
+from engine.storage.zstd import ZstdFrames
 
 try:  # two to four times as fast as zlib, but made for few kinds of processors
     from isal import igzip_lib, isal_zlib
@@ -22,7 +22,7 @@ except ImportError:
 
 BLOCK_BYTES = 1 << 20
 _GZIP = 31  # zlib's word for it
-_XZ_MEMORY_BYTES = 256 << 20
+_XZ_MEMORY_BYTES = 72 << 20  # `xz -9` takes 65 MiB, and a tenant has several streams
 _COMPRESSED_BYTES = 1 << 17
 _BLOCKS_AHEAD = 4
 
@@ -74,11 +74,13 @@ def _gzip_decompressor() -> Decompressor:
 _DAMAGED: tuple[type[Exception], ...] = (zlib.error, lzma.LZMAError, OSError, EOFError)
 if igzip_lib:
     _DAMAGED = (*_DAMAGED, cast("type[Exception]", igzip_lib.IsalError))  # its stub says that this is an instance
-_MAGIC: tuple[tuple[bytes, str, Callable[[], Decompressor]], ...] = (
-    (b"\x1f\x8b", "gzip", _gzip_decompressor),
-    (b"BZh", "bzip2", bz2.BZ2Decompressor),
-    (b"\xfd7zXZ\x00", "xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)),
-    (b"\x28\xb5\x2f\xfd", "zstd", ZstdDecompressor),
+_Make = Callable[[], Decompressor]
+# For each stream something that makes a decompressor for each of its members.
+_MAGIC: tuple[tuple[bytes, str, Callable[[], _Make]], ...] = (
+    (b"\x1f\x8b", "gzip", lambda: _gzip_decompressor),
+    (b"BZh", "bzip2", lambda: bz2.BZ2Decompressor),
+    (b"\xfd7zXZ\x00", "xz", lambda: lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)),
+    (b"\x28\xb5\x2f\xfd", "zstd", lambda: ZstdFrames().next_frame),
 )
 
 
@@ -88,9 +90,9 @@ def decompressed(stream: Readable) -> Iterator[bytes]:
     while len(head) < 6 and (more := stream.read(BLOCK_BYTES)):
         head += more
     blocks = _raw_blocks(stream, head)
-    for magic, name, make in _MAGIC:
+    for magic, name, open_stream in _MAGIC:
         if head.startswith(magic):
-            return _expand(_cut(blocks), name, make)
+            return _expand(_cut(blocks), name, open_stream())
     return blocks
 
 
@@ -108,14 +110,14 @@ def _cut(blocks: Iterator[bytes]) -> Iterator[bytes]:
             yield block[at : at + _COMPRESSED_BYTES]
 
 
-def _expand(blocks: Iterator[bytes], name: str, make: Callable[[], Decompressor]) -> Iterator[bytes]:
+def _expand(blocks: Iterator[bytes], name: str, make: _Make) -> Iterator[bytes]:
     try:
         yield from _members(blocks, make)
     except _DAMAGED as error:
         raise InvalidParameter(f"the {name} stream is damaged: {error or 'it ends too early'}") from error
 
 
-def _members(blocks: Iterator[bytes], make: Callable[[], Decompressor]) -> Iterator[bytes]:
+def _members(blocks: Iterator[bytes], make: _Make) -> Iterator[bytes]:
     """Concatenated members make one stream; zero padding after the last is allowed, as gzip itself does."""
     data = next(blocks, b"")
     while data:

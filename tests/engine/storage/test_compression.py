@@ -6,6 +6,8 @@ import gzip
 import io
 import lzma
 import os
+import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -174,3 +176,27 @@ def test_a_machine_without_the_quick_library_reads_and_writes_the_same(monkeypat
     assert expand(b"".join(compressed(iter([CONTENT])))) == CONTENT
     with pytest.raises(InvalidParameter, match="damaged"):
         expand(raw[:-1])
+
+
+@each_form
+def test_members_that_are_many_and_tiny_take_no_memory(compress: Callable[[bytes], bytes]) -> None:
+    """In a process of its own, since only the most that one has ever taken can be read."""
+    script = (
+        "import io, resource, sys; from engine.storage.compression import decompressed\n"
+        "raw = sys.stdin.buffer.read(); most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "list(decompressed(io.BytesIO(raw[: len(raw) // 100]))); before = most()\n"
+        "list(decompressed(io.BytesIO(raw))); print(most() - before)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], input=compress(b"") * 20_000, stdout=subprocess.PIPE, check=True)
+    assert int(ran.stdout) < 64 << 10
+
+
+def test_a_stream_that_asks_for_much_memory_is_refused() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 192 << 20, "preset": 0}]
+    with pytest.raises(InvalidParameter, match="xz stream"):
+        expand(lzma.compress(b"x", filters=filters))
+    assert expand(lzma.compress(b"x", preset=9)) == b"x"
+    frame_of_128_mib = b"\x28\xb5\x2f\xfd\x00" + bytes([17 << 3]) + b"\x01\x00\x00"
+    with pytest.raises(InvalidParameter, match="zstd stream"):
+        expand(frame_of_128_mib)
+    assert expand(b"\x28\xb5\x2f\xfd\x00" + bytes([16 << 3]) + b"\x09\x00\x00x") == b"x"

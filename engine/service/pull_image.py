@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from engine.core.platforms import Platform
+from engine.core.platforms import Platform, fitness
 from engine.core.progress import Line, status_line
 from engine.core.references import Reference, parse_reference
 from engine.core.registries import Credentials
@@ -41,7 +41,21 @@ async def pull_image(engine: Engine, tenant: Tenant, request: PullRequest, tell:
     pulled = [await _pull_one(stores, repository, one, platform, tenant=tenant, tell=tell) for one in references]
     outcome = "Downloaded newer image for" if any(one.is_new for one in pulled) else "Image is up to date for"
     tell(status_line(f"Status: {outcome} {reference.text}"))
+    if request.platform:
+        _warn_of_platform(pulled[-1].image, reference, platform, tell)
     publish_transfer(engine, "pull", pulled[-1].image, reference, tenant)
+
+
+def _warn_of_platform(image: Image, reference: Reference, wanted: Platform, tell: Tell) -> None:
+    """Without an index there is no choice: what is there comes, as with dockerd."""
+    actual = Platform(image.config.os, image.config.architecture, image.config.variant)
+    if fitness(actual, wanted) is None:
+        tell(
+            status_line(
+                f"WARNING: image with reference {reference.text} was found but does not match the specified platform:"
+                f" wanted {wanted.text}, actual: {actual.text}"
+            )
+        )
 
 
 async def _pull_one(

@@ -161,6 +161,14 @@ PULL = [
         "REGISTRY/several:latest linux/s390x map[tag:s390x]",
     ),
     Case(
+        "pull of the only kind that is there",
+        "docker pull --platform linux/s390x $REGISTRY/there:v1 | grep -o '^[S].*\\|^WARN.*does not match.*platform\\|wanted.*390x'",
+        "Status: Downloaded newer image for REGISTRY/there:v1 WARNING: image with reference REGISTRY/there:v1 was found but"
+        " does not match the specified platform wanted linux/s390x",
+        only="atelier",
+        why="dockerd says so from 23 on",
+    ),
+    Case(
         "pull of this machine's kind",
         "docker pull -q $REGISTRY/several >/dev/null;"
         " [ $(docker inspect -f '{{.Architecture}}' $REGISTRY/several) = $(docker version -f '{{.Server.Arch}}')"

@@ -14,6 +14,7 @@ from engine.errors import Fault, NotFound, reason_of
 from engine.image.disk import ImageFolder
 from engine.image.lookup import find, nearest_names, tags_for, visible_holdings
 from engine.image.records import Image, ImageRecord, Origin, with_holding, with_tag, without_tag
+from engine.image.steps import StepIndex
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ class Catalog:
         self._folder = folder
         self._default_domain = default_domain
         self._entries: Mapping[str, _Entry] = {record.image_id: _Entry(record, config) for record, config in folder.load()}
+        self._steps = StepIndex()
+        for entry in self._entries.values():
+            self._steps.change(None, entry.record)
         self._settle_tags()
 
     def get(self, image_id: str) -> ImageRecord | None:
@@ -52,6 +56,11 @@ class Catalog:
     def unused(self, used_image_ids: Collection[str]) -> list[ImageRecord]:
         """Return the records that nobody holds and no container needs."""
         return [one for one in self.records() if not one.holdings and one.image_id not in used_image_ids]
+
+    def newest_step(self, tenant: Tenant, *, parent: str, step: str) -> ImageRecord | None:
+        """Return the tenant's own image that it made of a parent by a step."""
+        made = [record for one in self._steps.find(tenant, parent=parent, step=step) if (record := self.get(one)) is not None]
+        return max(made, key=lambda record: (record.created_ns, record.image_id), default=None)
 
     def wanted_layers(self) -> set[str]:
         """Return the diff ids of all images."""
@@ -101,6 +110,7 @@ class Catalog:
             self._folder.discard(record.image_id)
             raise Fault(f"cannot store image {record.image_id}: {reason_of(error)}") from error
         self._entries = {**self._entries, record.image_id: _Entry(record, config)}
+        self._steps.change(None, record)
 
     def save(self, record: ImageRecord) -> None:
         """Change who holds a known image. Raises Fault."""
@@ -112,12 +122,14 @@ class Catalog:
         except OSError as error:
             raise Fault(f"cannot store image {record.image_id}: {reason_of(error)}") from error
         self._entries = {**self._entries, record.image_id: replace(entry, record=record)}
+        self._steps.change(entry.record, record)
 
     def delete(self, record: ImageRecord) -> tuple[str, ...]:
         """Forget an image; return its diff ids."""
         self._folder.discard(record.image_id)
         gone = self._entries[record.image_id]
         self._entries = {image_id: entry for image_id, entry in self._entries.items() if entry is not gone}
+        self._steps.change(gone.record, None)
         return gone.config.diff_ids
 
     def give_tag(self, image_id: str, owner: Tenant, tag: str, now_ns: int) -> None:

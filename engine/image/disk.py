@@ -15,7 +15,7 @@ from engine.core.image_config import ImageConfig, parse_image_config
 from engine.core.records import dump_record, parse_record
 from engine.errors import InvalidParameter
 from engine.image.records import ImageRecord
-from engine.storage.files import sync_folder, write_atomically
+from engine.storage.files import write_record
 from engine.storage.layers import LayerStore
 from engine.storage.trash import Trash
 
@@ -67,13 +67,12 @@ class ImageFolder:
         """Write a new image."""
         folder = self._folder(record.image_id)
         folder.mkdir(mode=0o700, exist_ok=True)
-        write_atomically(folder / "config.json", raw_config)
+        write_record(folder / "config.json", raw_config)
         self.save(record)
-        sync_folder(self._root)
 
     def save(self, record: ImageRecord) -> None:
         """Write who holds an image that is there."""
-        write_atomically(self._folder(record.image_id) / "image.json", dump_record(record))
+        write_record(self._folder(record.image_id) / "image.json", dump_record(record))
 
     def raw_config(self, image_id: str) -> bytes:
         """Return the configuration as it came."""

@@ -15,7 +15,7 @@ from engine.core.digests import hex_of
 from engine.core.records import dump_record, parse_record
 from engine.core.tenants import ADMINISTRATOR, Tenant
 from engine.errors import Fault, reason_of
-from engine.storage.files import set_aside, write_atomically
+from engine.storage.files import set_aside, write_record
 from engine.storage.layers import LayerStore
 
 _log = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ class SourceStore:
         if record == self._records.get(record.diff_id):
             return
         try:
-            write_atomically(self._path(record.diff_id), dump_record(record))
+            write_record(self._path(record.diff_id), dump_record(record))
         except OSError as error:
             raise Fault(f"cannot note where a layer came from: {reason_of(error)}") from error
         self._records[record.diff_id] = record

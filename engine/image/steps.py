@@ -1,6 +1,5 @@
-"""Images made from images: a base, perhaps one more layer, and an entry of its history. Pure, but for the look-up of a step."""
+"""Images made from images: a base, perhaps one more layer, and an entry of its history; and which step made which. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from engine.core.image_config import HistoryEntry, ImageConfig
@@ -26,12 +25,36 @@ def stepped(base: ImageConfig | None, config: ImageConfig, entry: HistoryEntry, 
     )
 
 
-def newest_step(records: Iterable[ImageRecord], tenant: Tenant, *, parent: str, step: str) -> ImageRecord | None:
-    """Return the tenant's own image that it made of a parent by a step."""
-    made = [record for record in records if _is_made(record, tenant, parent, step)]
-    return max(made, key=lambda record: (record.created_ns, record.image_id), default=None)
+_Key = tuple[Tenant, str, str]  # owner, parent, step
 
 
-def _is_made(record: ImageRecord, tenant: Tenant, parent: str, step: str) -> bool:
-    own = record.holding_of(tenant)
-    return own is not None and bool(own.step) and (own.parent, own.step) == (parent, step)
+class StepIndex:
+    """Which images a step has made of a parent. What is read is replaced whole, so that reading is safe from any thread."""
+
+    def __init__(self) -> None:
+        self._made: dict[_Key, frozenset[str]] = {}
+
+    def find(self, tenant: Tenant, *, parent: str, step: str) -> frozenset[str]:
+        """Return the ids of the tenant's own images that it made of a parent by a step."""
+        return self._made.get((tenant, parent, step), frozenset())
+
+    def change(self, was: ImageRecord | None, now: ImageRecord | None) -> None:
+        """Take note of a record that is new, another or gone."""
+        before, after = _keys(was), _keys(now)
+        for key, image_id in before.items():
+            if key not in after:
+                self._put(key, self._made[key] - {image_id})
+        for key, image_id in after.items():
+            if key not in before:
+                self._put(key, self._made.get(key, frozenset()) | {image_id})
+
+    def _put(self, key: _Key, image_ids: frozenset[str]) -> None:
+        if image_ids:
+            self._made[key] = image_ids
+        else:
+            del self._made[key]
+
+
+def _keys(record: ImageRecord | None) -> dict[_Key, str]:
+    holdings = record.holdings if record else ()
+    return {(one.owner, one.parent, one.step): record.image_id for one in holdings if record and one.step}

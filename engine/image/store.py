@@ -1,8 +1,8 @@
 """The images of a host: made from archives, named and looked up by tenants, removed when nobody holds them.
 
 Knows no container (who uses an image is asked of the caller) and enforces no quota. All methods may be called from any thread.
-Those that look up (get, by_id, list, tags, lowers, layer_sizes) never wait; the others use the disk, and leave it as it was when
-they fail.
+Those that look up (get, by_id, find_step, list, tags, lowers, layer_sizes) never wait; the others use the disk, and leave it as
+it was when they fail.
 """
 
 import builtins
@@ -27,7 +27,7 @@ from engine.image.records import Image, Origin
 from engine.image.removal import ImageUse
 from engine.image.remover import InUse, IsWanted, Removed, RemovedItem, Remover
 from engine.image.saving import ImageArchive, Saver
-from engine.image.steps import newest_step, stepped
+from engine.image.steps import stepped
 from engine.storage.compression import Readable
 from engine.storage.layers import Layer, LayerStore
 from engine.storage.trash import Trash
@@ -151,7 +151,7 @@ class ImageStore:
 
     def find_step(self, tenant: Tenant, parent_id: str, step: str) -> Image | None:
         """Return the newest of the tenant's own images that a step made of a parent; of nothing where that is empty."""
-        found = newest_step(self._catalog.records(), tenant, parent=parent_id, step=step)
+        found = self._catalog.newest_step(tenant, parent=parent_id, step=step)
         return self._catalog.image(found, tenant) if found else None
 
     def built(self, tenant: Tenant) -> builtins.list[Image]:

@@ -3,7 +3,6 @@
 Owns the two look-ups. Only images that the tenant sees are ever taken.
 """
 
-import asyncio
 from collections.abc import Callable
 
 from engine.core.image_config import HistoryEntry, ImageConfig
@@ -25,7 +24,7 @@ async def find_cached(session: BuildSession, now: Snapshot, key: str, *, created
         return None
     images, tenant = session.engine.images, session.tenant
     if not session.request.cache_from:
-        return await asyncio.to_thread(images.find_step, tenant, now.image_id, key)
+        return images.find_step(tenant, now.image_id, key)
     for name in session.request.cache_from:
         try:
             image = images.get(tenant, name)

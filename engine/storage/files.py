@@ -14,6 +14,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def write_record(path: Path, content: bytes) -> None:
+    """Publish a file: temporary file, fsync, rename. After a power cut it is the new one or, for some seconds, the old one."""
+    write_aside(path, content).rename(path)
+
+
 def write_aside(path: Path, content: bytes) -> Path:
     """Write and sync what is to become a file by a rename; return where it is. What was there of an earlier attempt goes."""
     temporary = path.with_name(f".{path.name}.new")

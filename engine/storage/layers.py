@@ -29,7 +29,7 @@ from engine.linux.inode_flags import spread_folders
 from engine.storage.adopt import PackedUpper, UnfitError, adopt_tree, opened
 from engine.storage.compression import Readable, decompressed, observed, read_ahead
 from engine.storage.detached import is_in_use
-from engine.storage.files import sync_filesystem, sync_folder, write_atomically
+from engine.storage.files import sync_filesystem, sync_folder
 from engine.storage.layer_tar import open_layer_tar, recipe_of
 from engine.storage.tar_digest import TarDigest
 from engine.storage.tar_source import TarSource
@@ -227,7 +227,7 @@ class LayerStore:
                 remove_tree(parent, folder.name)
 
     def _publish(self, staging: Path, layer: Layer, tar_size: int) -> Layer:
-        write_atomically(staging / "layer.json", json.dumps({"size": layer.size, "tar_size": tar_size}).encode())
+        (staging / "layer.json").write_bytes(json.dumps({"size": layer.size, "tar_size": tar_size}).encode())
         sync_filesystem(staging)
         with self._lock:
             if layer.diff_id not in self._layers:

@@ -19,7 +19,7 @@ from engine.storage.file_copy import read_xattrs
 from engine.storage.pack import Found, PathTooLongError, walk
 
 Owner = tuple[int, int]
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _COPIED = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO})
 
@@ -65,7 +65,7 @@ class _Hasher:
         self._mode = mode
         self._keeps_owners = False
         self._links: dict[tuple[int, int], str] = {}
-        self._buffer = memoryview(bytearray(_CHUNK))
+        self._buffer = memoryview(bytearray(_CHUNK_BYTES))
 
     def result(self) -> str:
         return self._all.hexdigest()

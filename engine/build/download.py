@@ -33,7 +33,7 @@ _FILE = "download"
 _MOST_BYTES = 8 << 30
 _MOST_SECONDS = 3600.0
 _MOST_REDIRECTS = 10
-_BLOCK = 1 << 20
+_BLOCK_BYTES = 1 << 20
 _HEADERS = {"User-Agent": "atelier-engine", "Accept-Encoding": "identity"}
 _CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 _GIT = re.compile(r"(git|ssh)://|git@[^/]+:|https?://[^#?]*\.git(#|$)", re.ASCII)
@@ -138,7 +138,7 @@ async def _keep(response: ClientResponse, path: Path, *, shown: str, checksum: s
     size = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        async for block in response.content.iter_chunked(_BLOCK):
+        async for block in response.content.iter_chunked(_BLOCK_BYTES):
             size += len(block)
             if size > most_bytes:
                 raise InvalidParameter(f"ADD failed: {shown} is larger than {most_bytes} bytes")

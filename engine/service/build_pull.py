@@ -3,11 +3,11 @@
 import asyncio
 from contextlib import suppress
 
-from engine.core.progress import Line
 from engine.core.references import parse_reference, with_default_tag
 from engine.core.registries import normalise_domain
 from engine.service.build_session import BuildSession, Say
 from engine.service.pull_image import PullRequest, pull_image
+from engine.service.waiting_lines import WaitingLines
 
 
 async def pull(session: BuildSession, name: str, *, platform: str) -> None:
@@ -15,11 +15,11 @@ async def pull(session: BuildSession, name: str, *, platform: str) -> None:
     images, credentials = session.engine.images, session.request.credentials
     reference = with_default_tag(parse_reference(name, default_domain=images.default_domain))
     wanted = PullRequest(reference.text, platform, credentials.get(normalise_domain(reference.domain)))
-    progress = _Progress(session.say)
-    sending = asyncio.create_task(progress.send())
+    lines = WaitingLines()
+    sending = asyncio.create_task(_send(lines, session.say))
     try:
-        await pull_image(session.engine, session.tenant, wanted, progress.tell)
-        progress.end()
+        await pull_image(session.engine, session.tenant, wanted, lines.put)
+        lines.close()
         await sending
     finally:
         sending.cancel()
@@ -27,30 +27,7 @@ async def pull(session: BuildSession, name: str, *, platform: str) -> None:
             await sending
 
 
-class _Progress:
-    """What a slow client has not been told yet: of what is known to change, the newest alone."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._waiting: dict[tuple[object, object], Line] = {}
-        self._wake = asyncio.Event()
-        self._has_ended = False
-
-    def tell(self, line: Line) -> None:
-        self._waiting[line.get("id"), line.get("status")] = line
-        self._wake.set()
-
-    def end(self) -> None:
-        self._has_ended = True
-        self._wake.set()
-
-    async def send(self) -> None:
-        """Send until the end."""
-        while not self._has_ended or self._waiting:
-            await self._wake.wait()
-            self._wake.clear()
-            waiting, self._waiting = self._waiting, {}
-            for line in waiting.values():
-                await self._say(line)
-            if self._has_ended:
-                self._wake.set()
+async def _send(lines: WaitingLines, say: Say) -> None:
+    while taken := await lines.take():
+        for line in taken:
+            await say(line)

@@ -9,7 +9,7 @@ _ACL, DEFAULT_ACL = "system.posix_acl_access", "system.posix_acl_default"
 _XATTRS = ("security.capability", _ACL, DEFAULT_ACL)
 _XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
 _UNSUPPORTED = frozenset({errno.ENOTSUP})
-_CHUNK = 2**24
+_CHUNK_BYTES = 2**24
 _SMALL_BYTES = 2**17  # quicker by hand than by looking for holes
 
 
@@ -29,7 +29,7 @@ def copy_content(reader: int, writer: int) -> None:
             raise
         os.lseek(writer, offset, os.SEEK_SET)
         while offset < until:
-            sent = os.sendfile(writer, reader, offset, min(until - offset, _CHUNK))
+            sent = os.sendfile(writer, reader, offset, min(until - offset, _CHUNK_BYTES))
             if sent == 0:
                 return
             offset += sent

@@ -24,7 +24,6 @@ from engine.storage.tree import OPEN_FOLDER
 
 _XATTR_REFUSALS = frozenset({errno.ENOTSUP, errno.EPERM})  # the root of a container may not set them all
 _CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_PATH_FOLDER = os.O_PATH | os.O_DIRECTORY
 _HOST_FAILS = frozenset({errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EUCLEAN})
 _MAX_FOLDERS = 1 << 20  # whose times are remembered
 _MAX_DEPTH = 2048  # as deep as a path can be long

@@ -20,6 +20,9 @@ class AddressKind(IntEnum):
 _HOST_SERVICES = frozenset(map(ip_address, ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 _NAT64 = IPv6Network("64:ff9b::/96")
+_COMPATIBLE = IPv6Network("::/96")
+# Not called private by the library, but nowhere else either.
+_LOCAL = (IPv6Network("64:ff9b:1::/48"), IPv6Network("fec0::/10"))
 
 
 def kind_of(address: str) -> AddressKind:
@@ -39,7 +42,8 @@ def _kind(address: IPv4Address | IPv6Address) -> AddressKind:
         return AddressKind.FORBIDDEN
     if address.is_loopback:
         return AddressKind.LOOPBACK
-    return AddressKind.PUBLIC if address.is_global else AddressKind.PRIVATE
+    is_local = isinstance(address, IPv6Address) and any(address in network for network in _LOCAL)
+    return AddressKind.PUBLIC if address.is_global and not is_local else AddressKind.PRIVATE
 
 
 def _carried(address: IPv6Address) -> IPv4Address | None:
@@ -48,7 +52,8 @@ def _carried(address: IPv6Address) -> IPv4Address | None:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+    is_compatible = address in _COMPATIBLE and int(address) > 1
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 or is_compatible else None
 
 
 def is_loopback_host(host: str) -> bool:

@@ -6,6 +6,7 @@ closed. The interface is that of the Distribution API, version 2; what a registr
 
 import asyncio
 
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from engine.core.address_kinds import is_loopback_host
@@ -51,6 +52,10 @@ class RegistryClient:
     def settings(self) -> RegistrySettings:
         """What an administrator has set."""
         return self._settings
+
+    def resolver(self, tenant: Tenant) -> AbstractResolver:
+        """Return what looks names up on a tenant's account."""
+        return self._edge.resolver or self._names.resolver(tenant)
 
     def _may_be_plain(self, host: str, port: int) -> bool:
         return is_loopback_host(host) or self._settings.is_insecure(host, port)
@@ -130,7 +135,7 @@ class RegistryClient:
             name=name,
             edge=self._edge,
             certificates=self._certificates,
-            resolver=self._edge.resolver or self._names.resolver(tenant),
+            resolver=self.resolver(tenant),
             is_trusted=is_mirror or tenant.is_administrator,
             may_be_plain=not is_mirror and self._may_be_plain(url.host or "", url.port or 443),
         )

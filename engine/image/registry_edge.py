@@ -3,6 +3,7 @@
 Owns the two failures that only the client's own files see: one that may pass by itself, and a refusal in a registry's words.
 """
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,28 @@ from engine.core.address_kinds import AddressKind, kind_of
 from engine.errors import Unavailable
 
 
+def kind_from_here(address: str) -> AddressKind:
+    """Return where an address lies. A public one of this machine's own is this machine: it has doors open to itself alone."""
+    kind = kind_of(address)
+    return AddressKind.LOOPBACK if kind is AddressKind.PUBLIC and _is_own(address) else kind
+
+
+def _is_own(address: str) -> bool:
+    """Only an own address can be bound."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """``stall_seconds``: how long a registry may send nothing, or less than ``least_bytes``. Delays double each time."""
 
     resolver: AbstractResolver | None = None
-    kind_of: Callable[[str], AddressKind] = kind_of
+    kind_of: Callable[[str], AddressKind] = kind_from_here
     certificates_path: Path = Path("/etc/docker/certs.d")
     connect_seconds: float = 20.0
     stall_seconds: float = 60.0

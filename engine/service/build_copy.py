@@ -20,6 +20,7 @@ from engine.build.workdir import workdir_layer
 from engine.core.dockerfile_instructions import Add, Copy
 from engine.core.dockerfile_stages import source_stage
 from engine.errors import InvalidParameter
+from engine.image.registry_edge import Edge
 from engine.image.store import Image, ImageStore
 from engine.service.build_bases import find_image
 from engine.service.build_layer import MakeImage
@@ -136,6 +137,7 @@ async def _downloads(session: BuildSession, instruction: Add, folders: ExitStack
     urls = [source for source in instruction.sources if is_url(source)]
     if instruction.checksum and (len(urls) != 1 or len(instruction.sources) != 1):
         raise InvalidParameter("ADD --checksum is for one address and nothing else")
+    edge = Edge(resolver=session.engine.registries.resolver(session.tenant))
     return {
         url: await download(
             url,
@@ -143,6 +145,7 @@ async def _downloads(session: BuildSession, instruction: Add, folders: ExitStack
             destination=instruction.destination,
             tenant=session.tenant,
             checksum=instruction.checksum,
+            edge=edge,
         )
         for url in dict.fromkeys(urls)
     }

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import repeat
 from typing import Any
 
 from engine.core.digests import sha256_of
 from engine.core.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Descriptor, format_manifest
+from tests.engine import http_server
 
 HEADERS = {"Docker-Distribution-Api-Version": "registry/2.0"}
 
@@ -34,11 +35,8 @@ class Asked:
 Lie = Callable[["Handler"], None]
 
 
-class LyingRegistry(ThreadingHTTPServer):
-    """``address`` is where it listens."""
-
-    daemon_threads = True
-    block_on_close = False
+class LyingRegistry(http_server.Server):
+    """``ending`` is set when the test is over."""
 
     def __init__(self, *, host: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> None:
         super().__init__((host, 0), Handler)
@@ -53,18 +51,11 @@ class LyingRegistry(ThreadingHTTPServer):
 
     @property
     def port(self) -> int:
-        return int(self.server_address[1])
-
-    @property
-    def address(self) -> str:
-        return f"{self.server_address[0]!s}:{self.port}"
+        return self.server_port
 
     @property
     def url(self) -> str:
         return f"{'https' if self.is_tls else 'http'}://{self.address}"
-
-    def handle_error(self, *_: object) -> None:
-        """Clients hang up on liars."""
 
     def lie(self, method: str, within: str, *lies: Lie) -> None:
         """Answer the next requests whose path contains a text with these, one each; then honestly again."""
@@ -263,12 +254,8 @@ def challenge(realm: str, *, scheme: str = "Bearer", **parameters: Any) -> Lie:
 def lying_registry(*, host: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> Iterator[LyingRegistry]:
     """One for as long as the block lasts."""
     registry = LyingRegistry(host=host, context=context)
-    thread = threading.Thread(target=registry.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield registry
-    finally:
-        registry.ending.set()
-        registry.shutdown()
-        registry.server_close()
-        thread.join()
+    with http_server.running(registry):
+        try:
+            yield registry
+        finally:
+            registry.ending.set()

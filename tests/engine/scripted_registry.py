@@ -1,25 +1,26 @@
-"""A registry of the tests' own, which does what a real one would not: lies, stalls, and tells who asked for what."""
+"""A registry that whole daemons pull from: it stalls where a test wants, and tells who asked for what and who has left.
+
+For answers that no registry should give there is ``lying_registry``.
+"""
 
 import gzip
 import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from engine.core.digests import sha256_of
 from engine.core.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
+from tests.engine import http_server
 from tests.engine.storage.tar_archives import archive, member
 
 _CHUNK_BYTES = 64 * 1024
 
 
-class ScriptedRegistry(ThreadingHTTPServer):
+class ScriptedRegistry(http_server.Server):
     """Serves what stands in its tables. Blobs of ``gates`` stop half way until the gate is opened."""
-
-    daemon_threads = True
-    block_on_close = False
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -29,10 +30,6 @@ class ScriptedRegistry(ThreadingHTTPServer):
         self.gates: dict[str, threading.Event] = {}
         self.asked: list[str] = []
         self.broken_off: list[str] = []
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
 
     def put_blob(self, raw: bytes) -> dict[str, Any]:
         """Store a blob; return the start of its descriptor."""
@@ -146,13 +143,9 @@ def small_layer(text: str) -> bytes:
 def scripted_registry() -> Iterator[ScriptedRegistry]:
     """One for as long as the block lasts."""
     registry = ScriptedRegistry()
-    thread = threading.Thread(target=registry.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield registry
-    finally:
-        for gate in registry.gates.values():
-            gate.set()
-        registry.shutdown()
-        registry.server_close()
-        thread.join()
+    with http_server.running(registry):
+        try:
+            yield registry
+        finally:
+            for gate in registry.gates.values():
+                gate.set()

@@ -2,10 +2,9 @@
 
 import asyncio
 import hashlib
-import http.server
 import stat
-import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,14 @@ from engine.core.address_kinds import AddressKind, kind_of
 from engine.core.tenants import ADMINISTRATOR, Tenant
 from engine.errors import EngineError, Forbidden, InvalidParameter, Unavailable
 from engine.image.registry_edge import Edge
+from tests.engine import http_server
 from tests.engine.build.trees import archive_of, listing_of
 
 CONTENT = b"what is fetched\n"
 ADA = Tenant("demo", "ada")
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     requests: list[str]
 
     def do_GET(self) -> None:
@@ -56,18 +56,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _endless(self) -> None:
         self.send_response(200)
         self.end_headers()
-        try:
-            while True:
-                self.wfile.write(bytes(1 << 16))
-        except OSError:
-            pass
+        while True:
+            self.wfile.write(bytes(1 << 16))
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's signature
-        pass
+    def log_message(self, *_: object) -> None:
+        """Tests look at ``requests``."""
 
 
 class _Server:
-    def __init__(self, server: http.server.ThreadingHTTPServer, handler: type[_Handler]) -> None:
+    def __init__(self, server: http_server.Server, handler: type[_Handler]) -> None:
         self.port = server.server_port
         self.requests = handler.requests
 
@@ -78,13 +75,8 @@ class _Server:
 @pytest.fixture
 def server() -> Iterator[_Server]:
     handler = type("_OwnHandler", (_Handler,), {"requests": []})
-    with http.server.ThreadingHTTPServer(("0.0.0.0", 0), handler) as inner:
-        inner.daemon_threads = True
-        thread = threading.Thread(target=inner.serve_forever, args=(0.01,))
-        thread.start()
+    with http_server.running(http_server.Server(("0.0.0.0", 0), handler)) as inner:
         yield _Server(inner, handler)
-        inner.shutdown()
-        thread.join()
 
 
 class _Names(AbstractResolver):

@@ -231,11 +231,18 @@ class LayerStore:
         sync_filesystem(staging)
         with self._lock:
             if layer.diff_id not in self._layers:
-                staging.rename(self._folder(layer.diff_id))
-                sync_folder(self._root)
+                self._move_in(staging, self._folder(layer.diff_id))
                 self._layers[layer.diff_id] = layer
             self._held[layer.diff_id] += 1
             return self._layers[layer.diff_id]
+
+    def _move_in(self, staging: Path, folder: Path) -> None:
+        staging.rename(folder)
+        try:
+            sync_folder(self._root)
+        except OSError:
+            self._trash.discard(folder)
+            raise
 
     def _folder(self, diff_id: str) -> Path:
         return self._root / hex_of(diff_id)

@@ -16,9 +16,18 @@ from engine.linux.pipe_feed import CHUNK_BYTES, open_feed, write_all
 
 @asynccontextmanager
 async def body_as_file(request: web.Request) -> AsyncIterator[BinaryIO]:
-    """Yield a file that gives the body as it arrives. A body that is cut off ends early, which archives notice."""
-    reading, write_fd = open_feed()
-    feeder = asyncio.create_task(_feed(request, write_fd))
+    """Yield a file that gives the body as it arrives. A body that is cut off ends early, which archives notice.
+
+    While nobody reads, as when work waits for its turn, it stays with its client: there may be many who wait.
+    """
+    loop, is_read = asyncio.get_running_loop(), asyncio.Event()
+
+    def begin() -> None:
+        with suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(is_read.set)
+
+    reading, write_fd = open_feed(begin)
+    feeder = asyncio.create_task(_feed(request, write_fd, is_read))
     try:
         yield reading
     finally:
@@ -27,8 +36,9 @@ async def body_as_file(request: web.Request) -> AsyncIterator[BinaryIO]:
         await asyncio.to_thread(reading.close)
 
 
-async def _feed(request: web.Request, write_fd: int) -> None:
+async def _feed(request: web.Request, write_fd: int, is_read: asyncio.Event) -> None:
     try:
+        await is_read.wait()
         with suppress(BrokenPipeError, ConnectionError):
             async for chunk in request.content.iter_chunked(CHUNK_BYTES):
                 await write_all(write_fd, chunk)

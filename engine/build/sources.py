@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.build.tree import SourceTree
+from engine.core.dockerfile_hints import near
 from engine.core.dockerignore import Ignore, parse_dockerignore
 from engine.core.go_patterns import has_meta, match
 from engine.errors import InvalidParameter, reason_of
@@ -98,7 +99,8 @@ class _Search:
         status = self._tree.status(resolved)
         if status is None:
             hint = "" if self._tree.keeps_owners else "file not found in build context or excluded by .dockerignore: "
-            raise InvalidParameter(f"{hint}stat {path[:_SHOWN]}: file does not exist")
+            guess = near(posixpath.basename(path), self._names(self._tree.resolve(posixpath.dirname(path))), least=0.75)
+            raise InvalidParameter(f"{hint}stat {path[:_SHOWN]}: file does not exist{guess}")
         is_folder = stat.S_ISDIR(status.st_mode)
         if not is_folder and not stat.S_ISREG(status.st_mode):
             raise InvalidParameter(f"{path[:_SHOWN]} is neither file nor folder")

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from engine.core.dockerfile_arguments import check_text
 from engine.core.dockerfile_errors import DockerfileError, cut
+from engine.core.dockerfile_hints import lost_escape
 from engine.core.dockerfile_instructions import Arg, Dockerfile, From, Instruction, Maintainer, Onbuild, Stage
 from engine.core.dockerfile_lines import (
     MAX_FILE_BYTES,
@@ -17,8 +18,9 @@ from engine.core.dockerfile_lines import (
     read_directives,
     read_lines,
     split_lines,
+    split_word,
 )
-from engine.core.dockerfile_readers import read_instruction
+from engine.core.dockerfile_readers import READERS, read_instruction
 from engine.errors import InvalidParameter
 
 _NO_STAGE = "no build stage in current context: the first instruction must be FROM, only ARG may stand before it"
@@ -41,11 +43,12 @@ def parse_dockerfile(text: str | bytes, *, name: str = "Dockerfile") -> Dockerfi
 
 def parse_instructions(text: str, *, escape: str = "\\") -> Iterator[Instruction]:
     """Read instructions one after the other, whatever their order. Raises InvalidParameter."""
-    raw = text.split("\n")
+    raw, before = text.split("\n"), ""
     for number, line in enumerate(read_lines(split_lines(text), raw, escape)):
         if number == MAX_INSTRUCTIONS:
             raise DockerfileError(f"more than {MAX_INSTRUCTIONS} instructions", line=line.start, text=line.text)
-        yield _read(line, escape)
+        yield _read(line, escape, before)
+        before = line.text
 
 
 def parse_trigger(trigger: str, *, escape: str = "\\") -> Instruction:
@@ -61,11 +64,13 @@ def parse_trigger(trigger: str, *, escape: str = "\\") -> Instruction:
     return instructions[0]
 
 
-def _read(line: LogicalLine, escape: str) -> Instruction:
+def _read(line: LogicalLine, escape: str, before: str) -> Instruction:
     try:
         instruction = read_instruction(line.text, line.heredocs, escape)
     except InvalidParameter as error:
-        raise DockerfileError(error.message, line=line.start, text=line.text) from error
+        is_rest = split_word(line.text)[0].upper() not in READERS
+        hint = lost_escape(before, escape) if is_rest else ""
+        raise DockerfileError(f"{error.message}{hint}", line=line.start, text=line.text) from error
     return replace(instruction, line=line.start, end_line=line.end, text=line.text)
 
 

@@ -3,7 +3,6 @@
 Grammar: Dockerfile reference. Raises InvalidParameter without a line; ``dockerfile`` adds it.
 """
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from engine.core import dockerfile_instructions as model
 from engine.core.dockerfile_arguments import command, defaults, json_list, pairs
 from engine.core.dockerfile_errors import cut, quoted
 from engine.core.dockerfile_flags import Flags, parse_run_mount, split_flags
+from engine.core.dockerfile_hints import suggestion
 from engine.core.dockerfile_instructions import Heredoc, Instruction
 from engine.core.dockerfile_lines import split_blanks, split_word, without_markers
 from engine.core.durations import parse_duration
@@ -40,7 +40,7 @@ def read_instruction(text: str, heredocs: tuple[Heredoc, ...], escape: str) -> I
     word, rest = split_word(text)
     reader = READERS.get(word.upper())
     if reader is None:
-        raise InvalidParameter(f"unknown instruction: {cut(word.upper())}{_suggestion(word.upper())}")
+        raise InvalidParameter(f"unknown instruction: {cut(word.upper())}{suggestion(word.upper(), READERS)}")
     flag_words, rest = split_flags(rest, escape)
     flags = Flags(flag_words, _FLAGS.get(word.upper(), ()), several=("mount", "exclude"))
     statement = Statement(word.upper(), flags, rest, heredocs, escape)
@@ -48,11 +48,6 @@ def read_instruction(text: str, heredocs: tuple[Heredoc, ...], escape: str) -> I
         how_many = "exactly one argument" if statement.word in _EXACTLY_ONE else "at least one argument"
         raise InvalidParameter(f"{statement.word} requires {how_many}")
     return reader(statement)
-
-
-def _suggestion(word: str) -> str:
-    nearest = difflib.get_close_matches(word[:20], READERS, n=1)
-    return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 
 def _from(statement: Statement) -> Instruction:

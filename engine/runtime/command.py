@@ -31,6 +31,10 @@ _LARGEST_ACCOUNT_FILE = 1024 * 1024
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
+# The file itself is there, since it was found: what most often is the matter with it.
+_NO_INTERPRETER = ": the interpreter that its first line names, or its loader, is missing; do its lines end in CR LF?"
+_NO_PROGRAM = ": a script needs #!/bin/sh as its first line, a program is to be for this platform"
+
 
 def run_command(
     process: ProcessSpec, streams: ChildStreams, *, programs: list[bytes], errors_fd: int, make_directory: bool
@@ -138,4 +142,5 @@ def _execute(process: ProcessSpec, account: Account) -> NoReturn:
     except OSError as error:
         missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
         reason = f"exec {path}: {steps.describe(OSError(error.errno, error.strerror))}"
-        raise steps.LaunchError(reason, step="exec", exit_code=_NOT_FOUND if missing else _NOT_EXECUTABLE) from None
+        hint = _NO_INTERPRETER if missing else _NO_PROGRAM if error.errno == errno.ENOEXEC else ""
+        raise steps.LaunchError(reason + hint, step="exec", exit_code=_NOT_FOUND if missing else _NOT_EXECUTABLE) from None

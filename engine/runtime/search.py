@@ -31,7 +31,8 @@ def _check(path: str) -> None:
     if stat.S_ISDIR(mode):
         raise LaunchError(f'exec: "{path}": is a directory', step="exec", exit_code=126)
     if not os.access(path, os.X_OK, effective_ids=True):
-        raise LaunchError(f'exec: "{path}": permission denied', step="exec", exit_code=126)
+        hint = ": it is not executable here, as chmod +x would make it"
+        raise LaunchError(f'exec: "{path}": permission denied{hint}', step="exec", exit_code=126)
 
 
 def _is_executable(path: str) -> bool:

@@ -13,6 +13,7 @@ from engine.build.plan import GIVEN
 from engine.build.run_options import run_host
 from engine.core.dockerfile import parse_trigger
 from engine.core.dockerfile_apply import apply_instruction, has_shebang, shell_command
+from engine.core.dockerfile_hints import almost_list
 from engine.core.dockerfile_history import created_by
 from engine.core.dockerfile_instructions import Add, Arg, Cmd, Command, Copy, ExecForm, Instruction, Run, Stage, Workdir
 from engine.core.dockerfile_resolve import resolve
@@ -60,6 +61,8 @@ class StageBuild:
         """Do all instructions. Raises EngineError of many kinds."""
         for instruction in self._stage.instructions:
             await self._session.announce(instruction.text)
+            if warning := almost_list(instruction):
+                await self._session.say(output.stream(warning))
             async with self._session.placed(instruction):
                 await self._execute(instruction)
             await self._session.say(output.arrow(self.now.image_id))

@@ -162,7 +162,8 @@ PULL = [
     ),
     Case(
         "pull of the only kind that is there",
-        "docker pull --platform linux/s390x $REGISTRY/there:v1 | grep -o '^[S].*\\|^WARN.*does not match.*platform\\|wanted.*390x'",
+        "docker pull --platform linux/s390x $REGISTRY/there:v1"
+        " | grep -o '^[S].*\\|^WARN.*does not match.*platform\\|wanted.*390x'",
         "Status: Downloaded newer image for REGISTRY/there:v1 WARNING: image with reference REGISTRY/there:v1 was found but"
         " does not match the specified platform wanted linux/s390x",
         only="atelier",

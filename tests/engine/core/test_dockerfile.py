@@ -181,6 +181,8 @@ def test_a_stage_begins_as(line: str, expected: From) -> None:
         ("FOO bar", r"unknown instruction: FOO\n"),
         ("RUM make", r"unknown instruction: RUM \(did you mean RUN\?\)"),
         ("CPOY a b", r"did you mean COPY"),
+        ("pip install flask", r"unknown instruction: PIP \(a command for the shell needs RUN before it: RUN pip …\)"),
+        ("cd /tmp", r"needs RUN before it: RUN cd"),
         ("FROM a b", "FROM requires either one or three arguments"),
         ("FROM a IS b", "FROM requires either one or three arguments"),
         ("FROM a AS 1", "invalid name for build stage"),

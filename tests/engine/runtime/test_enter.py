@@ -67,7 +67,12 @@ def test_its_rights_are_cut_like_those_of_the_first_process(bench: Bench) -> Non
     ("command", "changes", "message", "exit_code"),
     [
         (["foo"], {}, 'exec: "foo": executable file not found in $PATH', 127),
-        (["/etc/passwd"], {}, 'exec: "/etc/passwd": permission denied', 126),
+        (
+            ["/etc/passwd"],
+            {},
+            'exec: "/etc/passwd": permission denied: it is not executable here, as chmod +x would make it',
+            126,
+        ),
         (["true"], {"cwd": "/nope"}, 'chdir to cwd ("/nope") failed: no such file or directory', 126),
         (["true"], {"user": "bob"}, "unable to find user bob: no matching entries in passwd file", 126),
     ],

@@ -12,6 +12,8 @@ from engine.linux.cgroups import detect_layout
 from tests.engine.runtime.container_specs import FIRST_ID
 from tests.engine.runtime.launch_bench import Bench
 
+NO_INTERPRETER = ": the interpreter that its first line names, or its loader, is missing; do its lines end in CR LF?"
+NO_PROGRAM = ": a script needs #!/bin/sh as its first line, a program is to be for this platform"
 pytestmark = pytest.mark.requires_root
 BOTH_WAYS = pytest.mark.parametrize("by_path", [False, True], ids=["descriptors", "paths"])
 
@@ -88,11 +90,15 @@ def test_home_comes_from_the_image_unless_set(bench: Bench, user: str, home: str
     [
         ({"args": ["foo"]}, 'exec: "foo": executable file not found in $PATH', 127),
         ({"args": ["/foo"]}, 'exec: "/foo": stat /foo: no such file or directory', 127),
-        ({"args": ["/etc/passwd"]}, 'exec: "/etc/passwd": permission denied', 126),
+        (
+            {"args": ["/etc/passwd"]},
+            'exec: "/etc/passwd": permission denied: it is not executable here, as chmod +x would make it',
+            126,
+        ),
         ({"args": ["/etc"]}, 'exec: "/etc": is a directory', 126),
         ({"args": ["/etc/passwd/x"]}, 'exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory', 127),
-        ({"args": ["/bin/text"]}, "exec /bin/text: exec format error", 126),
-        ({"args": ["/bin/script"]}, "exec /bin/script: no such file or directory", 127),
+        ({"args": ["/bin/text"]}, f"exec /bin/text: exec format error{NO_PROGRAM}", 126),
+        ({"args": ["/bin/script"]}, f"exec /bin/script: no such file or directory{NO_INTERPRETER}", 127),
         ({"user": "bob"}, "unable to find user bob: no matching entries in passwd file", 126),
         ({"user": "ada:band"}, "unable to find group band: no matching entries in group file", 126),
         ({"cwd": "/etc/passwd"}, 'chdir to cwd ("/etc/passwd") failed: not a directory', 126),

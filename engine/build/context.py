@@ -8,7 +8,7 @@ import contextlib
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -81,7 +81,7 @@ def open_context(stream: BinaryIO, staging: Path, *, dockerfile: str = DOCKERFIL
     """
     with folder_tree(staging) as tree:
         try:
-            with read_ahead(decompressed(stream)) as blocks:
+            with read_ahead(decompressed(_AsItComes(stream))) as blocks:
                 options = Options(owner=(0, 0), stays_below=True, is_bounded=True)
                 insert(TarSource(bounded(blocks, MOST_BYTES, _too_long)), tree.root_fd, options)
             context = BuildContext(tree, dockerfile or DOCKERFILE)
@@ -96,6 +96,13 @@ def open_context(stream: BinaryIO, staging: Path, *, dockerfile: str = DOCKERFIL
 
 def _too_long() -> InvalidParameter:
     return InvalidParameter(f"the build context is longer than {MOST_BYTES >> 30} GiB")
+
+
+class _AsItComes:
+    """Gives what is there instead of waiting for more: the client packs one file while another is written here."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
 
 
 def _remove_special(root_fd: int) -> None:

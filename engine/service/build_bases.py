@@ -5,18 +5,20 @@ Owns the order in which these are looked for.
 
 from dataclasses import replace
 
+from engine.core.dockerfile_hints import near
 from engine.core.dockerfile_instructions import Stage
 from engine.core.dockerfile_resolve import resolve
 from engine.core.dockerfile_stages import source_stage
 from engine.core.image_config import ImageConfig
 from engine.core.merge import DEFAULT_PATH
 from engine.core.platforms import Platform, parse_platform
-from engine.errors import NotFound
+from engine.errors import NotFound, Unavailable
 from engine.image.store import Image
 from engine.service.build_pull import pull
 from engine.service.build_session import BuildSession, Snapshot
 
 SCRATCH = "scratch"
+_ALIKE = 0.6  # for a name to be taken for one of a stage
 
 
 async def find_base(session: BuildSession, stage: Stage) -> Snapshot:
@@ -48,7 +50,12 @@ async def find_image(session: BuildSession, name: str, *, platform: str = "") ->
         else:
             if _fits(image, platform):
                 return image
-    await pull(session, name, platform=platform)
+    try:
+        await pull(session, name, platform=platform)
+    except (NotFound, Unavailable) as failure:
+        kind = NotFound if isinstance(failure, NotFound) else Unavailable
+        stages = (stage.name for stage in session.plan.dockerfile.stages if stage.name)
+        raise kind(f"{failure.message}{near(name, stages, least=_ALIKE)}") from failure
     return images.get(tenant, name)
 
 

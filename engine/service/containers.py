@@ -15,6 +15,7 @@ from engine.core.ids import is_id_prefix, short_id
 from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, InvalidParameter, NotFound
+from engine.linux.inode_flags import spread_folders
 from engine.service.container_lock import ContainerLock
 from engine.storage.files import ASIDE, set_aside, write_aside
 
@@ -32,6 +33,7 @@ class ContainerStore:
         self._locks: dict[str, ContainerLock] = {}
         self._writing: set[asyncio.Task[None]] = set()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        spread_folders(root)
 
     def path(self, container_id: str) -> Path:
         """Return the folder of a container."""

@@ -6,6 +6,7 @@ Owns texts and shapes; sends nothing.
 import codecs
 from collections.abc import Mapping, Sequence
 
+from engine.core.digests import short_digest
 from engine.core.ids import short_id
 from engine.core.stdcopy import STDERR
 from engine.errors import EngineError
@@ -32,7 +33,7 @@ def step(number: int, total: int, text: str) -> Line:
 
 def arrow(image_id: str) -> Line:
     """The image that a step ended with; nothing stands there while there is none."""
-    return stream(f" ---> {_short(image_id)}\n")
+    return stream(f" ---> {short_digest(image_id)}\n")
 
 
 def cached() -> Line:
@@ -60,7 +61,7 @@ def image_id(identity: str) -> Line:
 
 
 def built(identity: str) -> Line:
-    return stream(f"Successfully built {_short(identity)}\n")
+    return stream(f"Successfully built {short_digest(identity)}\n")
 
 
 def tagged(reference: str) -> Line:
@@ -97,7 +98,3 @@ class Transcript:
     def rest(self) -> list[Line]:
         """Return what the end cut off."""
         return [line for source in list(self._decoders) if (line := self.feed(source, b"", is_last=True)) is not None]
-
-
-def _short(identity: str) -> str:
-    return short_id(identity.removeprefix("sha256:"))

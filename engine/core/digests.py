@@ -3,6 +3,8 @@
 import hashlib
 import re
 
+from engine.core.ids import short_id
+
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _ID_PREFIX = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
 
@@ -21,6 +23,11 @@ def is_digest(text: str) -> bool:
 def hex_of(digest: str) -> str:
     """Return the digits of a digest, which is what folders are named by."""
     return digest.removeprefix("sha256:")
+
+
+def short_digest(digest: str) -> str:
+    """Return the form shown to people: the first digits."""
+    return short_id(hex_of(digest))
 
 
 def parse_id_prefix(text: str) -> str | None:

@@ -130,8 +130,3 @@ def unused_build_args(
         instructions += dockerfile.stages[index].instructions
     named = {name for instruction in instructions if isinstance(instruction, Arg) for name, _ in instruction.args}
     return tuple(sorted(set(build_args) - named - PROXY_ARGS))
-
-
-def unused_warning(names: Sequence[str]) -> str:
-    """Return dockerd's words for them, or an empty text."""
-    return f"[Warning] One or more build-args [{' '.join(names)}] were not consumed\n" if names else ""

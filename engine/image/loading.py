@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.core.ids import short_id
 from engine.core.image_config import ImageConfig, parse_image_config
 from engine.core.platforms import Platform, fitness
 from engine.core.references import parse_reference
@@ -20,7 +21,6 @@ from engine.storage.layers import Layer, LayerStore
 
 # How tools name a plain layer by its diff id, or by an older id that is none and leads nowhere.
 _NAMED_BY_ID = re.compile(r"(?:^|.*/)([0-9a-f]{64})(?:\.tar|/layer\.tar)?")
-_SHORT_ID = 12
 _TOLD_EVERY_BYTES = 4 << 20
 
 
@@ -112,7 +112,7 @@ class _Told:
     def __init__(self, content: Content, tell: Tell, name: str, size: int) -> None:
         self._content = content
         self._tell = tell
-        self._short_id = name[:_SHORT_ID]
+        self._short_id = short_id(name)
         self._size = size
         self._at = 0
         self._told = -_TOLD_EVERY_BYTES

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.core.digests import short_digest
 from engine.core.manifests import Descriptor, Manifest
 from engine.core.platforms import Platform
 from engine.core.progress import Line, status_line
@@ -19,7 +20,7 @@ from engine.image.registry_repository import Repository
 from engine.image.settled import settled, together
 from engine.image.sources import SourceStore
 from engine.image.store import Image, ImageStore
-from engine.image.transfers import RunSlow, Transfers, short
+from engine.image.transfers import RunSlow, Transfers
 
 AT_ONCE = 3  # layers of one pull, as dockerd
 Tell = Callable[[Line], None]
@@ -96,20 +97,20 @@ class Pull:
         for diff_id, layer in dict(zip(diff_ids, manifest.layers, strict=True)).items():
             if await self._hold_known(layer, diff_id):
                 if not is_known:
-                    self._tell(status_line("Already exists", short(layer.digest)))
+                    self._tell(status_line("Already exists", short_digest(layer.digest)))
             else:
-                self._tell(status_line("Pulling fs layer", short(layer.digest)))
+                self._tell(status_line("Pulling fs layer", short_digest(layer.digest)))
                 missing[diff_id] = layer
         turns = asyncio.Semaphore(AT_ONCE)
         for layer in list(missing.values())[AT_ONCE:]:
-            self._tell(status_line("Waiting", short(layer.digest)))
+            self._tell(status_line("Waiting", short_digest(layer.digest)))
         await together(self._fetch(layer, diff_id, turns) for diff_id, layer in missing.items())
 
     async def _fetch(self, layer: Descriptor, diff_id: str, turns: asyncio.Semaphore) -> None:
         async with turns:
             while not await self._hold_known(layer, diff_id):
                 await self._stores.transfers.fetch(self._repository, layer, diff_id, tenant=self._tenant, tell=self._tell)
-        self._tell(status_line("Pull complete", short(layer.digest)))
+        self._tell(status_line("Pull complete", short_digest(layer.digest)))
 
     async def _hold_known(self, layer: Descriptor, diff_id: str) -> bool:
         """Hold a layer that is there and may be taken as it is."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import BinaryIO
 
-from engine.core.digests import hex_of
+from engine.core.digests import short_digest
 from engine.core.manifests import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Descriptor, format_manifest
 from engine.core.progress import Line, progress_line, status_line
 from engine.core.tenants import Tenant
@@ -74,9 +74,9 @@ class Push:
                 sent[diff_id] = await self._send(diff_id)
 
         for diff_id in reversed(diff_ids):
-            self._tell(status_line("Preparing", _short(diff_id)))
+            self._tell(status_line("Preparing", short_digest(diff_id)))
         for diff_id in diff_ids[AT_ONCE:]:
-            self._tell(status_line("Waiting", _short(diff_id)))
+            self._tell(status_line("Waiting", short_digest(diff_id)))
         await together(send(diff_id) for diff_id in diff_ids)
         return sent
 
@@ -85,7 +85,7 @@ class Push:
         descriptor = await self._already_there(diff_id, known) or await self._mounted(diff_id, known)
         if descriptor is None:
             descriptor = await self._upload(diff_id)
-            self._tell(status_line("Pushed", _short(diff_id)))
+            self._tell(status_line("Pushed", short_digest(diff_id)))
         source = Source(
             self._repository.domain,
             self._repository.path,
@@ -102,7 +102,7 @@ class Push:
         nearest = sorted(known, key=lambda source: (source.domain, source.path) != here)
         for digest in list(dict.fromkeys(source.digest for source in nearest))[:_MOST_MOUNTS_TRIED]:
             if await self._repository.has_blob(digest):
-                self._tell(status_line("Layer already exists", _short(diff_id)))
+                self._tell(status_line("Layer already exists", short_digest(diff_id)))
                 return next(_descriptor(source) for source in known if source.digest == digest)
         return None
 
@@ -111,7 +111,7 @@ class Push:
         others = [source for source in known if source.domain == here.domain and source.path != here.path]
         for source in others[:_MOST_MOUNTS_TRIED]:
             if await here.mount_blob(source.digest, source.path):
-                self._tell(status_line(f"Mounted from {source.path}", _short(diff_id)))
+                self._tell(status_line(f"Mounted from {source.path}", short_digest(diff_id)))
                 return _descriptor(source)
         return None
 
@@ -139,7 +139,7 @@ class Push:
                 ahead = self._read(reading)
                 if monotonic() - told_at >= TELL_SECONDS:
                     told_at = monotonic()
-                    self._tell(progress_line("Pushing", _short(reading.diff_id), current=reading.read_bytes, total=total))
+                    self._tell(progress_line("Pushing", short_digest(reading.diff_id), current=reading.read_bytes, total=total))
                 yield block
         finally:
             await settled(asyncio.gather(ahead, return_exceptions=True))  # nobody reads what is going to be closed
@@ -176,7 +176,3 @@ class _Reading:
 
 def _descriptor(source: Source) -> Descriptor:
     return Descriptor(source.media_type or DOCKER_LAYER, source.digest, source.size)
-
-
-def _short(diff_id: str) -> str:
-    return hex_of(diff_id)[:12]

@@ -6,14 +6,13 @@ A tenant removes only claims that it holds itself or looks after. While other te
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from engine.core.digests import hex_of
+from engine.core.digests import short_digest
+from engine.core.ids import short_id
 from engine.core.references import parse_reference
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, Forbidden
 from engine.image.lookup import visible_holdings
 from engine.image.records import Holding, ImageRecord, without_digest, without_holding, without_tag
-
-_SHORT_ID = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def plan_removal_by_name(
     if counted and not force:
         raise Conflict(
             f'conflict: unable to remove repository reference "{name}" (must force) - container'
-            f" {counted[0].container_id[:_SHORT_ID]} is using its referenced image {_short(record)}"
+            f" {short_id(counted[0].container_id)} is using its referenced image {short_digest(record.image_id)}"
         )
     if held.owner in parents or any(use.is_running for use in counted):
         return Removal(left, gone, is_deleted=False)
@@ -121,11 +120,11 @@ def _check_unused(record: ImageRecord, *, force: bool, uses: Sequence[ImageUse])
     for use in uses:
         if use.is_running:
             raise Conflict(
-                f"{_unable(record, 'cannot be forced')} - image is being used by running container {use.container_id[:_SHORT_ID]}"
+                f"{_unable(record, 'cannot be forced')} - image is being used by running container {short_id(use.container_id)}"
             )
     if uses and not force:
         raise Conflict(
-            f"{_unable(record, 'must be forced')} - image is being used by stopped container {uses[0].container_id[:_SHORT_ID]}"
+            f"{_unable(record, 'must be forced')} - image is being used by stopped container {short_id(uses[0].container_id)}"
         )
 
 
@@ -135,8 +134,4 @@ def _removal(before: ImageRecord, after: ImageRecord, tenant: Tenant, untagged: 
 
 
 def _unable(record: ImageRecord, how: str) -> str:
-    return f"conflict: unable to delete {_short(record)} ({how})"
-
-
-def _short(record: ImageRecord) -> str:
-    return hex_of(record.image_id)[:_SHORT_ID]
+    return f"conflict: unable to delete {short_digest(record.image_id)} ({how})"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, TypeVar
 
+from engine.core.digests import short_digest
 from engine.core.manifests import Descriptor
 from engine.core.progress import Line, progress_line, status_line
 from engine.core.tenants import Tenant
@@ -75,7 +76,7 @@ class _Transfer:
 
     @property
     def line_id(self) -> str:
-        return short(self.key.digest)
+        return short_digest(self.key.digest)
 
     def join(self, tenant: Tenant, tell: Tell) -> None:
         self.waiters.append((tenant, tell))
@@ -221,11 +222,6 @@ async def _told(transfer: _Transfer, repository: BlobSource, blob: Descriptor) -
 
     async with repository.blob(blob) as blocks:
         yield counted(blocks)
-
-
-def short(digest: str) -> str:
-    """Return how lines of progress name a blob."""
-    return digest.removeprefix("sha256:")[:12]
 
 
 def _failure_of(feed: Feed) -> Exception | None:

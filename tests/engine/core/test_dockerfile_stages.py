@@ -5,7 +5,7 @@ import pytest
 from engine.core.dockerfile import parse_dockerfile
 from engine.core.dockerfile_instructions import Arg
 from engine.core.dockerfile_resolve import resolve
-from engine.core.dockerfile_scope import Variables, platform_args, unused_build_args, unused_warning
+from engine.core.dockerfile_scope import Variables, platform_args, unused_build_args
 from engine.core.dockerfile_stages import count_steps, needed_stages, source_stage
 from engine.errors import InvalidParameter
 
@@ -147,8 +147,6 @@ def test_build_args_that_nobody_names_are_warned_of() -> None:
     assert unused_build_args(dockerfile, given) == ("y", "z")
     assert unused_build_args(dockerfile, given, stages=(1,)) == ("b", "y", "z")
     assert unused_build_args(dockerfile, given, triggers=[Arg(args=(("y", None),))]) == ("z",)
-    assert unused_warning(("y", "z")) == "[Warning] One or more build-args [y z] were not consumed\n"
-    assert unused_warning(()) == ""
 
 
 @pytest.mark.parametrize("value", ["a\0b", "\ud800"])

@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 import pytest
 
 from engine.core.digests import sha256_of
+from engine.core.manifests import DOCKER_MANIFEST
 from tests.engine.busybox_image import busybox_tar
 from tests.engine.daemon import EngineDaemon
-from tests.engine.registry import DOCKER_MANIFEST, Registry, running_registry
+from tests.engine.registry import Registry, running_registry
 from tests.engine.scripted_registry import image_config, small_layer
 from tests.engine.service.pulling import auth_header, failure, lines_of, pull
 

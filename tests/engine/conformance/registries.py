@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from engine.core.digests import sha256_of
+from engine.core.manifests import DOCKER_INDEX, DOCKER_MANIFEST
 from tests.engine.daemon import wait_until
-from tests.engine.registry import DOCKER_MANIFEST, Registry
+from tests.engine.registry import Registry
 
 NAME, PASSWORD = "ada", "secret-of-tests"
 PLATFORMS = ("amd64", "arm64", "s390x")
-_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 _LISTENING = "0A"
 
 
@@ -88,8 +88,8 @@ def fill(registry: Registry) -> None:
                 "platform": {"os": "linux", "architecture": architecture},
             }
         )
-    index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": described}
-    registry.put_manifest("several", "latest", json.dumps(index).encode(), _INDEX)
+    index = {"schemaVersion": 2, "mediaType": DOCKER_INDEX, "manifests": described}
+    registry.put_manifest("several", "latest", json.dumps(index).encode(), DOCKER_INDEX)
 
 
 def _put(registry: Registry, repository: str, tag: str, architecture: str) -> bytes:

@@ -55,7 +55,8 @@ async def fetch(made: RegistryClient, liar: LyingRegistry, blob: Descriptor) -> 
         pytest.param(answer(200, RAW[:-1]), "is announced with 299999 bytes", id="short, and says so"),
         pytest.param(unannounced(RAW[:-1]), "ended after 299999 of 300000 bytes", id="short, and does not say so"),
         pytest.param(announced(RAW, len(RAW) + 10), "is announced with 300010 bytes", id="too great a length"),
-        pytest.param(announced(RAW, 10), "is announced with 10 bytes", id="too small a length"),
+        # What comes after the end may be seen before the head is looked at.
+        pytest.param(announced(RAW, 10), r"is announced with 10 bytes|its answer is not http", id="too small a length"),
         pytest.param(unannounced(RAW + b"more"), "is longer than the 300000 bytes", id="longer"),
         pytest.param(endless(), "is longer than the 300000 bytes", id="endless"),
         pytest.param(answer(200, gzip.compress(RAW), Content_Encoding="gzip"), "nobody asked for", id="compressed"),

@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 import pytest
 
 from engine.core.digests import sha256_of
+from engine.core.manifests import DOCKER_MANIFEST
 from tests.engine.busybox_image import busybox_tar
 from tests.engine.daemon import EngineDaemon
-from tests.engine.registry import DOCKER_MANIFEST, Registry, running_registry
+from tests.engine.registry import Registry, running_registry
 from tests.engine.service.pulling import auth_header, lines_of, pulled
 
 pytestmark = pytest.mark.requires_root

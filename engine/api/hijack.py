@@ -11,10 +11,12 @@ from aiohttp.abc import AbstractStreamWriter
 
 from engine.api.hangup import HangupWatcher
 from engine.api.server import UPGRADE_HEADER, handler_of
+from engine.linux.unread import has_unread
 
 RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 _READ_BYTES = 65_536
+_HEAD_LOOKS, _HEAD_LOOK_SECONDS = 250, 0.002
 HANGUPS: web.AppKey[HangupWatcher] = web.AppKey("hangups", HangupWatcher)
 
 
@@ -31,10 +33,13 @@ class Hijacked(web.StreamResponse):
 class ClientStream:
     """The client's end. ``read`` gives b"" when the client has closed its half or is gone."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hangups: HangupWatcher) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hangups: HangupWatcher, *, is_upgrade: bool
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._hangups = hangups
+        self._is_head_pending = is_upgrade
         self._fd = writer.get_extra_info("socket").fileno()
 
     async def read(self) -> bytes:
@@ -45,8 +50,18 @@ class ClientStream:
 
     async def write(self, data: bytes) -> None:
         """Send, waiting for a slow client. Raises ConnectionError when it is gone."""
+        if self._is_head_pending:
+            self._is_head_pending = False
+            await self._head_is_read()
         self._writer.write(data)
         await self._writer.drain()
+
+    async def _head_is_read(self) -> None:
+        """docker-py reads the head through a buffer, then the bare socket: it would lose what comes together with the head."""
+        for _ in range(_HEAD_LOOKS):
+            if self._writer.transport.is_closing() or not has_unread(self._fd):
+                return
+            await asyncio.sleep(_HEAD_LOOK_SECONDS)
 
     def half_close(self) -> None:
         """Tell the client that nothing more comes, while it may still send."""
@@ -78,4 +93,4 @@ async def hijack(request: web.Request, *, content_type: str) -> ClientStream:
     head += "Connection: Upgrade\r\nUpgrade: tcp\r\n" if wants_upgrade else ""
     writer.write(head.encode() + b"\r\n")
     await writer.drain()
-    return ClientStream(reader, writer, request.app[HANGUPS])
+    return ClientStream(reader, writer, request.app[HANGUPS], is_upgrade=wants_upgrade)

@@ -1,11 +1,14 @@
 """Connections that become streams: what each way of asking for one gets, byte by byte."""
 
 import json
+import select
+import socket
+import time
 
 import pytest
 
 from tests.engine.api.raw_client import RawClient
-from tests.engine.daemon import EngineDaemon, frames
+from tests.engine.daemon import EngineDaemon, frames, wait_until
 
 pytestmark = pytest.mark.requires_root
 
@@ -70,6 +73,26 @@ def test_a_client_that_stops_sending_before_the_start_still_gets_the_output(engi
         client.head()
         engine.request("POST", f"/containers/{container_id}/start")
         assert frames(client.rest()) == [(1, b"done\n")]
+
+
+def test_output_does_not_come_together_with_the_head(engine: EngineDaemon) -> None:
+    """Clients as docker-py read the head through a buffer and the rest from the bare socket, which would lose it."""
+    container_id = engine.run("echo", "said")
+    engine.wait(container_id)
+    with RawClient(engine) as client:
+        client.post(f"/containers/{container_id}/attach?stdout=1&logs=1", upgrade=True)
+        select.select([client.socket], [], [], 15)
+        time.sleep(0.05)  # for what would come right behind
+        assert client.socket.recv(65_536).endswith(b"\r\n\r\n")
+        assert frames(client.rest()) == [(1, b"said\n")]
+
+
+def test_a_client_that_leaves_the_head_unread_is_not_waited_for_long(engine: EngineDaemon) -> None:
+    container_id = engine.run("echo", "said")
+    engine.wait(container_id)
+    with RawClient(engine) as client:
+        client.post(f"/containers/{container_id}/attach?stdout=1&logs=1", upgrade=True)
+        wait_until(lambda: b"said\n" in client.socket.recv(65_536, socket.MSG_PEEK), "what is said behind an unread head")
 
 
 def test_streams_of_a_container_without_terminal_are_told_apart(engine: EngineDaemon) -> None:

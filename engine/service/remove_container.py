@@ -12,17 +12,18 @@ from engine.service.engine import Engine
 from engine.service.kill_container import kill_and_wait
 from engine.service.milestones import Milestone
 
+_KILLS = 10
+
 
 async def remove_container(engine: Engine, tenant: Tenant, name: str, *, force: bool, with_volumes: bool = False) -> None:
     """Remove a container, with ``force`` also a running one. Raises NotFound, Conflict."""
     record = engine.containers.find(tenant, name)
-    if force and record.run.state in ALIVE:
-        await kill_and_wait(engine, record)
+    for _ in range(_KILLS if force else 0):
+        if await _killed_and_removed(engine, record, with_volumes=with_volumes):
+            return
     async with engine.containers.lock(record.container_id):
         present = engine.containers.get(record.container_id)
         if present is None:
-            if force:
-                return  # it removed itself at its exit
             raise NotFound(f"no such container: {name}")
         if present.run.state in ALIVE:
             raise Conflict(
@@ -30,6 +31,21 @@ async def remove_container(engine: Engine, tenant: Tenant, name: str, *, force: 
                 " stop the container before removing or force remove"
             )
         await remove_locked(engine, present, with_volumes=with_volumes)
+
+
+async def _killed_and_removed(engine: Engine, record: ContainerRecord, *, with_volumes: bool) -> bool:
+    """Whether it has gone: somebody may start it again before its lock is free."""
+    present = engine.containers.get(record.container_id)
+    if present is not None and present.run.state in ALIVE:
+        await kill_and_wait(engine, present)
+    async with engine.containers.lock(record.container_id):
+        present = engine.containers.get(record.container_id)
+        if present is None:
+            return True  # it removed itself at its exit
+        if present.run.state in ALIVE:
+            return False
+        await remove_locked(engine, present, with_volumes=with_volumes)
+        return True
 
 
 async def remove_locked(engine: Engine, record: ContainerRecord, *, with_volumes: bool = False) -> None:

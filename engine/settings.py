@@ -34,6 +34,20 @@ def parse_serve(arguments: Sequence[str]) -> ServeSettings:
     parser.add_argument("--socket", type=Path, metavar="PATH", help="the API's socket (default: engine.sock in the run folder)")
     parser.add_argument("--socket-group", default="", metavar="NAME", help="group that may use the socket (default: root only)")
     parser.add_argument("--verbose", action="store_true", help="log every request")
+    _add_registries(parser)
+    values = parser.parse_args(arguments)
+    run_path: Path = values.run.resolve()
+    return ServeSettings(
+        data_path=values.data.resolve() / "engine",
+        run_path=run_path,
+        socket_path=(values.socket or run_path / "engine.sock").absolute(),
+        socket_group=values.socket_group,
+        is_verbose=values.verbose,
+        registries=RegistrySettings(_by_domain(values.registry_mirror), tuple(values.insecure_registry)),
+    )
+
+
+def _add_registries(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--registry-mirror",
         action="append",
@@ -49,16 +63,6 @@ def parse_serve(arguments: Sequence[str]) -> ServeSettings:
         type=_insecure,
         metavar="HOST[:PORT]|CIDR",
         help="a registry that may be spoken to without https, or whose certificate nobody vouches for; may be repeated",
-    )
-    values = parser.parse_args(arguments)
-    run_path: Path = values.run.resolve()
-    return ServeSettings(
-        data_path=values.data.resolve() / "engine",
-        run_path=run_path,
-        socket_path=(values.socket or run_path / "engine.sock").absolute(),
-        socket_group=values.socket_group,
-        is_verbose=values.verbose,
-        registries=RegistrySettings(_by_domain(values.registry_mirror), tuple(values.insecure_registry)),
     )
 
 

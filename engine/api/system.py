@@ -22,6 +22,14 @@ from engine.errors import NotFound
 from engine.service.disk_usage import disk_usage
 from engine.service.engine import Engine
 
+_NO_SWARM = {
+    "NodeID": "",
+    "NodeAddr": "",
+    "LocalNodeState": "inactive",
+    "ControlAvailable": False,
+    "Error": "",
+    "RemoteManagers": None,
+}
 _NO_CACHE = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
 
 
@@ -121,14 +129,7 @@ def _abilities(engine: Engine) -> dict[str, object]:
         "ExperimentalBuild": False,
         "Runtimes": {"atelier": {"path": "atelier"}},
         "DefaultRuntime": "atelier",
-        "Swarm": {
-            "NodeID": "",
-            "NodeAddr": "",
-            "LocalNodeState": "inactive",
-            "ControlAvailable": False,
-            "Error": "",
-            "RemoteManagers": None,
-        },
+        "Swarm": _NO_SWARM,
         "LiveRestoreEnabled": True,
         "Isolation": "",
         "InitBinary": "built in",

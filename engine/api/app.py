@@ -20,6 +20,7 @@ from engine.api import (
     registries,
     save,
     stats,
+    swarm,
     system,
     top,
     volumes,
@@ -108,6 +109,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/volumes/{name}", volumes.inspect),
     ("DELETE", "/volumes/{name}", volumes.remove),
     ("GET", "/plugins/{name}/json", system.inspect_plugin),
+    ("POST", "/swarm/leave", swarm.leave),
 ]
 
 # Parts of Docker's API that are left out, some for now and some for good.

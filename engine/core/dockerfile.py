@@ -68,9 +68,10 @@ def _read(line: LogicalLine, escape: str, before: str) -> Instruction:
     try:
         instruction = read_instruction(line.text, line.heredocs, escape)
     except InvalidParameter as error:
-        is_rest = split_word(line.text)[0].upper() not in READERS
-        hint = lost_escape(before, escape) if is_rest else ""
-        raise DockerfileError(f"{error.message}{hint}", line=line.start, text=line.text) from error
+        reason = error.message
+        if split_word(line.text)[0].upper() not in READERS and (hint := lost_escape(before, escape)):
+            reason = f"{reason.partition(' (')[0]}{hint}"
+        raise DockerfileError(reason, line=line.start, text=line.text) from error
     return replace(instruction, line=line.start, end_line=line.end, text=line.text)
 
 

@@ -116,6 +116,12 @@ def test_an_image_is_imported_tagged_listed_and_removed(engine: EngineDaemon) ->
     assert engine.request("GET", "/images/mine:1/json").status == 404
 
 
+def test_leaving_a_swarm_is_what_clients_do_to_be_sure(engine: EngineDaemon) -> None:
+    answer = engine.request("POST", "/v1.47/swarm/leave?force=1")
+    assert (answer.status, "not part of a swarm" in answer.message) == (503, True)
+    assert engine.request("POST", "/swarm/init", {}).status == 501
+
+
 def test_an_archive_that_is_no_archive_is_refused(engine: EngineDaemon) -> None:
     assert engine.request("POST", "/images/create?fromSrc=-&repo=x", b"nonsense" * 1000).status == 400
     assert b"not a tar" in engine.request("POST", "/images/load", b"nonsense" * 1000).body

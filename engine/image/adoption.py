@@ -14,7 +14,7 @@ from engine.core.tenants import Tenant
 from engine.core.timeformat import parse_time
 from engine.errors import InvalidParameter, NotFound
 from engine.image.catalog import Catalog
-from engine.image.records import UNKNOWN_ORIGIN, Image, ImageRecord, Origin, with_holding
+from engine.image.records import UNKNOWN_ORIGIN, Image, ImageRecord, Origin, with_holding, with_tag
 from engine.storage.layers import LayerStore
 
 
@@ -40,9 +40,9 @@ class Adoption:
             if not set(config.diff_ids) <= set(held):
                 raise InvalidParameter("the image's configuration names layers that did not come with it")
             with self.lock:
-                image_id = self._record(raw, config, tenant, origin)
+                image_id = self._record(raw, config, tenant, origin, tags)
                 for tag in tags:
-                    self._catalog.give_tag(image_id, tenant, tag, self._now_ns())
+                    self._catalog.settle_tag(image_id, tenant, tag)
                 return self._catalog.image(self.known(image_id), tenant)
         finally:
             self.release(held)
@@ -88,13 +88,19 @@ class Adoption:
                 freed += size if self._layers.remove(diff_id) else 0
         return freed
 
-    def _record(self, raw: bytes, config: ImageConfig, tenant: Tenant, origin: Origin) -> str:
+    def _record(self, raw: bytes, config: ImageConfig, tenant: Tenant, origin: Origin, tags: Sequence[str]) -> str:
+        """With its names at once: each time that a record is written somebody waits for the disk."""
         image_id = sha256_of(raw)
         known = self._catalog.get(image_id)
+        record = with_holding(known or self._new(image_id, config), tenant, origin)
+        for tag in tags:
+            record = with_tag(record, tenant, tag, self._now_ns())
         if known is not None:
-            self._catalog.save(with_holding(known, tenant, origin))
-            return image_id
-        size = sum(self._layers.get(diff_id).size for diff_id in config.diff_ids)
-        created_ns = parse_time(config.created, now_ns=self._now_ns()) or 0
-        self._catalog.add(with_holding(ImageRecord(image_id, size, created_ns), tenant, origin), config, raw)
+            self._catalog.save(record)
+        else:
+            self._catalog.add(record, config, raw)
         return image_id
+
+    def _new(self, image_id: str, config: ImageConfig) -> ImageRecord:
+        size = sum(self._layers.get(diff_id).size for diff_id in config.diff_ids)
+        return ImageRecord(image_id, size, parse_time(config.created, now_ns=self._now_ns()) or 0)

@@ -134,8 +134,14 @@ class Catalog:
 
     def give_tag(self, image_id: str, owner: Tenant, tag: str, now_ns: int) -> None:
         """Name an image in a scope, and take the name from whichever image had it there."""
-        # First the gain, then the loss: a host that stops in between has the name twice, and the later one counts.
         self.save(with_tag(self._entries[image_id].record, owner, tag, now_ns))
+        self.settle_tag(image_id, owner, tag)
+
+    def settle_tag(self, image_id: str, owner: Tenant, tag: str) -> None:
+        """Take a name that an image has just been given from whichever other image had it in that scope.
+
+        First the gain, then the loss: a host that stops in between has the name twice, and the later one counts.
+        """
         for record in self.records():
             if record.image_id != image_id and (owner, tag) in _names_of(record):
                 self.save(without_tag(record, owner, tag))

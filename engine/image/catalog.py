@@ -143,7 +143,7 @@ class Catalog:
         First the gain, then the loss: a host that stops in between has the name twice, and the later one counts.
         """
         for record in self.records():
-            if record.image_id != image_id and (owner, tag) in _names_of(record):
+            if record.image_id != image_id and (own := record.holding_of(owner)) is not None and tag in own.tags:
                 self.save(without_tag(record, owner, tag))
 
     def note_digest(self, image_id: str, owner: Tenant, repo_digest: str) -> None:

@@ -63,16 +63,17 @@ def find(records: Collection[ImageRecord], tenant: Tenant, name: str, *, default
 
     Raises NotFound; InvalidParameter for a malformed name and for one that means several images.
     """
-    seen = [record for record in records if visible_holdings(record, tenant)]
     digits = parse_id_prefix(name)
     if digits and _is_id(name):
-        return _by_digits(seen, name, digits)
+        return _by_digits(records, tenant, name, digits)
     reference = parse_reference(name, default_domain=default_domain)
-    named = _by_digest(seen, tenant, reference) if reference.digest else _by_tag(seen, tenant, with_default_tag(reference).text)
+    named = (
+        _by_digest(records, tenant, reference) if reference.digest else _by_tag(records, tenant, with_default_tag(reference).text)
+    )
     if named is not None:
         return named
     if digits:
-        return _by_digits(seen, name, digits)
+        return _by_digits(records, tenant, name, digits)
     raise NotFound(f"no such image: {name}")
 
 
@@ -87,7 +88,9 @@ def _is_id(name: str) -> bool:
 
 
 def _by_tag(records: Iterable[ImageRecord], tenant: Tenant, tag: str) -> ImageRecord | None:
-    ranked = [(at, record) for record in records if (at := _name_ranks(record, tenant).get(tag)) is not None]
+    # Who sees a record takes longer to tell than whether it has the name at all, which most have not.
+    named = {record.image_id: record for record in records for holding in record.holdings if tag in holding.tags}
+    ranked = [(at, record) for record in named.values() if (at := _name_ranks(record, tenant).get(tag)) is not None]
     nearest = min((at for at, _ in ranked), default=None)
     found = [record for at, record in ranked if at == nearest]
     if len(found) > 1:
@@ -107,8 +110,9 @@ def _by_digest(records: Iterable[ImageRecord], tenant: Tenant, reference: Refere
     return None
 
 
-def _by_digits(records: Iterable[ImageRecord], name: str, digits: str) -> ImageRecord:
-    found = [record for record in records if record.image_id.startswith(f"sha256:{digits}")]
+def _by_digits(records: Iterable[ImageRecord], tenant: Tenant, name: str, digits: str) -> ImageRecord:
+    beginning = f"sha256:{digits}"
+    found = [one for one in records if one.image_id.startswith(beginning) and visible_holdings(one, tenant)]
     if len(found) > 1:
         raise InvalidParameter(f"image id {name!r} is ambiguous: give more digits")
     if not found:

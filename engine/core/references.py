@@ -62,6 +62,8 @@ def parse_tagged(text: str, *, default_domain: str = "") -> Reference:
     reference = parse_reference(text, default_domain=default_domain)
     if reference.digest:
         raise _invalid(text, "an image is named by a tag, not by a digest")
+    if reference.name in ("sha256", "docker.io/sha256", "docker.io/library/sha256"):
+        raise _invalid(text, "refusing to create an ambiguous tag using digest algorithm as name")
     return with_default_tag(reference)
 
 

@@ -137,6 +137,7 @@ def _make_plain(folder: int) -> None:
     os.fchmod(folder, 0o755)
     for name in os.listxattr(folder):
         os.removexattr(folder, name)
+    os.utime(folder, ns=(0, 0))
 
 
 class _AdoptingPacker(Packer):

@@ -50,9 +50,10 @@ def is_whiteout(status: os.stat_result) -> bool:
 class Tree:
     """Opens, and makes where missing, the folders of a tree. ``made`` counts those that no entry asked for."""
 
-    def __init__(self, root_fd: int, discard: Discard = remove_tree) -> None:
+    def __init__(self, root_fd: int, discard: Discard = remove_tree, *, tell_made: Callable[[Parts], None] | None = None) -> None:
         self.root_fd = root_fd
         self.made = 0
+        self._tell_made = tell_made
         self._discard = discard
         # Entries come folder by folder, so keeping the last one open saves nearly all walks.
         self._near: tuple[Parts, int] | None = None
@@ -119,12 +120,15 @@ class Tree:
                 missing = missing * 2 or 1
                 if there == above:
                     raise
-        for part in parts[there:]:
+        for depth in range(there, len(parts)):
+            made = self.made
             try:
-                below = self._step(current, part)
+                below = self._step(current, parts[depth])
             finally:
                 os.close(current)
             current = below
+            if self._tell_made is not None and self.made > made:
+                self._tell_made(parts[: depth + 1])
         return current
 
     def _step(self, parent: int, name: str) -> int:

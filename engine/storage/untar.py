@@ -60,7 +60,9 @@ def extract(source: TarSource, root_fd: int, recipe: RecipeWriter | None = None,
 class _Extraction:
     def __init__(self, root_fd: int, source: TarSource, times: FolderTimes, recipe: RecipeWriter | None, kept_fd: int) -> None:
         self.size = 0
-        self.tree = Tree(root_fd, remove_tree if recipe is None else self._keep)
+        # What no entry tells must be the same whenever and for whomever the layer is unpacked first.
+        times.add((), 0)
+        self.tree = Tree(root_fd, remove_tree if recipe is None else self._keep, tell_made=lambda parts: times.add(parts, 0))
         self._entries = self._steps = 0
         self._hands_down = False  # some folder gives what is made in it rights that no entry of the archive names
         self._source = source

@@ -74,3 +74,11 @@ def test_a_name_to_be_given_has_a_tag_and_no_digest() -> None:
     assert parse_tagged("busybox:1").text == "busybox:1"
     with pytest.raises(InvalidParameter, match="named by a tag"):
         parse_tagged(f"busybox@{DIGEST}")
+
+
+@pytest.mark.parametrize("name", ["sha256:" + "0" * 64, "sha256", "docker.io/library/sha256:x"])
+def test_no_name_looks_like_an_id(name: str) -> None:
+    for domain in ("", "docker.io"):
+        with pytest.raises(InvalidParameter, match="ambiguous"):
+            parse_tagged(name, default_domain=domain)
+    assert parse_tagged("localhost:5000/sha256", default_domain="docker.io").path == "sha256"

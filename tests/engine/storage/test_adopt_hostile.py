@@ -1,5 +1,6 @@
 """What a container can do to the folder that becomes a layer, so that it would hold other files than its diff id names."""
 
+import io
 import os
 import stat
 import struct
@@ -10,7 +11,8 @@ import pytest
 
 from engine.storage.detached import writable_layers
 from engine.storage.layers import LayerStore
-from tests.engine.storage.test_adopt import ACL, check_like_unpacked, store, upper
+from tests.engine.storage.tar_archives import archive, folder, member
+from tests.engine.storage.test_adopt import ACL, check_like_unpacked, shown, store, upper
 
 __all__ = ["store", "upper"]
 pytestmark = pytest.mark.requires_root
@@ -111,3 +113,15 @@ def test_a_layer_that_nobody_holds_is_taken_as_it_lies(store: LayerStore, upper:
     inode = (upper / "file").stat().st_ino
     layer = store.adopt(upper, lowers=[tmp_path / "lower"])
     assert (store.path(layer.diff_id) / "file").stat().st_ino == inode
+
+
+def test_nothing_of_a_layer_tells_when_it_was_unpacked_first(store: LayerStore, tmp_path: Path) -> None:
+    """Folders that no entry names, and a top that none does."""
+    raw = archive([member("above/deep/file"), member("other/.wh.gone"), folder("late/named/"), member("late/file")])
+    layer = store.unpack(io.BytesIO(raw))
+    other = LayerStore(tmp_path / "other")
+    other.unpack(io.BytesIO(raw))
+    assert shown(store.path(layer.diff_id)) == shown(other.path(layer.diff_id))
+    assert (store.path(layer.diff_id) / "above").stat().st_mtime_ns == 0
+    empty = store.unpack(io.BytesIO(archive([])))
+    assert store.path(empty.diff_id).stat().st_mtime_ns == 0

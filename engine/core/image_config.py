@@ -12,6 +12,7 @@ from typing import Any
 from engine.core.digests import is_digest
 from engine.core.health import Healthcheck, format_healthcheck, parse_healthcheck
 from engine.core.layers import MAX_LAYERS
+from engine.core.platforms import Platform
 from engine.errors import InvalidParameter
 
 
@@ -49,6 +50,11 @@ class ImageConfig:
     onbuild: tuple[str, ...] = ()
     diff_ids: tuple[str, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
+
+    @property
+    def platform(self) -> Platform:
+        """What its programs run on."""
+        return Platform(self.os, self.architecture, self.variant)
 
 
 def parse_image_config(raw: bytes) -> ImageConfig:

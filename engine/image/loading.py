@@ -92,9 +92,8 @@ class Loader:
         return LoadedImage(image, tags, tuple((tag, image_id) for tag, image_id in before if image_id not in ("", image.id)))
 
     def _check_platform(self, config: ImageConfig) -> None:
-        offered = Platform(config.os, config.architecture, config.variant)
-        if self._platform and fitness(offered, self._platform) is None:
-            raise NotFound(f"the archive holds an image for {offered.text}, not for {self._platform.text}")
+        if self._platform and fitness(config.platform, self._platform) is None:
+            raise NotFound(f"the archive holds an image for {config.platform.text}, not for {self._platform.text}")
 
     def _check_layers(self, config: ImageConfig, found: list[str]) -> None:
         if len(found) != len(config.diff_ids):

@@ -9,7 +9,7 @@ from engine.core.image_config import ImageConfig, parse_image_config
 from engine.core.manifests import MOST_CONFIG_BYTES, Descriptor, Manifest, choose, parse_manifest
 from engine.core.platforms import Platform, complete, parse_platform
 from engine.errors import InvalidParameter
-from engine.image.platform import host_architecture
+from engine.image.platform import host_platform
 from engine.image.registry_repository import Repository
 
 _MOST_INDEXES = 3  # one within the other
@@ -25,8 +25,7 @@ class Found:
 
 def wanted_platform(text: str) -> Platform:
     """Return the platform to choose; without one the host's. Raises InvalidParameter."""
-    host = Platform("linux", host_architecture())
-    return complete(parse_platform(text), host) if text else host
+    return complete(parse_platform(text), host_platform()) if text else host_platform()
 
 
 async def find_manifest(repository: Repository, name: str, platform: Platform) -> Found:

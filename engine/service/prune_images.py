@@ -16,7 +16,7 @@ BUILD_FILTERS = frozenset({"until", "id"})
 async def prune_images(engine: Engine, tenant: Tenant, filters: Filters) -> Removed:
     """Remove images without a tag, or with ``dangling=false`` all that no container was made from. Raises InvalidParameter."""
     dangling_only = "dangling" not in filters or parse_bool(filters["dangling"], name="dangling")
-    is_wanted, in_use = _test(filters), image_uses(engine)
+    is_wanted, in_use = _matcher(filters), image_uses(engine)
     removed = await engine.slow.run(
         tenant,
         lambda: engine.images.prune(tenant, dangling_only=dangling_only, is_wanted=is_wanted, in_use=in_use),
@@ -28,18 +28,18 @@ async def prune_images(engine: Engine, tenant: Tenant, filters: Filters) -> Remo
 
 async def prune_builds(engine: Engine, tenant: Tenant, filters: Filters) -> Removed:
     """Remove images of builds from which no image with a name and no container descends. Raises InvalidParameter."""
-    is_wanted, in_use = _test(filters), image_uses(engine)
+    is_wanted, in_use = _matcher(filters), image_uses(engine)
     removed = await engine.slow.run(tenant, lambda: engine.images.prune_builds(tenant, is_wanted=is_wanted, in_use=in_use))
     publish_removed(engine, tenant, removed)
     engine.events.publish("builder", "prune", "", {"reclaimed": str(removed.freed_bytes)}, tenant=tenant)
     return removed
 
 
-def _test(filters: Filters) -> Callable[[Image], bool]:
+def _matcher(filters: Filters) -> Callable[[Image], bool]:
     until_ns = until_of(filters["until"]) if "until" in filters else None
     wanted, unwanted, ids = filters.get("label", ()), filters.get("label!", ()), filters.get("id", ())
 
-    def test(image: Image) -> bool:
+    def is_wanted(image: Image) -> bool:
         labels = image.config.labels
         is_meant = not ids or any(image.id.removeprefix("sha256:").startswith(one.removeprefix("sha256:")) for one in ids)
         is_old = until_ns is None or image.created_ns <= until_ns
@@ -47,4 +47,4 @@ def _test(filters: Filters) -> Callable[[Image], bool]:
             is_meant and is_old and matches_labels(wanted, labels) and not any(matches_labels([one], labels) for one in unwanted)
         )
 
-    return test
+    return is_wanted

@@ -48,7 +48,7 @@ async def pull_image(engine: Engine, tenant: Tenant, request: PullRequest, tell:
 
 def _warn_of_platform(image: Image, reference: Reference, wanted: Platform, tell: Tell) -> None:
     """Without an index there is no choice: what is there comes, as with dockerd."""
-    actual = Platform(image.config.os, image.config.architecture, image.config.variant)
+    actual = image.config.platform
     if fitness(actual, wanted) is None:
         tell(
             status_line(

@@ -48,6 +48,6 @@ async def _pieces(loop: asyncio.AbstractEventLoop, archive: ImageArchive, tenant
 
 def _check_platform(archive: ImageArchive, platform: Platform | None) -> None:
     for image in archive.images if platform else ():
-        offered = Platform(image.config.os, image.config.architecture, image.config.variant)
+        offered = image.config.platform
         if platform and fitness(offered, platform) is None:
             raise NotFound(f"image {image.id} is there for {offered.text} only, not for {platform.text}")

@@ -65,8 +65,7 @@ def _offered(index: Index) -> tuple[Platform, ...]:
 
 
 async def _platform_of(repository: Repository, manifest: Manifest) -> Platform:
-    config = parse_image_config(await fetch_config(repository, manifest.config))
-    return Platform(config.os, config.architecture, config.variant)
+    return parse_image_config(await fetch_config(repository, manifest.config)).platform
 
 
 def _passes(result: SearchResult, filters: Filters) -> bool:

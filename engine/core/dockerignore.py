@@ -14,6 +14,7 @@ from engine.errors import InvalidParameter
 MAX_FILE_BYTES = 1 << 20
 MAX_PATTERNS = 2000
 MAX_WORK = 4 * 10**9  # characters looked at for all paths of a context together: more than a minute
+_RULE_WORK = 10  # what passing over a rule is worth
 _CACHED_FOLDERS = 4096
 _WHOLE = ("", ".")  # the context itself, which no pattern can mean
 
@@ -66,6 +67,7 @@ class Ignore:
 
     def _own(self, path: str, above: int) -> int:
         """Return the rules that fit the folder above, and those that change what the rules before them say of the path."""
+        self._work += _RULE_WORK * len(self._rules)
         fitting, is_out, bit = above, False, 1
         for rule in self._rules:
             if above & bit or (rule.is_negated == is_out and self._fits(rule, path)):

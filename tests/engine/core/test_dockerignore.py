@@ -197,3 +197,14 @@ def test_patterns_and_paths_that_would_keep_the_engine_busy_are_refused(monkeypa
     with pytest.raises(InvalidParameter, match="take too long"):
         for number in range(1000):
             ignore.excludes(f"{number}/" + "a" * 200)
+
+
+def test_plain_patterns_without_end_are_refused_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is one comparison, but a million files meet all of them."""
+    monkeypatch.setattr("engine.core.dockerignore.MAX_WORK", MAX_WORK // 10_000)
+    ignore = parse_dockerignore("\n".join(f"plain{number}" for number in range(2000)))
+    with pytest.raises(InvalidParameter, match="take too long"):
+        for number in range(100):
+            ignore.excludes(f"file{number}")
+    few = parse_dockerignore("\n".join(f"plain{number}" for number in range(20)))
+    assert not any(few.excludes(f"file{number}") for number in range(1000))

@@ -92,6 +92,11 @@ def _nftables() -> Finding:
     return Finding("libnftables", library is not None, library or "not found", "install libnftables1: no networks", is_fatal=True)
 
 
+def _zstd() -> Finding:
+    library = ctypes.util.find_library("zstd")
+    return Finding("libzstd", library is not None, library or "not found", "install libzstd1: layers packed by zstd are refused")
+
+
 def _forwarding() -> Finding:
     value = Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
     return Finding("ip forwarding", True, "on" if value == "1" else "off: the engine turns it on for its networks")
@@ -112,6 +117,7 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
     _cgroup_kill,
     _seccomp,
     _nftables,
+    _zstd,
     _forwarding,
     _busybox,
 )

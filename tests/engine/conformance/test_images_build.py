@@ -53,7 +53,7 @@ FLAGS = [
     ),
     built(
         "--add-host",
-        "FROM busybox\nRUN grep 9.*db /etc/hosts >/f\nCMD cat /f; grep -c 10.0.0.9 /etc/hosts; true",
+        "FROM busybox\nRUN grep -w db /etc/hosts >/f\nCMD cat /f; grep -c 10.0.0.9 /etc/hosts; true",
         says="10.0.0.9 db 0",
         flags="--add-host db:10.0.0.9",
     ),

@@ -4,12 +4,10 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from launcher.console import say
 from launcher.preparation import prepare
 from launcher.project import Project
-from launcher.second_look import failed_tests, passes_each_time
 
 
 def test(project: Project, arguments: Sequence[str]) -> int:
@@ -17,18 +15,12 @@ def test(project: Project, arguments: Sequence[str]) -> int:
     prepare(project, development=True)
     with tempfile.TemporaryDirectory() as data:
         environment = {"ATELIER_DATA": data, "PATH": f"{project.environment / 'bin'}:{os.environ['PATH']}"}
-        failed = [
-            name
-            for name, argv in plan_checks(project, arguments, cache=Path(data, "pytest"))
-            if not _passes(project, name, argv, environment)
-        ]
-        if "pytest" in failed and _is_unsteady_only(project, Path(data, "pytest"), environment):
-            failed.remove("pytest")
+        failed = [name for name, argv in plan_checks(project, arguments) if not _passes(project, name, argv, environment)]
     say(f"failed: {', '.join(failed)}" if failed else "all checks and tests passed")
     return 1 if failed else 0
 
 
-def plan_checks(project: Project, arguments: Sequence[str], *, cache: Path) -> list[tuple[str, list[str]]]:
+def plan_checks(project: Project, arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Name and command of each check, quickest first."""
     programs = project.environment / "bin"
     templates = sorted(str(path.relative_to(project.root)) for path in (project.root / "templates").rglob("*.html"))
@@ -38,21 +30,8 @@ def plan_checks(project: Project, arguments: Sequence[str], *, cache: Path) -> l
         ("djade", [str(programs / "djade"), "--check", "--target-version", "5.2", *templates]),
         ("migrations", [project.python, "manage.py", "makemigrations", "--check", "--dry-run"]),
         ("mypy", [str(programs / "mypy"), ".", "atelier"]),
-        ("pytest", _pytest(project, cache, *arguments)),
+        ("pytest", [project.python, "-m", "pytest", *arguments]),
     ]
-
-
-def _pytest(project: Project, cache: Path, *arguments: str) -> list[str]:
-    return [project.python, "-m", "pytest", "-o", f"cache_dir={cache}", *arguments]
-
-
-def _is_unsteady_only(project: Project, cache: Path, environment: Mapping[str, str]) -> bool:
-    """Look again at what failed, and say what was found."""
-    tests = failed_tests(cache)
-    if not tests or not passes_each_time(lambda: _passes(project, "second look", _pytest(project, cache, *tests), environment)):
-        return False
-    say(f"unsteady, mend them: {', '.join(tests)}")
-    return True
 
 
 def _passes(project: Project, name: str, argv: list[str], environment: Mapping[str, str]) -> bool:

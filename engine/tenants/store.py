@@ -1,22 +1,25 @@
-"""Each tenant's slice of user ids: given once, kept for ever.
+"""Each tenant's slice of user ids, given once and kept for ever, and its limits.
 
-Owns the table tenant → slice on disk. A slice is 65536 ids that no other user of the host has; a container's ids 0 to 65535 are
-shifted into its tenant's slice. Blocking; call it in a thread when a tenant may be new.
+Owns the tables tenant → slice and tenant → limits on disk. A slice is 65536 ids that no other user of the host has; a container's
+ids 0 to 65535 are shifted into its tenant's slice. Blocking where it writes; call it in a thread when a tenant may be new.
 """
 
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from engine.core.launch import IdMapping
 from engine.core.records import dump_record, parse_record
-from engine.core.tenants import Tenant
+from engine.core.tenants import Tenant, parse_tenant
 from engine.errors import Fault
 from engine.storage.files import write_atomically
+from engine.tenants.limits import NO_LIMITS, TenantLimits
 
 FIRST_ID = 0x70000000  # systemd leaves 0x70000000 to 0x7fffffff unused (systemd.io, "Users, Groups, UIDs and GIDs")
 SLICE_IDS = 65_536
 SLICE_COUNT = 4096
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,43 @@ class SliceTable:
     slices: dict[str, int] = field(default_factory=lambda: {"": 0})
 
 
+@dataclass(frozen=True, slots=True)
+class LimitsTable:
+    """``limits`` maps a tenant's name to what an administrator has set."""
+
+    limits: dict[str, TenantLimits] = field(default_factory=dict)
+
+
 class TenantStore:
-    """Slices of user ids by tenant."""
+    """Slices of user ids and limits by tenant."""
 
     def __init__(self, root: Path) -> None:
         self._path = root / "slices.json"
+        self._limits_path = root / "limits.json"
         self._lock = threading.Lock()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._table = self._load()
+        self._table = _load(SliceTable, self._path)
+        self._limits = _load(LimitsTable, self._limits_path).limits
+
+    def limits(self, tenant: Tenant) -> TenantLimits:
+        """Return a tenant's own limits, not those of the team around it."""
+        return self._limits.get(tenant.name, NO_LIMITS)
+
+    def limited(self) -> dict[Tenant, TenantLimits]:
+        """Return all tenants that have limits, teams before their members."""
+        return {parse_tenant(name): limits for name, limits in sorted(self._limits.items())}
+
+    def set_limits(self, tenant: Tenant, limits: TenantLimits) -> None:
+        """Keep a tenant's limits in place of those before. Raises OSError, and all stays as it was."""
+        self._keep({**self._limits, tenant.name: limits})
+
+    def delete_limits(self, tenant: Tenant) -> None:
+        """Forget a tenant's limits. Raises OSError, and all stays as it was."""
+        self._keep({name: limits for name, limits in self._limits.items() if name != tenant.name})
+
+    def names(self) -> list[Tenant]:
+        """Return all tenants that have ever had a container or have limits now, sorted; the administrators' is left out."""
+        return sorted(parse_tenant(name) for name in {*self._table.slices, *self._limits} if name)
 
     def id_mappings(self, tenant: Tenant) -> list[IdMapping]:
         """Return the mapping of a tenant's containers, giving the tenant a slice when it has none. Raises Fault."""
@@ -54,11 +86,17 @@ class TenantStore:
         self._table = table
         return number
 
-    def _load(self) -> SliceTable:
-        """A damaged table stops the daemon: with guessed slices one tenant could own another's files."""
-        try:
-            return parse_record(SliceTable, self._path.read_bytes())
-        except FileNotFoundError:
-            return SliceTable()
-        except ValueError as error:
-            raise Fault(f"cannot read {self._path}: {error}; restore it from a backup") from error
+    def _keep(self, limits: dict[str, TenantLimits]) -> None:
+        with self._lock:
+            write_atomically(self._limits_path, dump_record(LimitsTable(limits)))
+            self._limits = limits
+
+
+def _load(kind: type[T], path: Path) -> T:
+    """A damaged table stops the daemon: with guessed slices one tenant could own another's files, without limits take all."""
+    try:
+        return parse_record(kind, path.read_bytes())
+    except FileNotFoundError:
+        return kind()
+    except ValueError as error:
+        raise Fault(f"cannot read {path}: {error}; restore it from a backup") from error

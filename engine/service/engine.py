@@ -36,6 +36,7 @@ from engine.service.restart_timers import RestartTimers
 from engine.service.slow_work import SlowWork
 from engine.service.turns import Turns
 from engine.service.watches import Watches
+from engine.storage.disk import Disk
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
 from engine.tenants.store import TenantStore
@@ -70,6 +71,7 @@ class Engine:
     instance: str
     engine_id: str
     data_path: Path
+    disk: Disk
     host: HostFacts
     tenants: TenantStore
     images: ImageStore

@@ -24,6 +24,7 @@ from engine.service.host_facts import engine_id, host_facts
 from engine.service.reconcile import reconcile
 from engine.service.restart_later import resume_restarts
 from engine.service.volumes import volumes_held
+from engine.storage.disk import DiskSettings, open_disk
 from engine.storage.layers import LayerStore
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
@@ -37,9 +38,12 @@ def instance_of(data_path: Path) -> str:
     return hashlib.sha256(str(data_path).encode()).hexdigest()[:6]
 
 
-def build_engine(*, data_path: Path, run_path: Path, registries: RegistrySettings | None = None) -> Engine:
+def build_engine(
+    *, data_path: Path, run_path: Path, registries: RegistrySettings | None = None, disk: DiskSettings | None = None
+) -> Engine:
     """Make the engine's objects and read what is on disk; nothing is started. Raises OSError, Fault, Unavailable."""
     data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    opened_disk = open_disk(data_path, disk or DiskSettings())
     data_path.chmod(0o700)  # files of containers lie here under their own ids, setuid ones among them
     trash = Trash(data_path / "trash")
     containers = ContainerStore(data_path / "containers")
@@ -53,6 +57,7 @@ def build_engine(*, data_path: Path, run_path: Path, registries: RegistrySetting
         instance=instance_of(data_path),
         engine_id=engine_id(data_path),
         data_path=data_path,
+        disk=opened_disk,
         host=host_facts(),
         tenants=TenantStore(data_path / "tenants"),
         images=ImageStore(data_path / "images", layers, trash, default_domain=SHORT_NAME_DOMAIN),
@@ -98,3 +103,4 @@ async def close_engine(engine: Engine) -> None:
     is_idle = not any(record.run.state in ALIVE for record in engine.containers.all())
     await engine.supervisor.close()
     await engine.network.close(remove=is_idle)
+    await asyncio.to_thread(engine.disk.close, unmount=is_idle)

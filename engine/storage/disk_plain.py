@@ -1,0 +1,62 @@
+"""The driver where nobody counts: an area is a plain folder, and no limit holds."""
+
+import os
+import stat
+from pathlib import Path
+
+from engine.core.tenants import Tenant
+from engine.errors import Unavailable
+from engine.storage.disk import Disk
+from engine.storage.trash import remove_tree
+
+
+class PlainDisk(Disk):
+    """Plain folders."""
+
+    kind = "none"
+    has_limits = False
+    has_nested_limits = False
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def make_area(self, path: Path, *, owner: Tenant, limit_bytes: int | None = None, mode: int = 0o700) -> None:
+        _refuse(limit_bytes)
+        path.mkdir(mode=mode)
+        path.chmod(mode)
+
+    def limit_area(self, path: Path, limit_bytes: int | None) -> None:
+        _refuse(limit_bytes)
+
+    def charge_area(self, path: Path, owner: Tenant) -> None:
+        """Nothing is counted."""
+
+    def area_bytes(self, path: Path) -> int | None:
+        return None
+
+    def remove_area(self, path: Path) -> None:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            remove_tree(folder, path.name)
+        finally:
+            os.close(folder)
+
+    def is_area(self, path: Path) -> bool:
+        try:
+            return stat.S_ISDIR(path.lstat().st_mode)
+        except FileNotFoundError:
+            return False
+
+    def limit_tenant(self, tenant: Tenant, limit_bytes: int | None) -> None:
+        """Nothing is counted."""
+
+    def tenant_bytes(self, tenant: Tenant) -> int | None:
+        return None
+
+    def close(self, *, unmount: bool) -> None:
+        """Nothing is mounted."""
+
+
+def _refuse(limit_bytes: int | None) -> None:
+    if limit_bytes is not None:
+        raise Unavailable("no limit of disk space can be set here: the engine's data folder is on a disk without quotas")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from engine.core.addresses import gateway_of
 from engine.errors import Forbidden, InvalidParameter
@@ -44,6 +44,9 @@ class NetworkJoin:
     network: str
     aliases: tuple[str, ...] = ()
     address: str = ""  # that it is to have, empty for any
+    address6: str = ""  # the same, of IPv6
+    mac: str = ""  # the hardware address, empty for the one that follows from the address
+    links: tuple[str, ...] = ()  # other containers as "name:alias": names for this container alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ class Ipam:
     gateway: IPv4Address | None = None
     ip_range: IPv4Network | None = None  # where addresses are taken from that nobody has asked for
     auxiliary: Mapping[str, IPv4Address] = field(default_factory=dict)  # held for others
+    subnet6: IPv6Network | None = None
+    gateway6: IPv6Address | None = None
+    ip_range6: IPv6Network | None = None
+    auxiliary6: Mapping[str, IPv6Address] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class NetworkRequest:
     name: str
     ipam: Ipam = field(default_factory=Ipam)
     internal: bool = False
+    has_ipv6: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from engine.core.addresses import gateway_of, mac_address
+from engine.core.addresses import gateway6_of, gateway_of, mac_address
 from engine.core.networks import BRIDGE, Ipam, option_icc, option_mtu
 from engine.core.tenants import Tenant
 
@@ -26,15 +26,27 @@ class Network:
     internal: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    subnet6: IPv6Network | None = None
 
     @property
     def gateway(self) -> IPv4Address:
         return self.ipam.gateway or gateway_of(self.subnet)
 
     @property
+    def gateway6(self) -> IPv6Address | None:
+        """None for a network without IPv6."""
+        return None if self.subnet6 is None else self.ipam.gateway6 or gateway6_of(self.subnet6)
+
+    @property
     def reserved(self) -> frozenset[IPv4Address]:
         """Addresses that no container gets."""
         return frozenset({self.gateway, *self.ipam.auxiliary.values()})
+
+    @property
+    def reserved6(self) -> frozenset[IPv6Address]:
+        """IPv6 addresses that no container gets."""
+        gateway = () if self.gateway6 is None else (self.gateway6,)
+        return frozenset({*gateway, *self.ipam.auxiliary6.values()})
 
     @property
     def is_default(self) -> bool:
@@ -62,10 +74,12 @@ class Lease:
     hostname: str
     aliases: tuple[str, ...]
     number: int = 0  # of the interface in the container
+    address6: IPv6Address | None = None
+    mac: str = ""  # without one that was asked for it follows from the address
 
-    @property
-    def mac(self) -> str:
-        return mac_address(self.address)
+    def __post_init__(self) -> None:
+        if not self.mac:
+            object.__setattr__(self, "mac", mac_address(self.address))
 
     @property
     def interface(self) -> str:
@@ -97,6 +111,9 @@ class Endpoint:
     hostname: str
     aliases: tuple[str, ...]
     netlink: tuple[bytes, ...] = ()
+    address6: str = ""
+    prefix6: int = 0
+    gateway6: str = ""
 
 
 def endpoint_of(network: Network, lease: Lease, netlink: tuple[bytes, ...] = ()) -> Endpoint:
@@ -114,4 +131,7 @@ def endpoint_of(network: Network, lease: Lease, netlink: tuple[bytes, ...] = ())
         hostname=lease.hostname,
         aliases=lease.aliases,
         netlink=netlink,
+        address6=str(lease.address6 or ""),
+        prefix6=network.subnet6.prefixlen if network.subnet6 and lease.address6 else 0,
+        gateway6="" if network.internal or lease.address6 is None else str(network.gateway6),
     )

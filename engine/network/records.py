@@ -8,7 +8,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,6 +39,11 @@ class _NetworkRecord:
     internal: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    subnet6: str = ""
+    is_subnet6_chosen: bool = False
+    gateway6: str = ""
+    ip_range6: str = ""
+    auxiliary6: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class _LeaseRecord:
     hostname: str
     aliases: tuple[str, ...]
     number: int = 0
+    address6: str = ""
+    mac: str = ""
 
 
 class Records:
@@ -79,6 +86,8 @@ class Records:
             hostname=lease.hostname,
             aliases=lease.aliases,
             number=lease.number,
+            address6=str(lease.address6 or ""),
+            mac=lease.mac,
         )
         path = self._lease_path(lease)
         temporary = path.with_name(f".{path.name}.new")
@@ -123,6 +132,11 @@ def _record_of(network: Network) -> _NetworkRecord:
         internal=network.internal,
         labels=network.labels,
         options=network.options,
+        subnet6=str(network.subnet6 or ""),
+        is_subnet6_chosen=ipam.subnet6 is not None,
+        gateway6=str(ipam.gateway6 or ""),
+        ip_range6=str(ipam.ip_range6 or ""),
+        auxiliary6={name: str(address) for name, address in ipam.auxiliary6.items()},
     )
 
 
@@ -140,6 +154,7 @@ def _load_network(path: Path) -> Network:
         internal=record.internal,
         labels=record.labels,
         options=record.options,
+        subnet6=IPv6Network(record.subnet6) if record.subnet6 else None,
     )
 
 
@@ -151,6 +166,10 @@ def _ipam_of(record: _NetworkRecord) -> Ipam:
         gateway=IPv4Address(record.gateway) if record.gateway else None,
         ip_range=IPv4Network(record.ip_range) if record.ip_range else None,
         auxiliary={name: IPv4Address(address) for name, address in record.auxiliary.items()},
+        subnet6=IPv6Network(record.subnet6) if record.is_subnet6_chosen else None,
+        gateway6=IPv6Address(record.gateway6) if record.gateway6 else None,
+        ip_range6=IPv6Network(record.ip_range6) if record.ip_range6 else None,
+        auxiliary6={name: IPv6Address(address) for name, address in record.auxiliary6.items()},
     )
     check_ipam(ipam, any_subnet=True)
     return ipam
@@ -166,6 +185,8 @@ def _load_lease(path: Path) -> Lease:
         hostname=record.hostname,
         aliases=record.aliases,
         number=record.number,
+        address6=IPv6Address(record.address6) if record.address6 else None,
+        mac=record.mac,
     )
 
 

@@ -50,6 +50,7 @@ def _serve(arguments: Sequence[str]) -> int:
         socket_path=settings.socket_path,
         socket_group=settings.socket_group,
         registries=settings.registries,
+        pools=settings.pools,
     )
     try:
         asyncio.run(daemon.run())

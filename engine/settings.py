@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from engine.core.addresses import DEFAULT_POOLS, Pool, parse_pool
 from engine.core.references import parse_reference
 from engine.core.registries import DOCKER_HUB, RegistrySettings, normalise_domain
 from engine.errors import InvalidParameter
@@ -22,6 +23,7 @@ class ServeSettings:
     socket_group: str
     is_verbose: bool
     registries: RegistrySettings
+    pools: tuple[Pool, ...] = DEFAULT_POOLS
 
 
 def parse_serve(arguments: Sequence[str]) -> ServeSettings:
@@ -35,6 +37,7 @@ def parse_serve(arguments: Sequence[str]) -> ServeSettings:
     parser.add_argument("--socket-group", default="", metavar="NAME", help="group that may use the socket (default: root only)")
     parser.add_argument("--verbose", action="store_true", help="log every request")
     _add_registries(parser)
+    _add_pools(parser)
     values = parser.parse_args(arguments)
     run_path: Path = values.run.resolve()
     return ServeSettings(
@@ -44,6 +47,7 @@ def parse_serve(arguments: Sequence[str]) -> ServeSettings:
         socket_group=values.socket_group,
         is_verbose=values.verbose,
         registries=RegistrySettings(_by_domain(values.registry_mirror), tuple(values.insecure_registry)),
+        pools=tuple(values.address_pool) or DEFAULT_POOLS,
     )
 
 
@@ -64,6 +68,26 @@ def _add_registries(parser: argparse.ArgumentParser) -> None:
         metavar="HOST[:PORT]|CIDR",
         help="a registry that may be spoken to without https, or whose certificate nobody vouches for; may be repeated",
     )
+
+
+def _add_pools(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--address-pool",
+        action="append",
+        default=[],
+        type=_pool,
+        metavar="CIDR:PREFIX",
+        help="private addresses, also of IPv6, that networks get subnets of PREFIX from; may be repeated (default: "
+        + " ".join(f"{pool.network}:{pool.prefix}" for pool in DEFAULT_POOLS)
+        + ")",
+    )
+
+
+def _pool(text: str) -> Pool:
+    try:
+        return parse_pool(text)
+    except InvalidParameter as error:
+        raise argparse.ArgumentTypeError(error.message) from None
 
 
 def _mirror(text: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from aiohttp import web
 
 from engine.api.app import build_app
 from engine.api.server import HijackableRunner
+from engine.core.addresses import DEFAULT_POOLS, Pool
 from engine.core.registries import RegistrySettings
 from engine.errors import Conflict, Fault
 from engine.service.lifecycle import build_engine, close_engine, open_engine
@@ -38,19 +40,21 @@ class Daemon:
         socket_path: Path,
         socket_group: str = "",
         registries: RegistrySettings | None = None,
+        pools: Sequence[Pool] = DEFAULT_POOLS,
     ) -> None:
         self._data_path = data_path
         self._run_path = run_path
         self._socket_path = socket_path
         self._socket_group = socket_group
         self._registries = registries
+        self._pools = pools
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises Conflict, Fault, Unavailable, OSError when it cannot begin."""
         stop = _stop_signal()
         lock_fd = self._lock()
         engine = await asyncio.to_thread(
-            build_engine, data_path=self._data_path, run_path=self._run_path, registries=self._registries
+            build_engine, data_path=self._data_path, run_path=self._run_path, registries=self._registries, pools=self._pools
         )
         try:
             await open_engine(engine)

@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.build.staging import Staging
+from engine.core.addresses import DEFAULT_POOLS, Pool
 from engine.core.lifecycle import ALIVE
 from engine.core.registries import RegistrySettings
 from engine.image.registry_client import RegistryClient
@@ -39,7 +41,12 @@ def instance_of(data_path: Path) -> str:
 
 
 def build_engine(
-    *, data_path: Path, run_path: Path, registries: RegistrySettings | None = None, disk: DiskSettings | None = None
+    *,
+    data_path: Path,
+    run_path: Path,
+    registries: RegistrySettings | None = None,
+    disk: DiskSettings | None = None,
+    pools: Sequence[Pool] = DEFAULT_POOLS,
 ) -> Engine:
     """Make the engine's objects and read what is on disk; nothing is started. Raises OSError, Fault, Unavailable."""
     data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,7 +73,7 @@ def build_engine(
         volumes=VolumeStore(data_path / "volumes", trash),
         containers=containers,
         execs=ExecStore(containers),
-        network=NetworkManager(data_path=data_path, instance=instance_of(data_path)),
+        network=NetworkManager(data_path=data_path, instance=instance_of(data_path), pools=pools),
         supervisor=Supervisor(run_path=run_path, on_exit=on_exit),
         seccomp=SeccompCache(data_path / "seccomp"),
         registries=RegistryClient(registries or RegistrySettings()),

@@ -42,7 +42,7 @@ def all_parts(project: Project, site: Site, *, redis_server: str) -> list[Part]:
     """Return the parts in the order of their start."""
     return [
         redis_part(site.data, redis_server),
-        engine_part(project, site.data, registries=site.registries),
+        engine_part(project, site.data, options=site.engine_options),
         _agent(project, site),
         _worker(project),
         _beat(project),
@@ -60,11 +60,11 @@ def redis_part(data: DataFolder, program: str) -> Part:
     return Part("redis", (program, *arguments), lambda _log, _offset: redis_answers(data.redis_socket), needs=(), stop_stage=2)
 
 
-def engine_part(project: Project, data: DataFolder, *, registries: tuple[str, ...] = ()) -> Part:
+def engine_part(project: Project, data: DataFolder, *, options: tuple[str, ...] = ()) -> Part:
     command = ["serve", "--data", str(data.root), "--run", str(data.run), "--socket", str(data.engine_socket)]
     return Part(
         "engine",
-        (project.python, "-m", "engine", *command, "--socket-group", "atelier", *registries),
+        (project.python, "-m", "engine", *command, "--socket-group", "atelier", *options),
         lambda _log, _offset: engine_answers(data.engine_socket),
         needs=(),
         stop_stage=1,

@@ -14,13 +14,13 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the command line decides. ``registries`` are options of the engine about registries, handed on as they are."""
+    """What the command line decides. ``engine_options`` are handed on to the engine as they are."""
 
     data: DataFolder
     bind: str
     port: int
     host_name: str
-    registries: tuple[str, ...] = ()
+    engine_options: tuple[str, ...] = ()
 
     @property
     def reachable_address(self) -> str:

@@ -19,12 +19,12 @@ from engine.core.files import FilesSpec
 from engine.core.launch import CgroupSpec, ExecSpec, LaunchSpec, LogSpec
 from engine.errors import Conflict, EngineError, NotFound, Unavailable
 from engine.linux import prctl, rlimit
+from engine.linux.packets import Body
 from engine.runtime import spawn
 from engine.runtime.connection import Connection
 from engine.runtime.lifeline import Lifeline
 from engine.runtime.log_watch import LogWatcher
 from engine.runtime.process import Process, ProcessExit
-from engine.runtime.protocol import Body
 
 _CLOSE_SECONDS = 2.0
 _OPEN_FILES = 65536  # a process takes about four, and each of its readers two

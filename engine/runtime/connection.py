@@ -9,8 +9,8 @@ import socket
 from collections.abc import Callable, Mapping
 
 from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotFound, Unavailable
-from engine.runtime import protocol
-from engine.runtime.protocol import Body
+from engine.linux import packets
+from engine.linux.packets import Body
 
 Answer = tuple[Body, dict[str, int]]
 _KINDS: dict[str, type[EngineError]] = {kind.__name__: kind for kind in (Conflict, Fault, NotFound, Unavailable)}
@@ -52,11 +52,11 @@ class Connection:
         async with self._sending:
             while True:
                 try:
-                    protocol.send(self._sock, {**(body or {}), "op": op}, fds)
+                    packets.send(self._sock, {**(body or {}), "op": op}, fds)
                     return
                 except BlockingIOError:
                     await self._wait_writable()
-                except (protocol.EndOfStream, OSError) as error:
+                except (packets.EndOfStream, OSError) as error:
                     raise Unavailable(LOST) from error
 
     def close(self) -> None:
@@ -73,10 +73,10 @@ class Connection:
     def _receive(self) -> None:
         try:
             while self._sock.fileno() >= 0:
-                self._dispatch(*protocol.receive(self._sock))
+                self._dispatch(*packets.receive(self._sock))
         except BlockingIOError:
             return
-        except protocol.EndOfStream:
+        except packets.EndOfStream:
             self.close()
             self._on_lost()
 

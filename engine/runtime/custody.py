@@ -21,9 +21,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from engine.linux.packets import Body
     from engine.runtime.inflight import Written
     from engine.runtime.output import Copier
-    from engine.runtime.protocol import Body
     from engine.runtime.reactor import Reactor
 
 _SIGKILL = 9

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from engine.errors import EngineError, Fault, Unavailable
+from engine.linux.packets import Body
 from engine.linux.pidfd import is_alive, send_signal
 from engine.runtime import spawn
 from engine.runtime.code_version import code_version
 from engine.runtime.connection import Answer, Connection
-from engine.runtime.protocol import Body
 
 _log = logging.getLogger(__name__)
 _READY_SECONDS = 10.0

@@ -14,7 +14,7 @@ from engine.runtime.log_format import CONTINUES_LINE, HEADER, MAX_PAYLOAD_BYTES,
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.core.launch import LogSpec
-    from engine.runtime.protocol import Body
+    from engine.linux.packets import Body
 
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
 _LINE_FEED = 0x0A

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from engine.runtime import protocol
+from engine.linux import packets
 from engine.runtime import reactor as events
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from engine.runtime.protocol import Body
+    from engine.linux.packets import Body
     from engine.runtime.reactor import Reactor
 
 _MAX_WAITING = 10_000
@@ -74,20 +74,20 @@ class Peer:
 
     def _receive(self) -> None:
         try:
-            body, fds = protocol.receive(self._sock)
+            body, fds = packets.receive(self._sock)
         except BlockingIOError:
             return
-        except protocol.EndOfStream:
+        except packets.EndOfStream:
             self._leave()
             return
         self._on_message(body, fds)
 
     def _try_send(self, body: Body, fds: dict[str, int]) -> bool:
         try:
-            protocol.send(self._sock, body, fds)
+            packets.send(self._sock, body, fds)
         except BlockingIOError:
             return False
-        except protocol.EndOfStream:
+        except packets.EndOfStream:
             return True  # reading will tell
         return True
 

@@ -25,11 +25,11 @@ from engine.runtime.supervised import Supervised, identify
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.core.launch import CgroupSpec, LogSpec, ProcessSpec
+    from engine.linux.packets import Body
     from engine.runtime.custody import Custody
     from engine.runtime.files_workers import FilesWorkers
     from engine.runtime.inflight import Inflight, Written
     from engine.runtime.launch import Launched
-    from engine.runtime.protocol import Body
 
     Answer = tuple[Body, dict[str, int]]
 

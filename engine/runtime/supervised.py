@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.runtime.protocol import Body
+    from engine.linux.packets import Body
     from engine.runtime.reactor import Reactor
 
 # What else makes up the state of a process, as plain values.

@@ -25,7 +25,7 @@ from engine.runtime.requests import CODE, Refusal, Requests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.runtime.protocol import Body
+    from engine.linux.packets import Body
 
 _OPEN_FILES = 65536  # a container takes about six
 _UPGRADE_PAUSE_SECONDS = 0.01

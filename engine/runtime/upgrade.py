@@ -11,7 +11,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.runtime.protocol import Body
+    from engine.linux.packets import Body
 
 FORMAT = 1  # raised when an older state cannot be read any more
 _VARIABLE = "ATELIER_SUPERVISOR_STATE"

@@ -1,4 +1,4 @@
-"""How daemon and supervisor talk: one JSON object in each SOCK_SEQPACKET message, descriptors beside it.
+"""Messages between processes of the engine: one JSON object in each SOCK_SEQPACKET message, descriptors beside it.
 
 Owns the wire only; what the messages mean is for the two ends to know. Used by the supervisor, so standard library and no typing
 at run time.

@@ -12,6 +12,7 @@ from engine.core.limits import Limits
 from engine.core.log_options import DEFAULT_DRIVER
 from engine.core.mounts import BIND, MountPoint, MountRequest
 from engine.core.networks import NetworkJoin
+from engine.core.ports import PortBinding
 from engine.core.restart import RestartPolicy
 from engine.core.tenants import Tenant
 
@@ -127,6 +128,8 @@ class HostConfig:
     log_options: Mapping[str, str] = field(default_factory=dict)
     runtime: str = ""  # as they came: there is one of each
     isolation: str = ""
+    port_bindings: tuple[PortBinding, ...] = ()
+    publish_all: bool = False  # of the ports that are exposed
     id_file: str = ""  # where the client keeps the id; told back, never opened
 
 

@@ -50,7 +50,7 @@ def _point_json(point: MountPoint) -> dict[str, Any]:
     return {
         "Type": point.kind,
         **({"Name": point.name} if point.kind == VOLUME else {}),
-        "Source": point.source,
+        "Source": point.source if point.kind == BIND else "",
         "Destination": point.target,
         **({"Driver": point.driver} if point.kind == VOLUME else {}),
         "Mode": point.mode,

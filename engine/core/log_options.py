@@ -11,6 +11,7 @@ from urllib.parse import quote_plus
 
 from engine.core.filters import matches_name
 from engine.core.ids import short_id
+from engine.core.sizes import parse_size
 from engine.errors import InvalidParameter
 
 DEFAULT_DRIVER = "json-file"
@@ -29,8 +30,6 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
     NO_DRIVER: _ANY | _ROTATION | _DETAILS,
 }
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {"local": {"max-size": "20m", "max-file": "5"}}
-_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?) ?([kmgtp]?)i?b?", re.IGNORECASE)
-_POWERS = " kmgtp"
 _FIELD = re.compile(r"\{\{(.*?)\}\}")
 
 
@@ -93,9 +92,7 @@ def log_limits(driver: str, options: Mapping[str, str]) -> LogLimits:
 
 
 def _size(name: str, text: str) -> int:
-    match = _SIZE.fullmatch(text.strip())
-    size = int(float(match[1]) * 1024 ** _POWERS.index(match[2].lower() or " ")) if match else 0
-    if not 0 < size < 2**62:
+    if (size := parse_size(text)) is None:
         raise InvalidParameter(f"invalid log opt {name} {text[:40]!r}: use a size such as 500k, 10m or 1g")
     return size
 

@@ -129,6 +129,7 @@ def _volume(request: MountRequest) -> MountPoint:
         copies=not request.no_copy,
         subpath=request.subpath.strip("/"),
         labels=request.labels,
+        driver_options=request.driver_options,
     )
 
 

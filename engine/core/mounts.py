@@ -39,7 +39,11 @@ class MountRequest:
 
 @dataclass(frozen=True, slots=True)
 class MountPoint:
-    """A mount of a container, decided. ``source`` is a path of the host and set for binds only; ``options`` are a tmpfs's."""
+    """A mount of a container, decided.
+
+    ``source`` is a path of the host: a bind's, or of a volume that is a folder there. ``backing`` tells of a volume that is no
+    folder of the engine's own; ``options`` are a tmpfs's.
+    """
 
     kind: str
     target: str
@@ -55,7 +59,9 @@ class MountPoint:
     is_recursive: bool = True
     makes_source: bool = False
     options: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)  # for a volume that is still to be made
+    backing: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)  # for a volume that is still to be made, as the next
+    driver_options: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_bind(text: str) -> MountPoint:

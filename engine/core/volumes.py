@@ -1,4 +1,4 @@
-"""Volumes as data: the record, the rule of their names, and what a driver's options may say.
+"""Volumes as data: the record, and the rule of their names and drivers.
 
 Owns the shape and its checks. Pure: no disk, no clock.
 """
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.core.tenants import Tenant
+from engine.core.volume_options import VolumeOptions, read_volume_options
 from engine.errors import InvalidParameter
 
 DRIVER = "local"
@@ -29,6 +30,10 @@ class VolumeRecord:
     @property
     def is_anonymous(self) -> bool:
         return ANONYMOUS_LABEL in self.labels
+
+    @property
+    def meaning(self) -> VolumeOptions:
+        return read_volume_options(self.options)
 
 
 def check_volume_name(name: str) -> None:
@@ -54,13 +59,4 @@ def check_driver(driver: str, options: Mapping[str, str]) -> None:
     """
     if not is_driver(driver):
         raise InvalidParameter(f"volume driver {driver[:60]!r} not found: use {DRIVER}")
-    for name, value in options.items():
-        if name not in ("type", "o", "device"):
-            raise InvalidParameter(f"invalid volume option {name[:60]!r}: the {DRIVER} driver knows type, o and device")
-        if name == "o" and any(option.startswith("size=") for option in value.split(",")):
-            raise InvalidParameter("volume option o=size is not supported: this engine's storage cannot limit a volume's size")
-    if any(options.values()):
-        raise InvalidParameter(
-            "volume options type, o and device are not supported: a volume is a folder of the engine's own;"
-            " for memory use a mount of type tmpfs, for a folder of the host a bind"
-        )
+    read_volume_options(options)

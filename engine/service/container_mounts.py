@@ -12,10 +12,11 @@ from engine.core.containers import ContainerRecord, HostConfig
 from engine.core.mount_plan import inherit, plan_mounts
 from engine.core.mounts import BIND, VOLUME, MountPoint, parse_volumes_from
 from engine.core.tenants import Tenant
+from engine.core.volume_options import IN_MEMORY, ON_HOST
 from engine.core.volumes import DRIVER, VolumeRecord, check_driver
 from engine.errors import Conflict, Fault, Forbidden, InvalidParameter, NotFound, reason_of
 from engine.service.engine import Engine
-from engine.service.volumes import publish_volume
+from engine.service.volumes import check_volume_options, publish_volume
 from engine.storage.volume_fill import check_mount_point, fill_volume, open_beneath
 
 
@@ -32,6 +33,8 @@ def plan_container_mounts(engine: Engine, record: ContainerRecord) -> list[Mount
     )
     if not record.tenant.is_administrator and any(point.kind == BIND for point in points):
         raise Forbidden("only administrators may use binds of the host's paths: leave it out")
+    for point in points:
+        check_volume_options(engine, record.tenant, point.driver_options)
     return points
 
 
@@ -96,7 +99,7 @@ async def _make_mount(engine: Engine, record: ContainerRecord, point: MountPoint
     if point.kind != VOLUME:
         return point
     volume = await asyncio.to_thread(_volume, engine, record, point)
-    decided = replace(point, volume_id=volume.volume_id, name=volume.name, driver=DRIVER, labels={})
+    decided = _decided(point, volume)
     try:
         await engine.fillers.fill(record.tenant, volume.volume_id, _filling(engine, decided, layers))
     except OSError as error:
@@ -104,9 +107,31 @@ async def _make_mount(engine: Engine, record: ContainerRecord, point: MountPoint
     return decided
 
 
+def _decided(point: MountPoint, volume: VolumeRecord) -> MountPoint:
+    """Raises InvalidParameter for a part of a volume in memory."""
+    meaning = volume.meaning
+    if meaning.backing == IN_MEMORY and point.subpath:
+        raise InvalidParameter(f"cannot use subpath {point.subpath[:120]!r} of volume {volume.name}: it is in memory, and empty")
+    return replace(
+        point,
+        volume_id=volume.volume_id,
+        name=volume.name,
+        driver=DRIVER,
+        backing=meaning.backing,
+        source=meaning.device,
+        options=meaning.mount_options,
+        readonly=point.readonly or meaning.readonly,
+        copies=point.copies and not meaning.backing,
+        labels={},
+        driver_options={},
+    )
+
+
 def _volume(engine: Engine, record: ContainerRecord, point: MountPoint) -> VolumeRecord:
     if not point.volume_id:
-        volume, _ = engine.volumes.ensure(record.tenant, point.name, labels=point.labels, holder=record.container_id)
+        volume, _ = engine.volumes.ensure(
+            record.tenant, point.name, labels=point.labels, options=point.driver_options, holder=record.container_id
+        )
         return volume
     try:
         return engine.volumes.hold(point.volume_id, record.container_id)
@@ -115,7 +140,7 @@ def _volume(engine: Engine, record: ContainerRecord, point: MountPoint) -> Volum
 
 
 def _filling(engine: Engine, point: MountPoint, layers: Sequence[Path]) -> Callable[[], None]:
-    path = engine.volumes.data_path(point.volume_id)
+    path = Path(point.source) if point.backing == ON_HOST else engine.volumes.data_path(point.volume_id)
 
     def fill() -> None:
         if point.copies:
@@ -123,6 +148,8 @@ def _filling(engine: Engine, point: MountPoint, layers: Sequence[Path]) -> Calla
             fill_volume(layers, point.target, path, point.subpath, marked=marked)
             return
         check_mount_point(layers, point.target)
+        if point.backing == ON_HOST and not path.is_dir():
+            raise InvalidParameter(f"volume {point.name} is the host's folder {path}, which does not exist: make it first")
         if point.subpath:
             with open_beneath(path, point.subpath):
                 pass

@@ -70,7 +70,7 @@ def build_engine(
         images=ImageStore(data_path / "images", layers, trash, default_domain=SHORT_NAME_DOMAIN),
         trash=trash,
         staging=Staging(data_path / "builds", trash),
-        volumes=VolumeStore(data_path / "volumes", trash),
+        volumes=VolumeStore(data_path / "volumes", trash, opened_disk),
         containers=containers,
         execs=ExecStore(containers),
         network=NetworkManager(data_path=data_path, instance=instance_of(data_path), pools=pools),

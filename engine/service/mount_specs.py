@@ -5,22 +5,27 @@ from pathlib import Path
 
 from engine.core.containers import ContainerRecord
 from engine.core.launch import BindSpec, TmpfsSpec
-from engine.core.mounts import BIND, TMPFS, VOLUME, MountPoint
+from engine.core.mounts import BIND, VOLUME, MountPoint
+from engine.core.volume_options import IN_MEMORY, ON_HOST
 from engine.errors import Conflict, NotFound
 
 VolumePath = Callable[[str], Path]
 
 
 def bind_specs(record: ContainerRecord, volume_path: VolumePath) -> list[BindSpec]:
-    """Return binds and volumes. Raises Conflict for a volume whose record is damaged."""
-    return [_bind_spec(point, volume_path) for point in record.mount_points if point.kind != TMPFS]
+    """Return binds and volumes. Raises Conflict for a volume that cannot be had now."""
+    return [_bind_spec(point, volume_path) for point in record.mount_points if not _is_memory(point)]
 
 
 def tmpfs_specs(record: ContainerRecord) -> list[TmpfsSpec]:
-    """Return both forms of tmpfs: options by target, and mounts of that type."""
+    """Return all forms of tmpfs: options by target, mounts of that type, and volumes in memory, each container having its own."""
     short = [_tmpfs_spec(target, options, is_readonly=False) for target, options in record.host.tmpfs.items()]
-    points = (point for point in record.mount_points if point.kind == TMPFS)
+    points = (point for point in record.mount_points if _is_memory(point))
     return [*short, *(_tmpfs_spec(point.target, point.options, is_readonly=point.readonly) for point in points)]
+
+
+def _is_memory(point: MountPoint) -> bool:
+    return IN_MEMORY in (point.kind, point.backing)
 
 
 def _bind_spec(point: MountPoint, volume_path: VolumePath) -> BindSpec:
@@ -36,7 +41,7 @@ def _bind_spec(point: MountPoint, volume_path: VolumePath) -> BindSpec:
 
 
 def _source(point: MountPoint, volume_path: VolumePath) -> str:
-    if point.kind != VOLUME:
+    if point.kind != VOLUME or point.backing == ON_HOST:
         return point.source
     try:
         return str(volume_path(point.volume_id))

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.core.containers import ContainerRecord
-from engine.core.filters import Filters, matches_labels, parse_bool
+from engine.core.filters import Filters, matches_labels, matches_name, parse_bool
 from engine.core.tenants import Tenant
+from engine.core.volume_options import ON_HOST, read_volume_options
 from engine.core.volumes import DRIVER, VolumeRecord, check_driver, check_volume_name, is_driver
-from engine.errors import InvalidParameter, NotFound
+from engine.errors import Forbidden, InvalidParameter, NotFound
 from engine.service.engine import Engine
 
 FILTERS = frozenset({"dangling", "driver", "label", "name"})
@@ -29,16 +30,26 @@ class VolumeUse:
 async def create_volume(
     engine: Engine, tenant: Tenant, *, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
 ) -> VolumeRecord:
-    """Make a volume, or answer the tenant's one of that name as it is. Raises InvalidParameter, Fault."""
+    """Make a volume, or answer the tenant's one of that name as it is. Raises InvalidParameter, Forbidden, Fault."""
     if name:
         check_volume_name(name)
     if not is_driver(driver):
         raise NotFound(f"volume driver {driver[:60]!r} not found: use {DRIVER}")
     check_driver(driver, options)
+    check_volume_options(engine, tenant, options)
     record, is_new = await asyncio.to_thread(engine.volumes.ensure, tenant, name, labels=labels, options=options)
     if is_new:
         publish_volume(engine, record, "create")
     return record
+
+
+def check_volume_options(engine: Engine, tenant: Tenant, options: Mapping[str, str]) -> None:
+    """Raise Forbidden for what reaches the host, InvalidParameter for a limit that nobody would keep."""
+    meaning = read_volume_options(options)
+    if meaning.backing == ON_HOST and not tenant.is_administrator:
+        raise Forbidden("only administrators may make volumes of the host's folders: leave out device")
+    if meaning.limit_bytes is not None and not engine.disk.has_limits:
+        raise InvalidParameter("quota size requested but no quota support: the engine's disk sets no limits, leave out size")
 
 
 def find_volume(engine: Engine, tenant: Tenant, name: str) -> VolumeRecord:
@@ -55,7 +66,7 @@ def list_volumes(engine: Engine, tenant: Tenant, *, filters: Filters) -> list[Vo
         if (dangling is None or dangling != bool(engine.volumes.holders(record.volume_id)))
         and ("driver" not in filters or DRIVER in filters["driver"])
         and matches_labels(filters.get("label", ()), record.labels)
-        and ("name" not in filters or any(part in record.name for part in filters["name"]))
+        and ("name" not in filters or matches_name(filters["name"], [record.name]))
     ]
 
 

@@ -1,12 +1,7 @@
-"""Volumes on disk: each a folder of its own, whole or not there.
+"""Volumes: each a folder of its own, whole or not there.
 
-    <root>/<id>/data/         the files, with the container's own ids (root is 0)
-    <root>/<id>/volume.json   name, tenant, labels
-    <root>/<id>/pending       while a container that is to have or lose it is being made or removed: that container's id
-    <root>/<id>/filling       while it is filled from an image
-    <root>/staging/           being made; whatever a new daemon finds there goes to the trash
-
-Owns names within a tenant, and who holds a volume: nothing that is held can be removed. Decides nothing about who may ask.
+Owns names within a tenant, and who holds a volume: nothing that is held can be removed, and nobody gets the folder of one that is
+being replaced. Decides nothing about who may ask. How volumes lie on disk is ``volume_folders``'s.
 """
 
 import logging
@@ -15,48 +10,45 @@ import secrets
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.core.ids import ID_BYTES, format_id
-from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant
 from engine.core.volumes import ANONYMOUS_LABEL, VolumeRecord
 from engine.errors import Conflict, Fault, NotFound, reason_of
-from engine.storage.files import sync_folder, write_atomically
+from engine.storage.disk import Disk
 from engine.storage.sizes import bytes_below
 from engine.storage.trash import Trash
 from engine.storage.tree import OPEN_FOLDER
+from engine.storage.volume_folders import VolumeFolders
 
 _log = logging.getLogger(__name__)
-RECORD, DATA, PENDING, FILLING, STAGING = "volume.json", "data", "pending", "filling", "staging"
 
 
 class VolumeStore:
     """All methods may be called from any thread; those that write may block on the disk."""
 
-    def __init__(self, root: Path, trash: Trash) -> None:
+    def __init__(self, root: Path, trash: Trash, disk: Disk) -> None:
         """Open or make the store. A record that cannot be read is left where it is, with a message, and the rest is loaded."""
-        self._root = root
-        self._trash = trash
+        self._folders = VolumeFolders(root, trash, disk)
         self._lock = threading.Lock()
-        self._records: dict[str, VolumeRecord] = {}
+        self._records = {record.volume_id: record for record in self._folders.load()}
         self._holders: dict[str, set[str]] = {}  # containers by volume
         self._held: dict[str, set[str]] = {}  # volumes by container
         self._pending: dict[str, str] = {}  # volumes whose fate is still their container's
-        (root / STAGING).mkdir(parents=True, exist_ok=True, mode=0o700)
-        root.chmod(0o700)
-        for left in (root / STAGING).iterdir():
-            trash.discard(left)
-        self._load()
+        self._closed: set[str] = set()  # volumes whose folder is being replaced
 
     def data_path(self, volume_id: str) -> Path:
-        """Return the folder that containers see. Raises NotFound."""
-        return self.path(self.get(volume_id).volume_id)
+        """Return the folder that containers see. Raises NotFound, Conflict while it is being replaced."""
+        record = self.get(volume_id)
+        if volume_id in self._closed:
+            raise Conflict(f"volume {record.name} is being restored: try again")
+        return self.path(volume_id)
 
     def path(self, volume_id: str) -> Path:
         """Say where a volume's files are, there or not."""
-        return self._root / volume_id / DATA
+        return self._folders.data(volume_id)
 
     def get(self, volume_id: str) -> VolumeRecord:
         """Raises NotFound."""
@@ -131,7 +123,7 @@ class VolumeStore:
             for volume_id in volume_ids:
                 self._pending[volume_id] = holder
                 try:
-                    write_atomically(self._root / volume_id / PENDING, holder.encode())
+                    self._folders.mark_pending(volume_id, holder)
                 except OSError as error:
                     _log.warning("volume %s cannot be marked: %s", volume_id, error)
 
@@ -163,7 +155,7 @@ class VolumeStore:
     @contextmanager
     def filling(self, volume_id: str) -> Iterator[None]:
         """Mark an empty volume while its only holder fills it: if that fails, or is cut off, the volume is empty again."""
-        mark = self._root / volume_id / FILLING
+        mark = self._folders.filling_mark(volume_id)
         if len(self.holders(volume_id)) > 1:
             yield
             return
@@ -172,21 +164,47 @@ class VolumeStore:
             yield
         except BaseException:
             if len(self.holders(volume_id)) <= 1:
-                self._empty(volume_id)
+                self._folders.empty(self.get(volume_id))
             raise
         finally:
             mark.unlink(missing_ok=True)
 
     def size_bytes(self, volume_id: str) -> int:
-        """Add up the files; 0 for a volume that has gone meanwhile."""
+        """What a volume takes, by the kernel where it counts, else the sum of its files; 0 for one that has gone meanwhile."""
+        with suppress(OSError):
+            counted = self._folders.size_bytes(volume_id)
+            if counted is not None:
+                return counted
+            folder = os.open(self.path(volume_id), OPEN_FOLDER)
+            try:
+                return bytes_below(folder)
+            finally:
+                os.close(folder)
+        return 0
+
+    @contextmanager
+    def replacement(self, volume_id: str) -> Iterator[Path]:
+        """Lend an empty folder aside, charged as the volume is, for ``replace``; else it goes. Raises NotFound, OSError."""
+        with self._folders.replacement(self.get(volume_id)) as data:
+            yield data
+
+    @contextmanager
+    def closed(self, volume_id: str) -> Iterator[None]:
+        """Give nobody the volume's folder meanwhile. Raises NotFound, Conflict where that is so already."""
+        with self._lock:
+            self.data_path(volume_id)
+            self._closed.add(volume_id)
         try:
-            folder = os.open(self.data_path(volume_id), OPEN_FOLDER)
-        except (OSError, NotFound):
-            return 0
-        try:
-            return bytes_below(folder)
+            yield
         finally:
-            os.close(folder)
+            self._closed.discard(volume_id)
+
+    def replace(self, volume_id: str, data: Path) -> VolumeRecord:
+        """Put a folder that was lent in the place of the volume's, whole or not at all. Raises NotFound, OSError."""
+        with self._lock:
+            record = self.get(volume_id)
+            self._folders.replace(record, data)
+            return record
 
     def restore(self, held: Mapping[str, Collection[str]]) -> None:
         """After a start: who holds what, by container; what was being made or removed when the last daemon ended is finished."""
@@ -194,11 +212,12 @@ class VolumeStore:
             for volume_id in set(volume_ids) & set(self._records):
                 self._hold(volume_id, holder)
         for volume_id, record in list(self._records.items()):
-            if (self._root / volume_id / FILLING).exists():
+            mark = self._folders.filling_mark(volume_id)
+            if mark.exists():
                 if not self._holders.get(volume_id):
-                    self._empty(volume_id)
-                (self._root / volume_id / FILLING).unlink()
-            if (self._root / volume_id / PENDING).exists():
+                    self._folders.empty(record)
+                mark.unlink()
+            if self._folders.is_pending(volume_id):
                 if self._holders.get(volume_id):
                     self._keep(volume_id)
                 else:
@@ -210,29 +229,18 @@ class VolumeStore:
         volume_id = format_id(secrets.token_bytes(ID_BYTES))
         labels = labels if name else {**labels, ANONYMOUS_LABEL: ""}
         record = VolumeRecord(volume_id, name or volume_id, tenant, time.time_ns(), labels, options)
-        staging = self._root / STAGING / volume_id
         try:
-            self._write(staging, record, holder)
+            self._folders.make(record, holder)
         except OSError as error:
-            self._trash.discard(staging)
             raise Fault(f"cannot make volume {record.name}: {reason_of(error)}") from error
         self._records[volume_id] = record
         if holder:
             self._pending[volume_id] = holder
         return record
 
-    def _write(self, staging: Path, record: VolumeRecord, holder: str) -> None:
-        staging.mkdir(mode=0o700)
-        _make_data(staging / DATA)
-        if holder:
-            (staging / PENDING).write_text(holder)
-        write_atomically(staging / RECORD, dump_record(record))
-        staging.rename(self._root / record.volume_id)
-        sync_folder(self._root)
-
     def _discard(self, record: VolumeRecord) -> None:
         try:
-            self._trash.discard(self._root / record.volume_id)
+            self._folders.remove(record.volume_id)
         except OSError as error:
             raise Fault(f"cannot remove volume {record.name}: {reason_of(error)}") from error
         for known in (self._records, self._holders, self._pending):
@@ -246,38 +254,10 @@ class VolumeStore:
         for volume_id in self._held.pop(holder, ()):
             self._holders[volume_id].discard(holder)
 
-    def _empty(self, volume_id: str) -> None:
-        """A new folder in the place of the old one, as no container has it mounted."""
-        self._trash.discard(self.path(volume_id))
-        _make_data(self.path(volume_id))
-
     def _keep(self, volume_id: str) -> None:
         """Its fate is no longer a container's. A mark that stays by mistake says nothing while a container has the volume."""
         self._pending.pop(volume_id, None)
         try:
-            (self._root / volume_id / PENDING).unlink(missing_ok=True)
+            self._folders.unmark_pending(volume_id)
         except OSError as error:
             _log.warning("volume %s keeps its mark: %s", volume_id, error)
-
-    def _load(self) -> None:
-        for folder in sorted(self._root.iterdir()):
-            if folder.name == STAGING:
-                continue
-            try:
-                self._records[folder.name] = _read(folder)
-            except (OSError, ValueError) as error:
-                _log.warning("volume %s is left out: %s", folder.name, error)
-
-
-def _make_data(path: Path) -> None:
-    path.mkdir()
-    path.chmod(0o755)
-
-
-def _read(folder: Path) -> VolumeRecord:
-    """Raises OSError, ValueError."""
-    record = parse_record(VolumeRecord, (folder / RECORD).read_bytes())
-    (folder / DATA).stat()
-    if record.volume_id != folder.name:
-        raise ValueError(f"it speaks of volume {record.volume_id}")
-    return record

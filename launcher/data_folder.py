@@ -50,6 +50,19 @@ class DataFolder:
         return self.root / "engine"
 
     @property
+    def compose(self) -> Path:
+        """What the parts that run by Compose share with this host."""
+        return self.root / "compose"
+
+    @property
+    def compose_run(self) -> Path:
+        return self.compose / "run"
+
+    @property
+    def compose_secrets(self) -> Path:
+        return self.compose / "secrets"
+
+    @property
     def lock(self) -> Path:
         return self.root / "up.lock"
 

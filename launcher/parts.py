@@ -1,7 +1,7 @@
 """The parts of the product as data: what each runs, as whom, after what, and how it shows that it is ready."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from launcher.data_folder import DataFolder
@@ -43,11 +43,19 @@ def all_parts(project: Project, site: Site, *, redis_server: str) -> list[Part]:
     return [
         redis_part(site.data, redis_server),
         engine_part(project, site.data, options=site.engine_options),
-        _agent(project, site),
+        _agent(project, site.data, site.host_name),
         _worker(project),
         _beat(project),
         _web(project, site),
     ]
+
+
+def host_parts(project: Project, site: Site) -> list[Part]:
+    """Return what needs this host, in the order of its start: the rest runs by Compose, Redis among it."""
+    agent = _agent(project, site.data, site.host_name, redis_socket=site.data.compose_run / "redis.sock")
+    # It waits for a Redis that may come much later, and is of use to it at once.
+    alone = replace(agent, needs=("engine",), is_ready=lambda _log, _offset: True)
+    return [engine_part(project, site.data, options=site.engine_options), alone]
 
 
 def redis_part(data: DataFolder, program: str) -> Part:
@@ -73,16 +81,9 @@ def engine_part(project: Project, data: DataFolder, *, options: tuple[str, ...] 
     )
 
 
-def _agent(project: Project, site: Site) -> Part:
-    command = [
-        "agent",
-        "--host",
-        site.host_name,
-        "--broker",
-        broker_url(site.data),
-        "--engine",
-        f"unix://{site.data.engine_socket}",
-    ]
+def _agent(project: Project, data: DataFolder, host_name: str, *, redis_socket: Path | None = None) -> Part:
+    broker = f"redis+socket://{redis_socket or data.redis_socket}"
+    command = ["agent", "--host", host_name, "--broker", broker, "--engine", f"unix://{data.engine_socket}"]
     argv = (project.python, "-m", "engine", *command)
     # A killed mmdebstrap would leave its mounts, the host's own /dev/shm among them, in a folder that invites deletion.
     return Part("agent", argv, _says(CELERY_READY), needs=("redis",), stop_stage=0, is_root=True, has_own_mounts=True)
@@ -107,10 +108,6 @@ def _web(project: Project, site: Site) -> Part:
 
 def _celery(project: Project) -> tuple[str, ...]:
     return (project.python, "-m", "celery", "-A", "portal.config")
-
-
-def broker_url(data: DataFolder) -> str:
-    return f"redis+socket://{data.redis_socket}"
 
 
 def _says(text: bytes) -> Callable[[Path, int], bool]:

@@ -10,7 +10,7 @@ from launcher.accounts import ensure_account
 from launcher.console import LauncherError, say
 from launcher.data_folder import empty_temporary_folder, locked, prepare_data_folder
 from launcher.manager import SIGNALS, Manager
-from launcher.parts import PORTAL, all_parts
+from launcher.parts import PORTAL, all_parts, host_parts
 from launcher.portal_data import Credential, prepare_portal_data
 from launcher.preparation import prepare
 from launcher.project import Project
@@ -31,6 +31,32 @@ def up(project: Project, site: Site, *, demo: bool) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         become_reaper()
         _run(project, site, lock_fd, demo=demo)
+
+
+def up_engine_only(project: Project, site: Site) -> None:
+    """Engine and agent alone, until SIGINT or SIGTERM, for the parts that run by Compose."""
+    prepare(project)
+    account = ensure_account()
+    prepare_data_folder(site.data, account)
+    with locked(site.data) as lock_fd:
+        empty_temporary_folder(site.data)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        become_reaper()
+        manager = Manager(
+            host_parts(project, site),
+            spawner=make_spawner(project, site, account),
+            log_path=site.data.log,
+            lock_fd=lock_fd,
+        )
+        say(f"starting engine and agent on {site.data.root}")
+        try:
+            if manager.start(step=PORTAL, step_needs="engine", do_step=lambda: None):
+                say(f"the engine is ready: unix://{site.data.engine_socket}")
+                manager.watch()
+        finally:
+            say("stopping; containers stay")
+            manager.stop()
+            empty_temporary_folder(site.data)
 
 
 def become_reaper() -> None:

@@ -2,6 +2,8 @@
 
 ATELIER_DATA           folder of the database and of the secret key (default: ``var`` in the project)
 ATELIER_DATABASE_URL   ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST:PORT/NAME`` (default: SQLite in ATELIER_DATA)
+ATELIER_DATABASE_PASSWORD_FILE  file with the database's password, which then need not stand in the address
+ATELIER_SECRET_KEY_FILE         file with the key that signs sessions (default: ``secret.key`` in ATELIER_DATA)
 ATELIER_REDIS_URL      ``unix:///PATH`` or ``redis://HOST:PORT`` (default: ``unix://`` + ATELIER_DATA + ``/redis.sock``)
 ATELIER_ENGINE_SOCKET  path of the engine's admin socket (default: ATELIER_DATA + ``/engine.sock``)
 ATELIER_HOST_NAME      name of this machine among the hosts (default: ``local``)
@@ -35,6 +37,7 @@ class Environment:
     allowed_hosts: list[str]
     origins: list[str]
     debug: bool
+    secret_key_path: Path | None = None
 
 
 def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
@@ -43,14 +46,35 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
     default_database = f"sqlite://{data_path}/portal.sqlite3"
     return Environment(
         data_path=data_path,
-        database=parse_database_url(environ.get("ATELIER_DATABASE_URL") or default_database),
+        database=_with_password(
+            parse_database_url(environ.get("ATELIER_DATABASE_URL") or default_database),
+            _secret_path(environ, "ATELIER_DATABASE_PASSWORD_FILE"),
+        ),
         redis_url=parse_redis_url(environ.get("ATELIER_REDIS_URL") or f"unix://{data_path}/redis.sock"),
         engine_socket=environ.get("ATELIER_ENGINE_SOCKET") or str(data_path / "engine.sock"),
         host_name=environ.get("ATELIER_HOST_NAME") or "local",
         allowed_hosts=_parse_list(environ.get("ATELIER_ALLOWED_HOSTS") or _LOOPBACK),
         origins=_parse_list(environ.get("ATELIER_ORIGINS", "")),
         debug=environ.get("ATELIER_DEBUG", "") in ("1", "true", "yes"),
+        secret_key_path=_secret_path(environ, "ATELIER_SECRET_KEY_FILE"),
     )
+
+
+def _secret_path(environ: Mapping[str, str], name: str) -> Path | None:
+    """Return the file that ``name`` names, which must be there and hold something."""
+    if not (value := environ.get(name)):
+        return None
+    try:
+        is_empty = not Path(value).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}: {value} cannot be read: {error}") from error
+    if is_empty:
+        raise ImproperlyConfigured(f"{name}: {value} is empty")
+    return Path(value)
+
+
+def _with_password(database: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    return database if path is None else {**database, "PASSWORD": path.read_text().strip()}
 
 
 def parse_database_url(url: str) -> dict[str, Any]:
@@ -100,8 +124,13 @@ def broker_url(redis_url: str) -> str:
     return redis_url.replace("unix://", "redis+socket://", 1)
 
 
-def load_secret_key(data_path: Path) -> str:
-    """Return the key in ``<data>/secret.key``, made at the first call; without a data folder, one for this process only."""
+def load_secret_key(data_path: Path, given_path: Path | None = None) -> str:
+    """Return the key in the file that is given, else in ``<data>/secret.key``, made at the first call.
+
+    Without a data folder it is one for this process only.
+    """
+    if given_path is not None:
+        return given_path.read_text().strip()
     if not data_path.is_dir():
         return secrets.token_urlsafe(50)
     path = data_path / "secret.key"

@@ -15,7 +15,7 @@ django_stubs_ext.monkeypatch()
 ENVIRONMENT = read_environment()
 BASE_DIR = Path(__file__).resolve().parents[2]
 DEBUG = ENVIRONMENT.debug
-SECRET_KEY = load_secret_key(ENVIRONMENT.data_path)
+SECRET_KEY = load_secret_key(ENVIRONMENT.data_path, ENVIRONMENT.secret_key_path)
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts
 CSRF_TRUSTED_ORIGINS = ENVIRONMENT.origins
 ENGINE_SOCKET = ENVIRONMENT.engine_socket

@@ -44,3 +44,28 @@ def test_the_secret_key_is_made_once_and_read_by_nobody_else(tmp_path: Path) -> 
     assert load_secret_key(tmp_path) == key
     assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]
+
+
+def test_secrets_come_from_files(tmp_path: Path) -> None:
+    password, key = tmp_path / "password", tmp_path / "key"
+    password.write_text("p/w\n")
+    key.write_text("signs\n")
+    environment = read_environment(
+        {
+            "ATELIER_DATABASE_URL": "postgresql://atelier@database/atelier",
+            "ATELIER_DATABASE_PASSWORD_FILE": str(password),
+            "ATELIER_SECRET_KEY_FILE": str(key),
+        }
+    )
+    assert environment.database["PASSWORD"] == "p/w"
+    assert load_secret_key(tmp_path, environment.secret_key_path) == "signs"
+    assert not (tmp_path / "secret.key").exists()
+
+
+@pytest.mark.parametrize("name", ["ATELIER_DATABASE_PASSWORD_FILE", "ATELIER_SECRET_KEY_FILE"])
+def test_a_secret_that_is_missing_or_empty_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ImproperlyConfigured, match=name):
+        read_environment({name: str(tmp_path / "nosuch")})
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(ImproperlyConfigured, match="is empty"):
+        read_environment({name: str(tmp_path / "empty")})

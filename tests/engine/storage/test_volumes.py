@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.tenants import ADMINISTRATOR, Tenant
-from engine.core.volumes import VolumeRecord, check_driver, check_volume_name
+from engine.core.volumes import VolumeRecord, check_volume_name
 from engine.errors import Conflict, Fault, InvalidParameter, NotFound
 from engine.storage.disk_plain import PlainDisk
 from engine.storage.trash import Trash
@@ -195,21 +195,6 @@ def test_names_that_cannot_be_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["ab", "0_", "A.b-c_d", "a" * 255])
 def test_names_of_dockerd_are_taken(name: str) -> None:
     check_volume_name(name)
-
-
-@pytest.mark.parametrize(
-    ("driver", "options"),
-    [
-        ("nfs", {}),
-        ("", {"foo": "bar"}),
-        ("local", {"type": "none", "device": "/etc", "o": "bind"}),
-        ("", {"type": "tmpfs", "device": "tmpfs"}),
-        ("", {"o": "size=10m"}),
-    ],
-)
-def test_options_that_would_not_hold_are_refused(driver: str, options: dict[str, str]) -> None:
-    with pytest.raises(InvalidParameter):
-        check_driver(driver, options)
 
 
 def test_records_of_before_options_load(store: VolumeStore, tmp_path: Path) -> None:

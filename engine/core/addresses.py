@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from engine.errors import InvalidParameter, Unavailable
 
-
 Subnet = IPv4Network | IPv6Network
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5}")
 _MOST_SUBNETS_BITS = 24  # of one pool

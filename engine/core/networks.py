@@ -14,15 +14,16 @@ PREDEFINED = frozenset({BRIDGE, NONE, "host", "default"})
 MTU_OPTION = "com.docker.network.driver.mtu"
 ICC_OPTION = "com.docker.network.bridge.enable_icc"
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+_DEVICE_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,15}")
 _ALIAS = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9_])?")
 _MOST_ALIASES = 64
-# Names of devices and how packets leave are the engine's own affair; what says what is so anyway is harmless.
+BRIDGE_NAME_OPTION = "com.docker.network.bridge.name"
+MASQUERADE_OPTION = "com.docker.network.bridge.enable_ip_masquerade"
+# What says what is so anyway is harmless.
 _REFUSED = {
-    "com.docker.network.bridge.name": "devices of the host get their names from the engine",
     "com.docker.network.container_iface_prefix": "interfaces of containers are called eth",
 }
 _FIXED = {
-    "com.docker.network.bridge.enable_ip_masquerade": "true",
     "com.docker.network.bridge.default_bridge": "false",
     "com.docker.network.bridge.host_binding_ipv4": "0.0.0.0",
 }
@@ -105,9 +106,11 @@ def check_options(options: Mapping[str, str]) -> list[str]:
     for name, value in _FIXED.items():
         if options.get(name, value).lower() != value:
             raise InvalidParameter(f"network option {name}={options[name][:40]!r} is not supported: it is always {value}")
+    _check_bridge_name(options.get(BRIDGE_NAME_OPTION, ""))
     option_mtu(options)
     option_icc(options)
-    known = {*_FIXED, MTU_OPTION, ICC_OPTION}
+    option_masquerade(options)
+    known = {*_FIXED, MTU_OPTION, ICC_OPTION, BRIDGE_NAME_OPTION, MASQUERADE_OPTION}
     return [f"network option {name[:80]} has no effect" for name in options if name not in known]
 
 
@@ -123,10 +126,38 @@ def option_mtu(options: Mapping[str, str]) -> int | None:
 
 def option_icc(options: Mapping[str, str]) -> bool:
     """Return whether containers of the network may talk to each other. Raises InvalidParameter."""
-    text = options.get(ICC_OPTION, "true")
+    return _option_bool(options, ICC_OPTION)
+
+
+def option_masquerade(options: Mapping[str, str]) -> bool:
+    """Return whether packets leave the host under the host's address. Raises InvalidParameter."""
+    return _option_bool(options, MASQUERADE_OPTION)
+
+
+def _option_bool(options: Mapping[str, str], name: str) -> bool:
+    text = options.get(name, "true")
     if text.lower() not in _WORDS:
-        raise InvalidParameter(f"invalid network option {ICC_OPTION}={text[:40]!r}: use true or false")
+        raise InvalidParameter(f"invalid network option {name}={text[:40]!r}: use true or false")
     return _WORDS[text.lower()]
+
+
+def _check_bridge_name(name: str) -> None:
+    if (name and _DEVICE_NAME.fullmatch(name) is None) or name in (".", ".."):
+        raise InvalidParameter(
+            f"invalid network option {BRIDGE_NAME_OPTION}={name[:40]!r}: use up to 15 letters, digits, dots, dashes, underscores"
+        )
+
+
+def check_host_options(options: Mapping[str, str], *, is_administrator: bool) -> None:
+    """Look at the options that touch the host's own network. Raises Forbidden."""
+    if is_administrator:
+        return
+    if options.get(BRIDGE_NAME_OPTION):
+        raise Forbidden(f"network option {BRIDGE_NAME_OPTION} is for administrators: names of the host's devices are theirs")
+    if not option_masquerade(options):
+        raise Forbidden(
+            f"network option {MASQUERADE_OPTION} is for administrators: the host's neighbours would see its containers"
+        )
 
 
 def check_ipam(ipam: Ipam, *, any_subnet: bool) -> None:

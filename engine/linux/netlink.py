@@ -1,4 +1,4 @@
-"""rtnetlink(7): messages as bytes, a socket that sends them and reads the answers, and what the kernel lists of links and routes.
+"""rtnetlink(7): messages as bytes, and a socket that sends them and reads the answers.
 
 Messages are encoded by pyroute2's classes and sent through a socket of our own: that takes half the time of its request
 objects, and the same bytes can be sent by another process in another network namespace. Only the daemon imports this file, as
@@ -10,12 +10,11 @@ import socket
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from ipaddress import IPv4Address, IPv4Network
-from typing import Any, NamedTuple
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 
-from pyroute2 import IPRoute
 from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
-from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE
+from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWLINKPROP, RTM_NEWROUTE
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
@@ -32,6 +31,11 @@ _SOL_NETLINK = 270
 _NETLINK_CAP_ACK = 10  # answers do not repeat the request
 _NETLINK_EXT_ACK = 11  # answers carry the kernel's own words
 _NLMSG_ERROR = 2
+_NLMSG_DONE = 3
+_NLM_F_DUMP_INTR = 0x10
+_IFA_F_NODAD = 2
+_DUMP_ATTEMPTS = 5
+_DUMP_BYTES = 262_144
 _NLMSGERR_ATTR_MSG = 1
 _NLM_F_ACK_TLVS = 0x200
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
@@ -39,15 +43,6 @@ _INDEX = struct.Struct("=i")
 _DESCRIPTOR = struct.Struct("=I")
 _INDEX_OFFSET = _HEADER.size + 4  # in struct ifinfomsg, behind family and device type
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
-
-
-class Link(NamedTuple):
-    """A network device as listed; ``group`` is the number that `ip link` shows as group."""
-
-    name: str
-    number: int  # the kernel's ifindex; `index` is a method of every tuple
-    group: int
-    mtu: int
 
 
 def _encode(kind: type[Any], message_type: int, flags: int, fields: Mapping[str, Any], attributes: Sequence[Any]) -> bytes:
@@ -144,16 +139,28 @@ def address_message(index: int, address: IPv4Address, subnet: IPv4Network) -> by
     return _encode(ifaddrmsg, RTM_NEWADDR, _CREATE, fields, attributes)
 
 
-def default_route_message(index: int, gateway: IPv4Address) -> bytes:
+def address6_message(index: int, address: IPv6Address, subnet: IPv6Network) -> bytes:
+    """Give a device its IPv6 address, to be used at once: who else could have it is known here (RFC 4862, 5.1)."""
+    fields = {"family": socket.AF_INET6, "prefixlen": subnet.prefixlen, "index": index, "flags": _IFA_F_NODAD}
+    return _encode(ifaddrmsg, RTM_NEWADDR, _CREATE, fields, [("IFA_LOCAL", str(address)), ("IFA_ADDRESS", str(address))])
+
+
+def default_route_message(index: int, gateway: IPv4Address | IPv6Address) -> bytes:
     """Send all that is not on the device's own subnet to ``gateway``."""
     fields = {
-        "family": socket.AF_INET,
+        "family": socket.AF_INET if gateway.version == 4 else socket.AF_INET6,
         "table": _RT_TABLE_MAIN,
         "proto": _RTPROT_STATIC,
         "scope": _RT_SCOPE_UNIVERSE,
         "type": _RTN_UNICAST,
     }
     return _encode(rtmsg, RTM_NEWROUTE, _CREATE, fields, [("RTA_GATEWAY", str(gateway)), ("RTA_OIF", index)])
+
+
+def second_name_message(index: int, name: str) -> bytes:
+    """Let a device be found by a further name. EEXIST when another device has it."""
+    names = {"attrs": [("IFLA_ALT_IFNAME", name)]}
+    return _encode(ifinfmsg, RTM_NEWLINKPROP, _CREATE, {"index": index}, [("IFLA_PROP_LIST", names)])
 
 
 def delete_link_message(name: str) -> bytes:
@@ -193,17 +200,46 @@ class Rtnetlink:
         if failures:
             raise failures[0]
 
+    def dump(self, request: bytes) -> Iterator[bytes]:
+        """Send a request for a list, and yield what each message of the answer says. Raises OSError."""
+        payloads: list[bytes] = []
+        for _ in range(_DUMP_ATTEMPTS):
+            self._socket.send(request)
+            payloads, is_whole = self._receive_dump()
+            if is_whole:
+                break
+        return iter(payloads)
+
+    def _receive_dump(self) -> tuple[list[bytes], bool]:
+        """The kernel marks an answer during which something changed: entries may be missing."""
+        payloads: list[bytes] = []
+        is_whole = True
+        while True:
+            for kind, flags, payload in _messages(self._socket.recv(_DUMP_BYTES)):
+                is_whole &= not flags & _NLM_F_DUMP_INTR
+                if kind == _NLMSG_DONE:
+                    return payloads, is_whole
+                if kind == _NLMSG_ERROR and (failure := _failure(payload, flags)) is not None:
+                    raise failure
+                payloads.append(payload)
+
     def close(self) -> None:
         self._socket.close()
 
 
-def _acknowledgements(data: bytes) -> Iterator[OSError | None]:
+def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Kind, flags and content of each."""
     offset = 0
     while offset + _HEADER.size <= len(data):
-        length, message_type, flags, _, _ = _HEADER.unpack_from(data, offset)
-        if message_type == _NLMSG_ERROR:
-            yield _failure(data[offset + _HEADER.size : offset + length], flags)
-        offset += (length + 3) & ~3
+        length, kind, flags, _, _ = _HEADER.unpack_from(data, offset)
+        yield kind, flags, data[offset + _HEADER.size : offset + length]
+        offset += max(_HEADER.size, (length + 3) & ~3)
+
+
+def _acknowledgements(data: bytes) -> Iterator[OSError | None]:
+    for kind, flags, payload in _messages(data):
+        if kind == _NLMSG_ERROR:
+            yield _failure(payload, flags)
 
 
 def _failure(payload: bytes, flags: int) -> OSError | None:
@@ -223,37 +259,3 @@ def _kernel_words(attributes: bytes) -> str:
             return attributes[offset + _ATTRIBUTE.size : offset + length].rstrip(b"\0").decode(errors="replace")
         offset += max(_ATTRIBUTE.size, (length + 3) & ~3)
     return ""
-
-
-def links() -> list[Link]:
-    """Return all devices of the calling thread's network namespace. Not in a thread with an event loop: pyroute2 runs one."""
-    with IPRoute() as route:
-        return [
-            Link(
-                name=answer.get_attr("IFLA_IFNAME"),
-                number=answer["index"],
-                group=answer.get_attr("IFLA_GROUP") or 0,
-                mtu=answer.get_attr("IFLA_MTU") or 0,
-            )
-            for answer in route.get_links()
-        ]
-
-
-def routed_subnets() -> list[IPv4Network]:
-    """Return the IPv4 destinations of all routing tables, default routes left out. Not in a thread with an event loop."""
-    with IPRoute() as route:
-        return [
-            IPv4Network((answer.get_attr("RTA_DST"), answer["dst_len"]), strict=False)
-            for answer in route.get_routes(family=socket.AF_INET)
-            if answer["dst_len"]
-        ]
-
-
-def default_route_device() -> int | None:
-    """Return the index of the device that leads out of this host, or None. Not in a thread with an event loop."""
-    with IPRoute() as route:
-        for answer in route.get_default_routes(family=socket.AF_INET):
-            device: int | None = answer.get_attr("RTA_OIF")
-            if device is not None:
-                return device
-    return None

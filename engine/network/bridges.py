@@ -9,7 +9,6 @@ from ipaddress import IPv4Network
 from engine.core.networks import NetworkRequest
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, Fault, Forbidden, NotFound, Unavailable
-from engine.linux.netlink import routed_subnets
 from engine.network.devices import Devices
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
@@ -44,7 +43,7 @@ class Bridges:
         """Make a network. Raises Conflict for its name, Forbidden for a subnet that is taken, Unavailable, OSError."""
         if self._ledger.find_network(tenant, request.name) is not None:
             raise Conflict(f"network with name {request.name} already exists")
-        taken = [*routed_subnets(), *nameserver_subnets()]
+        taken = [*self._devices.routed_subnets(), *nameserver_subnets()]
         if request.ipam.subnet is None:
             return self._raise_bridge(tenant, None, taken, request)
         self._check_free(request.ipam.subnet, taken)
@@ -90,7 +89,9 @@ class Bridges:
 
     def _raise_again(self, network: Network) -> None:
         """The bridge went with the host's restart, or somebody deleted it."""
-        if not self._devices.has_bridge(network) and any(network.subnet.overlaps(subnet) for subnet in routed_subnets()):
+        if not self._devices.has_bridge(network) and any(
+            network.subnet.overlaps(subnet) for subnet in self._devices.routed_subnets()
+        ):
             raise Unavailable(
                 f"network {network.name} cannot be used: this host has got another way to {network.subnet}; make the network anew"
             )
@@ -108,7 +109,7 @@ class Bridges:
         network = self._ledger.default_network(tenant)
         if network is not None and self._devices.is_ready(network):
             return network
-        taken = [*routed_subnets(), *nameserver_subnets()]
+        taken = [*self._devices.routed_subnets(), *nameserver_subnets()]
         if network is not None and self._is_in_the_way(network, taken):
             self._drop(network)
             network = None

@@ -1,18 +1,23 @@
 """Bridges and veth pairs of one engine: which messages make them, and that making them twice does no harm."""
 
 import errno
+import logging
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from engine.core.addresses import mac_address
 from engine.linux import netlink
+from engine.linux.host_routes import Route, mtu_of, read_links, read_routes
 from engine.network.model import Lease, Network
 from engine.network.names import bridge_name, bridge_prefix, device_group, device_index, veth_name, veth_prefix
 
+_log = logging.getLogger(__name__)
 _ETHERNET_MTU = 1500
 _HAS_IPV6 = Path("/proc/net/if_inet6").exists()
+_IPV6_SETTINGS = Path("/proc/sys/net/ipv6/conf")
+_LINK_LOCAL = IPv6Address("fe80::1"), IPv6Network("fe80::/64")  # without one the host cannot look for neighbours of others
 
 
 class Devices:
@@ -22,16 +27,24 @@ class Devices:
         self._instance = instance
         self._group = device_group(instance)
         self._netlink = netlink.Rtnetlink()
-        self._mtu = _outside_mtu()
+        self._mtu = _ETHERNET_MTU
         self._configured: set[str] = set()
+        self.routes()
+
+    def routes(self, family: int = socket.AF_INET) -> list[Route]:
+        """Return the host's routes, and see how large packets may be on its way out."""
+        found = read_routes(self._netlink.dump, family)
+        if family == socket.AF_INET:
+            self._mtu = _outside_mtu(found)
+        return found
+
+    def routed_subnets(self) -> list[IPv4Network]:
+        """Return the IPv4 destinations of all routing tables, default routes left out."""
+        return [route.subnet() for route in self.routes() if route.prefix]
 
     def has_bridge(self, network: Network) -> bool:
         """Tell whether the network's bridge exists."""
-        try:
-            index = socket.if_nametoindex(bridge_name(self._instance, network.subnet))
-        except OSError:
-            return False
-        return index == device_index(network.subnet.network_address)
+        return _index_of(bridge_name(self._instance, network.subnet)) == device_index(network.subnet.network_address)
 
     def is_ready(self, network: Network) -> bool:
         """Tell whether the bridge exists and this process has seen to its address and state."""
@@ -42,7 +55,6 @@ class Devices:
 
         Raises FileExistsError when another program has taken the name or the number, and OSError.
         """
-        self._mtu = _outside_mtu()
         name = bridge_name(self._instance, network.subnet)
         index = device_index(network.subnet.network_address)
         if not self.has_bridge(network):
@@ -52,10 +64,31 @@ class Devices:
         try:
             self._netlink.request(*_ipv6_off(index), netlink.link_up_message(index))
             self._tolerate(netlink.address_message(index, network.gateway, network.subnet), errno.EEXIST)
+            self._add_ipv6(network, name, index)
+            self._add_name(network, index)
         except OSError:
             self.remove_bridge(network)
             raise
         self._configured.add(name)
+
+    def _add_ipv6(self, network: Network, name: str, index: int) -> None:
+        if network.subnet6 is None or network.gateway6 is None:
+            return
+        for setting, value in (("disable_ipv6", "0"), ("accept_ra", "0"), ("autoconf", "0"), ("accept_redirects", "0")):
+            (_IPV6_SETTINGS / name / setting).write_text(value)
+        for address, subnet in (_LINK_LOCAL, (network.gateway6, network.subnet6)):
+            self._tolerate(netlink.address6_message(index, address, subnet), errno.EEXIST)
+        forward_ipv6()
+
+    def _add_name(self, network: Network, index: int) -> None:
+        """Beside the name of ours, by whose beginning the rules tell our bridges from others."""
+        wanted = network.bridge_name
+        if not wanted or _index_of(wanted) == index:
+            return
+        try:
+            self._netlink.request(netlink.second_name_message(index, wanted))
+        except FileExistsError as error:
+            raise OSError(errno.EBUSY, f"another device of this host is called {wanted}") from error
 
     def remove_bridge(self, network: Network) -> None:
         """Delete the network's bridge, if it is there."""
@@ -94,14 +127,16 @@ class Devices:
         """Delete the bridges of networks that are none any more."""
         kept = {bridge_name(self._instance, subnet) for subnet in subnets}
         prefix = bridge_prefix(self._instance)
-        for link in netlink.links():
+        for link in read_links(self._netlink.dump):
             if link.group == self._group and link.name.startswith(prefix) and link.name not in kept:
                 self._delete(link.name)
 
     def strays(self, held: set[IPv4Address]) -> list[IPv4Address]:
         """Return the addresses whose veth exists though nobody holds them."""
         prefix = veth_prefix(self._instance)
-        names = [link.name for link in netlink.links() if link.group == self._group and link.name.startswith(prefix)]
+        names = [
+            link.name for link in read_links(self._netlink.dump) if link.group == self._group and link.name.startswith(prefix)
+        ]
         addresses = (IPv4Address(int(name.removeprefix(prefix), 16)) for name in names)
         return [address for address in addresses if address not in held]
 
@@ -126,15 +161,23 @@ class Devices:
         self._netlink.close()
 
 
-def inner_messages(network: Network, lease: Lease, *, is_way_out: bool) -> tuple[bytes, ...]:
+def inner_messages(network: Network, lease: Lease, *, is_way_out: bool, is_way_out6: bool = False) -> tuple[bytes, ...]:
     """Return what configures the container's end, to be sent from inside its network namespace."""
     index = lease.interface_index
     return (
         *_ipv6_off(index),
         netlink.address_message(index, lease.address, network.subnet),
+        *_address6(network, lease),
         netlink.link_up_message(index),
         *(way_out_messages(network, lease) if is_way_out else ()),
+        *(way_out6_messages(network, lease) if is_way_out6 else ()),
     )
+
+
+def _address6(network: Network, lease: Lease) -> tuple[bytes, ...]:
+    if network.subnet6 is None or lease.address6 is None:
+        return ()
+    return (netlink.address6_message(lease.interface_index, lease.address6, network.subnet6),)
 
 
 def way_out_messages(network: Network, lease: Lease) -> tuple[bytes, ...]:
@@ -142,13 +185,49 @@ def way_out_messages(network: Network, lease: Lease) -> tuple[bytes, ...]:
     return (netlink.default_route_message(lease.interface_index, network.gateway),)
 
 
+def way_out6_messages(network: Network, lease: Lease) -> tuple[bytes, ...]:
+    """The same for IPv6; nothing where the network or the container has none."""
+    if network.gateway6 is None or lease.address6 is None:
+        return ()
+    return (netlink.default_route_message(lease.interface_index, network.gateway6),)
+
+
 def _ipv6_off(index: int) -> tuple[bytes, ...]:
     """Nothing where the kernel has no IPv6: it would refuse the message."""
     return (netlink.no_ipv6_address_message(index),) if _HAS_IPV6 else ()
 
 
-def _outside_mtu() -> int:
+def has_ipv6() -> bool:
+    """Whether the kernel of this host knows IPv6."""
+    return _HAS_IPV6
+
+
+def forward_ipv6() -> None:
+    """Let the host route between its bridges and its way out. It stays so, as other programs may have come to rely on it.
+
+    A host that routes no longer learns its own way out from its router, unless told that it still shall (accept_ra is 2 then).
+    """
+    switch = _IPV6_SETTINGS / "all/forwarding"
+    if switch.read_text().strip() != "0":
+        return
+    for learning in _IPV6_SETTINGS.glob("*/accept_ra"):
+        if learning.parent.name != "all" and learning.read_text().strip() == "1":
+            learning.write_text("2")
+    switch.write_text("1")
+    _log.info("net.ipv6.conf.all.forwarding was 0 and is now 1; accept_ra is 2 where it was 1")
+
+
+def _index_of(name: str) -> int:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
+
+
+def _outside_mtu(routes: Iterable[Route]) -> int:
     """Packets that fit the way out (a tunnel or a cloud's overlay) need no fragments; larger ones than usual gain little."""
-    device = netlink.default_route_device()
-    sizes = [link.mtu for link in netlink.links() if link.number == device and link.mtu]
-    return min([_ETHERNET_MTU, *sizes])
+    devices = (route.device for route in routes if not route.prefix and route.is_main and route.device)
+    try:
+        return min([_ETHERNET_MTU, *(mtu_of(device) for device in list(devices)[:1])])
+    except OSError:  # it has gone since
+        return _ETHERNET_MTU

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from engine.core.addresses import gateway6_of, gateway_of, mac_address
-from engine.core.networks import BRIDGE, Ipam, option_icc, option_mtu
+from engine.core.networks import BRIDGE, BRIDGE_NAME_OPTION, Ipam, option_icc, option_masquerade, option_mtu
 from engine.core.tenants import Tenant
 
 DEFAULT_NETWORK = BRIDGE
@@ -51,6 +51,16 @@ class Network:
     @property
     def is_default(self) -> bool:
         return self.name == DEFAULT_NETWORK
+
+    @property
+    def bridge_name(self) -> str:
+        """A name by which administrators find the bridge, beside its own; empty for none."""
+        return self.options.get(BRIDGE_NAME_OPTION, "")
+
+    @property
+    def masquerade(self) -> bool:
+        """Whether its packets leave the host under the host's address."""
+        return option_masquerade(self.options)
 
     @property
     def mtu(self) -> int | None:

@@ -155,9 +155,7 @@ def check_host_options(options: Mapping[str, str], *, is_administrator: bool) ->
     if options.get(BRIDGE_NAME_OPTION):
         raise Forbidden(f"network option {BRIDGE_NAME_OPTION} is for administrators: names of the host's devices are theirs")
     if not option_masquerade(options):
-        raise Forbidden(
-            f"network option {MASQUERADE_OPTION} is for administrators: the host's neighbours would see its containers"
-        )
+        raise Forbidden(f"network option {MASQUERADE_OPTION} is for administrators: neighbours of the host would see it")
 
 
 def check_ipam(ipam: Ipam, *, any_subnet: bool) -> None:

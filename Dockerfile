@@ -49,7 +49,7 @@ RUN python3 -m venv /opt/atelier \
 
 FROM base AS portal
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3 \
+ && apt-get install -y --no-install-recommends python3 tzdata \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY --from=packages /opt/atelier /opt/atelier
 ENV PATH=/opt/atelier/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 10
 def main() -> int:
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE_SECONDS)
     try:
-        connection.request("GET", "/accounts/login/", headers={"Host": "localhost"})
+        connection.request("GET", "/account/login/", headers={"Host": "localhost"})
         return 0 if connection.getresponse().status == http.client.OK else 1
     except (OSError, http.client.HTTPException):
         return 1

@@ -8,21 +8,19 @@ pyroute2 costs 25 MB.
 import os
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Any
 
-from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
 from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWLINKPROP, RTM_NEWROUTE
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+from engine.linux.netlink_codec import CHANGE, CREATE, encode
+
 INTERFACE_NAME_BYTES = 15
 
-_CHANGE = NLM_F_REQUEST | NLM_F_ACK
-_CREATE = _CHANGE | NLM_F_CREATE | NLM_F_EXCL
 _IFF_UP = 1
 _IN6_ADDR_GEN_MODE_NONE = 1
 _RT_TABLE_MAIN, _RTPROT_STATIC, _RT_SCOPE_UNIVERSE, _RTN_UNICAST = 254, 4, 0, 1
@@ -45,17 +43,6 @@ _INDEX_OFFSET = _HEADER.size + 4  # in struct ifinfomsg, behind family and devic
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
 
 
-def _encode(kind: type[Any], message_type: int, flags: int, fields: Mapping[str, Any], attributes: Sequence[Any]) -> bytes:
-    message = kind()
-    for name, value in fields.items():
-        message[name] = value
-    message["attrs"] = list(attributes)
-    message["header"]["type"] = message_type
-    message["header"]["flags"] = flags
-    message.encode()
-    return bytes(message.data)
-
-
 def bridge_message(name: str, *, index: int, mac: str, mtu: int, group: int) -> bytes:
     """Make a bridge that forwards at once, does not take part in spanning trees and does not listen to multicast groups."""
     data = [("IFLA_BR_FORWARD_DELAY", 0), ("IFLA_BR_STP_STATE", 0), ("IFLA_BR_MCAST_SNOOPING", 0)]
@@ -66,7 +53,7 @@ def bridge_message(name: str, *, index: int, mac: str, mtu: int, group: int) -> 
         ("IFLA_GROUP", group),
         ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", {"attrs": data})]}),
     ]
-    return _encode(ifinfmsg, RTM_NEWLINK, _CREATE, {"index": index}, attributes)
+    return encode(ifinfmsg, RTM_NEWLINK, CREATE, {"index": index}, attributes)
 
 
 def veth_message(
@@ -94,14 +81,14 @@ def veth_message(
         ("IFLA_GROUP", group),
         ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": data})]}),
     ]
-    return _encode(ifinfmsg, RTM_NEWLINK, _CREATE, {"index": index, "flags": _IFF_UP, "change": _IFF_UP}, attributes)
+    return encode(ifinfmsg, RTM_NEWLINK, CREATE, {"index": index, "flags": _IFF_UP, "change": _IFF_UP}, attributes)
 
 
 def isolate_port_message(index: int) -> bytes:
     """Let a device on a bridge talk to the bridge itself, but to no other device that is so isolated."""
     data = {"attrs": [("IFLA_BRPORT_ISOLATED", 1)]}
     slave = {"attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", data)]}
-    return _encode(ifinfmsg, RTM_NEWLINK, _CHANGE, {"index": index}, [("IFLA_LINKINFO", slave)])
+    return encode(ifinfmsg, RTM_NEWLINK, CHANGE, {"index": index}, [("IFLA_LINKINFO", slave)])
 
 
 def into_namespace(message: bytes, netns_fd: int) -> bytes:
@@ -120,12 +107,12 @@ def _no_ipv6_address_template() -> bytes:
     """Two of these go with each container, and encoding one takes a quarter of a millisecond."""
     mode = [("IFLA_INET6_ADDR_GEN_MODE", _IN6_ADDR_GEN_MODE_NONE)]
     attributes = [("IFLA_AF_SPEC", {"attrs": [("AF_INET6", {"attrs": mode})]})]
-    return _encode(ifinfmsg, RTM_NEWLINK, _CHANGE, {"index": 0}, attributes)
+    return encode(ifinfmsg, RTM_NEWLINK, CHANGE, {"index": 0}, attributes)
 
 
 def link_up_message(index: int) -> bytes:
     """Set a device up."""
-    return _encode(ifinfmsg, RTM_NEWLINK, _CHANGE, {"index": index, "flags": _IFF_UP, "change": _IFF_UP}, ())
+    return encode(ifinfmsg, RTM_NEWLINK, CHANGE, {"index": index, "flags": _IFF_UP, "change": _IFF_UP}, ())
 
 
 def address_message(index: int, address: IPv4Address, subnet: IPv4Network) -> bytes:
@@ -136,13 +123,13 @@ def address_message(index: int, address: IPv4Address, subnet: IPv4Network) -> by
         ("IFA_BROADCAST", str(subnet.broadcast_address)),
     ]
     fields = {"family": socket.AF_INET, "prefixlen": subnet.prefixlen, "index": index}
-    return _encode(ifaddrmsg, RTM_NEWADDR, _CREATE, fields, attributes)
+    return encode(ifaddrmsg, RTM_NEWADDR, CREATE, fields, attributes)
 
 
 def address6_message(index: int, address: IPv6Address, subnet: IPv6Network) -> bytes:
     """Give a device its IPv6 address, to be used at once: who else could have it is known here (RFC 4862, 5.1)."""
     fields = {"family": socket.AF_INET6, "prefixlen": subnet.prefixlen, "index": index, "flags": _IFA_F_NODAD}
-    return _encode(ifaddrmsg, RTM_NEWADDR, _CREATE, fields, [("IFA_LOCAL", str(address)), ("IFA_ADDRESS", str(address))])
+    return encode(ifaddrmsg, RTM_NEWADDR, CREATE, fields, [("IFA_LOCAL", str(address)), ("IFA_ADDRESS", str(address))])
 
 
 def default_route_message(index: int, gateway: IPv4Address | IPv6Address) -> bytes:
@@ -154,13 +141,13 @@ def default_route_message(index: int, gateway: IPv4Address | IPv6Address) -> byt
         "scope": _RT_SCOPE_UNIVERSE,
         "type": _RTN_UNICAST,
     }
-    return _encode(rtmsg, RTM_NEWROUTE, _CREATE, fields, [("RTA_GATEWAY", str(gateway)), ("RTA_OIF", index)])
+    return encode(rtmsg, RTM_NEWROUTE, CREATE, fields, [("RTA_GATEWAY", str(gateway)), ("RTA_OIF", index)])
 
 
 def second_name_message(index: int, name: str) -> bytes:
     """Let a device be found by a further name. EEXIST when another device has it."""
     names = {"attrs": [("IFLA_ALT_IFNAME", name)]}
-    return _encode(ifinfmsg, RTM_NEWLINKPROP, _CREATE, {"index": index}, [("IFLA_PROP_LIST", names)])
+    return encode(ifinfmsg, RTM_NEWLINKPROP, CREATE, {"index": index}, [("IFLA_PROP_LIST", names)])
 
 
 def delete_link_message(name: str) -> bytes:
@@ -168,12 +155,12 @@ def delete_link_message(name: str) -> bytes:
 
     Costs some 16 ms of waiting in the kernel, which holds up all other changes to devices.
     """
-    return _encode(ifinfmsg, RTM_DELLINK, _CHANGE, {}, [("IFLA_IFNAME", name)])
+    return encode(ifinfmsg, RTM_DELLINK, CHANGE, {}, [("IFLA_IFNAME", name)])
 
 
 def delete_group_message(group: int) -> bytes:
     """Delete all devices of a group, for about the price of one. ENODEV when there are none."""
-    return _encode(ifinfmsg, RTM_DELLINK, _CHANGE, {}, [("IFLA_GROUP", group)])
+    return encode(ifinfmsg, RTM_DELLINK, CHANGE, {}, [("IFLA_GROUP", group)])
 
 
 class Rtnetlink:

@@ -1,4 +1,4 @@
-"""Single elements of nftables sets, straight through netlink: libnftables takes far longer, since it looks at all tables.
+"""Elements of nftables sets and maps, straight through netlink: libnftables takes far longer, since it looks at all tables.
 
 Sets and rules are made elsewhere. Knows the wire (linux/netfilter/nf_tables.h) and nothing of what elements mean.
 """
@@ -6,8 +6,10 @@ Sets and rules are made elsewhere. Knows the wire (linux/netfilter/nf_tables.h) 
 import os
 import socket
 import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-FAMILY_BRIDGE = 7
+FAMILY_INET, FAMILY_BRIDGE = 1, 7
 
 _NETLINK_NETFILTER = 12
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
@@ -22,9 +24,19 @@ _NLMSG_ERROR = 2
 _NESTED = 0x8000
 _TABLE, _SET, _ELEMENTS = 1, 2, 3  # NFTA_SET_ELEM_LIST_…
 _LIST_ELEMENT = _KEY = _VALUE = 1
+_DATA = 2  # NFTA_SET_ELEM_DATA
+_ELEMENTS_OF_A_MESSAGE = 200  # the length of their list has 16 bits
 _ALIGNMENT = 4
 _INTERFACE_NAME_BYTES = 16
 _ANSWER_BYTES = 65536
+
+
+class Element(NamedTuple):
+    """An element of the set or map ``name``: the fields of its key and, in a map, those of what it leads to."""
+
+    name: str
+    key: tuple[bytes, ...]
+    value: tuple[bytes, ...] = ()
 
 
 class SetElements:
@@ -35,30 +47,34 @@ class SetElements:
         self._socket.bind((0, 0))
         self._sequence = 0
 
-    def add(self, family: int, table: str, name: str, *fields: bytes) -> None:
-        """Put an element, one or several ``fields``, into a set; one that is there stays. Raises OSError."""
-        self._change(_NEW_ELEMENT, _CREATE, family, _elements(table, name, fields))
+    def add(self, family: int, table: str, elements: Iterable[Element]) -> None:
+        """Put elements into sets, all or none; one that is there stays. Raises OSError."""
+        self._change(_NEW_ELEMENT, _CREATE, family, _lists(table, elements))
 
-    def delete(self, family: int, table: str, name: str, *fields: bytes) -> None:
-        """Take an element out of a set. Raises OSError, ENOENT when it is not there."""
-        self._change(_DELETE_ELEMENT, 0, family, _elements(table, name, fields))
+    def delete(self, family: int, table: str, elements: Iterable[Element]) -> None:
+        """Take elements out of sets, all or none. Raises OSError, ENOENT when one is not there."""
+        self._change(_DELETE_ELEMENT, 0, family, _lists(table, elements))
 
-    def _change(self, kind: int, flags: int, family: int, attributes: bytes) -> None:
-        self._sequence += 1
-        change = _message(kind, flags | _ACK, self._sequence, _GENERIC.pack(family, 0, 0) + attributes)
+    def _change(self, kind: int, flags: int, family: int, lists: Iterable[bytes]) -> None:
+        generic = _GENERIC.pack(family, 0, 0)
+        first = self._sequence + 1
+        changes = [_message(kind, flags | _ACK, first + place, generic + one) for place, one in enumerate(lists)]
+        self._sequence += len(changes)
         begin, end = (_message(edge, 0, self._sequence, _GENERIC.pack(0, 0, _NFTABLES)) for edge in (_BATCH_BEGIN, _BATCH_END))
-        self._socket.send(begin + change + end)
-        number = self._answer()
+        self._socket.send(b"".join((begin, *changes, end)))
+        number = self._answers(range(first, first + len(changes)))
         if number:
             raise OSError(number, f"nftables: {os.strerror(number)}")
 
-    def _answer(self) -> int:
-        """The error number of the change just sent, 0 for none; what is left of answers to former ones is passed over."""
-        while True:
+    def _answers(self, sequences: Sequence[int]) -> int:
+        """The first error number of the changes just sent, 0 for none; what is left of answers to former ones is passed over."""
+        numbers: dict[int, int] = {}
+        while len(numbers) < len(sequences):
             data = self._socket.recv(_ANSWER_BYTES)
             _, kind, _, sequence, _ = _HEADER.unpack_from(data)
-            if kind == _NLMSG_ERROR and sequence == self._sequence:
-                return -int(_ERROR.unpack_from(data, _HEADER.size)[0])
+            if kind == _NLMSG_ERROR and sequence in sequences:
+                numbers[sequence] = -int(_ERROR.unpack_from(data, _HEADER.size)[0])
+        return next((number for _, number in sorted(numbers.items()) if number), 0)
 
     def close(self) -> None:
         self._socket.close()
@@ -69,14 +85,29 @@ def interface_field(name: str) -> bytes:
     return name.encode().ljust(_INTERFACE_NAME_BYTES, b"\0")
 
 
-def _elements(table: str, name: str, fields: tuple[bytes, ...]) -> bytes:
-    key = b"".join(field + bytes(-len(field) % _ALIGNMENT) for field in fields)
-    element = _attribute(_NESTED | _LIST_ELEMENT, _attribute(_NESTED | _KEY, _attribute(_VALUE, key)))
-    return (
-        _attribute(_TABLE, table.encode() + b"\0")
-        + _attribute(_SET, name.encode() + b"\0")
-        + _attribute(_NESTED | _ELEMENTS, element)
-    )
+def _lists(table: str, elements: Iterable[Element]) -> Iterator[bytes]:
+    """Return the attributes of a message for each set, or for each so many of its elements."""
+    by_set: dict[str, list[Element]] = {}
+    for element in elements:
+        by_set.setdefault(element.name, []).append(element)
+    for name, members in by_set.items():
+        for start in range(0, len(members), _ELEMENTS_OF_A_MESSAGE):
+            listed = b"".join(map(_element, members[start : start + _ELEMENTS_OF_A_MESSAGE]))
+            yield (
+                _attribute(_TABLE, table.encode() + b"\0")
+                + _attribute(_SET, name.encode() + b"\0")
+                + _attribute(_NESTED | _ELEMENTS, listed)
+            )
+
+
+def _element(element: Element) -> bytes:
+    key = _attribute(_NESTED | _KEY, _attribute(_VALUE, _joined(element.key)))
+    value = _attribute(_NESTED | _DATA, _attribute(_VALUE, _joined(element.value))) if element.value else b""
+    return _attribute(_NESTED | _LIST_ELEMENT, key + value)
+
+
+def _joined(fields: Iterable[bytes]) -> bytes:
+    return b"".join(field + bytes(-len(field) % _ALIGNMENT) for field in fields)
 
 
 def _attribute(kind: int, payload: bytes) -> bytes:

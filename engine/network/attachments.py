@@ -21,6 +21,7 @@ from engine.network.devices import Devices, inner_messages, way_out_messages
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
 from engine.network.model import DEFAULT_NETWORK, Endpoint, Lease, Network, endpoint_of
+from engine.network.ruleset import guard_of
 from engine.network.sandbox import configure
 
 _log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Attachments:
     def _install_firewall(self) -> None:
         """Rules for all records, also for networks whose bridge is not there yet: rules first, devices second."""
         zones = [zone_of(network) for network in self.ledger.networks.values()]
-        self._firewall.install(zones, [lease.address for lease in self.ledger.all_leases()])
+        self._firewall.install(zones, [guard_of(lease) for lease in self.ledger.all_leases()])
 
     def reserve(self, guest: Guest) -> tuple[Endpoint, ...]:
         """Lease addresses and see to bridges and firewall; on failure nothing of it stays.
@@ -90,13 +91,12 @@ class Attachments:
     def _reserve(self, guest: Guest, network: Network, join: NetworkJoin, *, is_way_out: bool) -> _Reservation:
         lease = self._lease(guest, network, join)
         # The guard's element first: the interface never speaks unguarded, nor is its first packet lost.
-        self._firewall.add_lease(lease.address)
+        self._firewall.add_lease(guard_of(lease))
         endpoint = endpoint_of(network, lease, inner_messages(network, lease, is_way_out=is_way_out))
         return _Reservation(network, endpoint, lease, self._devices.plan_veth(network, lease))
 
     def _lease(self, guest: Guest, network: Network, join: NetworkJoin) -> Lease:
-        wanted = IPv4Address(join.address) if join.address else None
-        if wanted in self._parting:
+        if join.address and IPv4Address(join.address) in self._parting:
             self.sweep()
         lease = partial(
             self.ledger.add_lease,
@@ -104,7 +104,7 @@ class Attachments:
             container_id=guest.container_id,
             hostname=guest.hostname,
             aliases=tuple(dict.fromkeys((*guest.names, *join.aliases))),
-            address=wanted,
+            wanted=join,
         )
         try:
             return lease(avoid=self._parting)
@@ -185,7 +185,7 @@ class Attachments:
 
     def _part(self, lease: Lease) -> None:
         self._parting.add(lease.address)
-        self._firewall.remove_lease(lease.address)
+        self._firewall.remove_lease(guard_of(lease))
 
     def detach(self, container_id: str) -> bool:
         """Give the container's addresses back; tell whether it had any. Its veths go with its network namespace."""

@@ -4,18 +4,19 @@ Blocking, and used from one thread. Knows no container; attachments.py puts thos
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
-from engine.core.networks import NetworkRequest
+from engine.core.addresses import Subnet
+from engine.core.networks import BRIDGE_NAME_OPTION, NetworkRequest, check_not_around_host
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, Fault, Forbidden, NotFound, Unavailable
-from engine.network.devices import Devices
+from engine.network.devices import Devices, has_device
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
 from engine.network.model import DEFAULT_NETWORK, Network
-from engine.network.names import device_range
-from engine.network.resolver import nameserver_subnets
+from engine.network.names import bridge_prefix, device_range, veth_prefix
 from engine.network.ruleset import Zone
+from engine.network.surroundings import Surroundings
 
 _ATTEMPTS = 8
 
@@ -43,11 +44,19 @@ class Bridges:
         """Make a network. Raises Conflict for its name, Forbidden for a subnet that is taken, Unavailable, OSError."""
         if self._ledger.find_network(tenant, request.name) is not None:
             raise Conflict(f"network with name {request.name} already exists")
-        taken = [*self._devices.routed_subnets(), *nameserver_subnets()]
+        if name := request.options.get(BRIDGE_NAME_OPTION):
+            self._check_device_name(name)
+        outside = self._devices.look_around()
+        if request.ipam.subnet6 is not None:
+            self._check_free(request.ipam.subnet6, [*self._ledger.subnets6(), *outside.taken6])
         if request.ipam.subnet is None:
-            return self._raise_bridge(tenant, None, taken, request)
-        self._check_free(request.ipam.subnet, taken)
-        return self._raise_chosen(self._ledger.add_network(tenant, (), request))
+            return self._raise_bridge(tenant, None, outside, request)
+        self._check_free(request.ipam.subnet, [*self._ledger.subnets(), *outside.taken])
+        self._check_numbers(request.ipam.subnet)
+        if not tenant.is_administrator:
+            for subnet in filter(None, (request.ipam.subnet, request.ipam.subnet6)):
+                check_not_around_host(subnet, [*outside.beside, *outside.beside6])
+        return self._raise_chosen(self._ledger.add_network(tenant, (), request, outside.taken6))
 
     def remove(self, network_id: str) -> Network:
         """Remove a network that no running container is on. Raises NotFound, Forbidden, OSError."""
@@ -109,11 +118,11 @@ class Bridges:
         network = self._ledger.default_network(tenant)
         if network is not None and self._devices.is_ready(network):
             return network
-        taken = [*self._devices.routed_subnets(), *nameserver_subnets()]
-        if network is not None and self._is_in_the_way(network, taken):
+        outside = self._devices.look_around()
+        if network is not None and self._is_in_the_way(network, outside.taken):
             self._drop(network)
             network = None
-        return self._raise_bridge(tenant, network, taken, NetworkRequest(DEFAULT_NETWORK))
+        return self._raise_bridge(tenant, network, outside, NetworkRequest(DEFAULT_NETWORK))
 
     def _is_in_the_way(self, network: Network, taken: Sequence[IPv4Network]) -> bool:
         """The host may have got a route to the subnet while the bridge was away; a network that nobody is on can move."""
@@ -122,10 +131,11 @@ class Bridges:
         return any(network.subnet.overlaps(subnet) for subnet in taken)
 
     def _raise_bridge(
-        self, tenant: Tenant, network: Network | None, taken: list[IPv4Network], request: NetworkRequest
+        self, tenant: Tenant, network: Network | None, outside: Surroundings, request: NetworkRequest
     ) -> Network:
+        taken = list(outside.taken)
         for _ in range(_ATTEMPTS):
-            network = network or self._new_network(tenant, taken, request)
+            network = network or self._new_network(tenant, taken, request, outside.taken6)
             try:
                 self._raise(network)
             except FileExistsError:
@@ -140,9 +150,11 @@ class Bridges:
                 return network
         raise Unavailable(f"no subnet for tenant {tenant.name!r} could be used: devices of other programs are in the way")
 
-    def _new_network(self, tenant: Tenant, taken: Sequence[IPv4Network], request: NetworkRequest) -> Network:
+    def _new_network(
+        self, tenant: Tenant, taken: Sequence[IPv4Network], request: NetworkRequest, taken6: Sequence[IPv6Network]
+    ) -> Network:
         try:
-            return self._ledger.add_network(tenant, taken, request)
+            return self._ledger.add_network(tenant, taken, request, taken6)
         except Unavailable:
             idle = self._ledger.idle_networks()
             if not idle:
@@ -151,7 +163,7 @@ class Bridges:
             self._drop(idle[0])
             # Its own routes were among those found.
             left = [subnet for subnet in taken if not subnet.subnet_of(idle[0].subnet)]
-            return self._ledger.add_network(tenant, left, request)
+            return self._ledger.add_network(tenant, left, request, taken6)
 
     def _drop(self, network: Network) -> None:
         self._ledger.remove_network(network)
@@ -160,4 +172,4 @@ class Bridges:
 
 def zone_of(network: Network) -> Zone:
     """Return what the firewall has to know of a network."""
-    return Zone(network.subnet, inward=network.internal, quiet=not network.icc)
+    return Zone(network.subnet, inward=network.internal, quiet=not network.icc, subnet6=network.subnet6)

@@ -1,10 +1,9 @@
-"""The engine's nftables tables: put in place, kept in step with networks and endpoints, put back when somebody flushed them."""
+"""The engine's nftables tables: put in place, kept in step with networks, endpoints and ports, put back when flushed."""
 
 import logging
-from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address
+from collections.abc import Callable, Iterable, Sequence
 
-from engine.linux.nft_elements import FAMILY_BRIDGE, SetElements
+from engine.linux.nft_elements import FAMILY_BRIDGE, FAMILY_INET, Element, SetElements
 from engine.linux.nftables import Nftables
 from engine.network import ruleset
 from engine.network.names import table_name
@@ -24,19 +23,23 @@ class Firewall:
         self._nftables = Nftables()
         self._elements = SetElements()
         self._zones: set[ruleset.Zone] = set()
-        self._addresses: set[IPv4Address] = set()
+        self._guards: set[ruleset.Guard] = set()
+        self._forwards: set[ruleset.Forward] = set()
         self.guards_sources = True
 
-    def install(self, zones: Iterable[ruleset.Zone], addresses: Iterable[IPv4Address]) -> None:
+    def install(
+        self, zones: Iterable[ruleset.Zone], guards: Iterable[ruleset.Guard], forwards: Iterable[ruleset.Forward] = ()
+    ) -> None:
         """Put both tables in place with these elements, in place of what was there. Raises OSError."""
         self._zones = set(zones)
-        self._addresses = set(addresses)
+        self._guards = set(guards)
+        self._forwards = set(forwards)
         self._replace()
 
     def _replace(self) -> None:
-        self._nftables.run(ruleset.routed_table(self._instance, sorted(self._zones)))
+        self._nftables.run(ruleset.routed_table(self._instance, self._zones, self._forwards))
         try:
-            self._nftables.run(ruleset.bridged_table(self._instance, sorted(self._addresses)))
+            self._nftables.run(ruleset.bridged_table(self._instance, self._guards))
         except OSError as error:
             if self.guards_sources:
                 _log.warning("no guard against forged addresses inside a network: %s", error)
@@ -52,20 +55,43 @@ class Firewall:
             self._zones.discard(zone)
             self._change(ruleset.delete_network(self._instance, zone))
 
-    def add_lease(self, address: IPv4Address) -> None:
-        self._addresses.add(address)
-        if self.guards_sources:
-            self._change_lease(self._elements.add, address)
+    def add_lease(self, guard: ruleset.Guard) -> None:
+        self._guards.add(guard)
+        self._change_guard(self._elements.add, guard)
 
-    def remove_lease(self, address: IPv4Address) -> None:
-        self._addresses.discard(address)
-        if self.guards_sources:
-            self._change_lease(self._elements.delete, address)
+    def remove_lease(self, guard: ruleset.Guard) -> None:
+        if guard in self._guards:
+            self._guards.discard(guard)
+            self._change_guard(self._elements.delete, guard)
 
-    def _change_lease(self, change: Callable[..., None], address: IPv4Address) -> None:
+    def _change_guard(self, change: Callable[[int, str, Iterable[Element]], None], guard: ruleset.Guard) -> None:
         """Raises OSError when not even whole new tables can be made."""
+        if not self.guards_sources:
+            return
         try:
-            change(FAMILY_BRIDGE, table_name(self._instance), ruleset.LEASES, *ruleset.lease_fields(self._instance, address))
+            change(FAMILY_BRIDGE, table_name(self._instance), ruleset.guard_elements(self._instance, guard))
+        except OSError as error:
+            self._remake(error)
+
+    def add_forwards(self, forwards: Sequence[ruleset.Forward]) -> None:
+        """Lead ports of the host on, all from the same moment. Raises OSError."""
+        self._forwards.update(forwards)
+        self._change_forwards(self._elements.add, forwards)
+
+    def remove_forwards(self, forwards: Sequence[ruleset.Forward]) -> None:
+        """Lead ports on no longer; nothing for those that are not. Raises OSError."""
+        gone = [forward for forward in forwards if forward in self._forwards]
+        self._forwards.difference_update(gone)
+        self._change_forwards(self._elements.delete, gone)
+
+    def _change_forwards(
+        self, change: Callable[[int, str, Iterable[Element]], None], forwards: Sequence[ruleset.Forward]
+    ) -> None:
+        """Raises OSError when not even whole new tables can be made."""
+        if not forwards:
+            return
+        try:
+            change(FAMILY_INET, table_name(self._instance), map(ruleset.forward_element, forwards))
         except OSError as error:
             self._remake(error)
 

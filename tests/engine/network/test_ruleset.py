@@ -14,7 +14,7 @@ pytestmark = pytest.mark.requires_root
 INSTANCE = "5a5a5a"
 SUBNET = IPv4Network("172.30.1.0/24")
 ZONE = ruleset.Zone(SUBNET)
-ADDRESS = IPv4Address("172.30.1.2")
+GUARD = ruleset.Guard(IPv4Address("172.30.1.2"), "02:42:ac:1e:01:02")
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def firewall(host: None) -> Iterator[Firewall]:
 
 
 def test_tables_are_replaced_not_added_to(nftables: Nftables) -> None:
-    for text in (ruleset.routed_table(INSTANCE, [ZONE]), ruleset.bridged_table(INSTANCE, [ADDRESS])):
+    for text in (ruleset.routed_table(INSTANCE, [ZONE]), ruleset.bridged_table(INSTANCE, [GUARD])):
         nftables.run(text)
         once = nftables.run("list ruleset")
         nftables.run(text)
@@ -45,12 +45,12 @@ def test_an_element_that_comes_and_goes_leaves_the_tables_as_they_were(
     firewall.install([], [])
     before = nftables.run("list ruleset")
     firewall.add_network(ZONE)
-    firewall.add_lease(ADDRESS)
+    firewall.add_lease(GUARD)
     shown = nftables.run("list ruleset")
     assert "172.30.1.0/24" in shown
     assert '"v5a5a5aac1e0102" . 02:42:ac:1e:01:02 . 172.30.1.2' in shown
     firewall.remove_network(ZONE)
-    firewall.remove_lease(ADDRESS)
+    firewall.remove_lease(GUARD)
     assert nftables.run("list ruleset") == before
     assert caplog.text == ""
 
@@ -58,21 +58,21 @@ def test_an_element_that_comes_and_goes_leaves_the_tables_as_they_were(
 def test_an_element_whose_table_is_gone_brings_the_tables_back(
     firewall: Firewall, nftables: Nftables, caplog: pytest.LogCaptureFixture
 ) -> None:
-    firewall.install([ZONE], [ADDRESS])
+    firewall.install([ZONE], [GUARD])
     whole = sorted(nftables.run("list ruleset").splitlines())
     nftables.run("flush ruleset")
-    firewall.add_lease(ADDRESS)
+    firewall.add_lease(GUARD)
     assert sorted(nftables.run("list ruleset").splitlines()) == whole
     assert "No such file or directory" in caplog.text
 
 
 def test_elements_added_one_by_one_equal_elements_there_from_the_start(firewall: Firewall, nftables: Nftables) -> None:
-    firewall.install([ZONE], [ADDRESS])
+    firewall.install([ZONE], [GUARD])
     whole = nftables.run("list ruleset")
     firewall.install([], [])
     firewall.add_network(ZONE)
     firewall.add_network(ZONE)
-    firewall.add_lease(ADDRESS)
+    firewall.add_lease(GUARD)
     assert nftables.run("list ruleset") == whole
 
 
@@ -80,22 +80,22 @@ def test_elements_added_one_by_one_equal_elements_there_from_the_start(firewall:
 def test_tables_that_somebody_removed_come_back_whole(
     firewall: Firewall, nftables: Nftables, caplog: pytest.LogCaptureFixture, harm: str
 ) -> None:
-    firewall.install([ZONE], [ADDRESS])
+    firewall.install([ZONE], [GUARD])
     whole = sorted(nftables.run("list ruleset").splitlines())
     nftables.run(harm)
     firewall.restore()
     assert sorted(nftables.run("list ruleset").splitlines()) == whole
     assert "removed by another program" in caplog.text
     nftables.run(harm)
-    firewall.remove_lease(ADDRESS)
-    firewall.add_lease(ADDRESS)
+    firewall.remove_lease(GUARD)
+    firewall.add_lease(GUARD)
     firewall.restore()
     assert sorted(nftables.run("list ruleset").splitlines()) == whole
 
 
 def test_removal_takes_both_tables_and_only_them(firewall: Firewall, nftables: Nftables) -> None:
     nftables.run("add table inet other")
-    firewall.install([ZONE], [ADDRESS])
+    firewall.install([ZONE], [GUARD])
     firewall.remove()
     firewall.remove()
     assert nftables.run("list tables") == "table inet other\n"

@@ -1,6 +1,7 @@
 """Sending of ready-made rtnetlink messages, for processes that cannot afford a netlink library; and "lo up", which needs none.
 
 Messages are made elsewhere (struct nlmsghdr with its payload, see netlink(7)); here they are only sent and their answers read.
+A whole transaction of nftables can stand among them, enclosed in a message of its own.
 """
 
 import os
@@ -17,6 +18,8 @@ _NLM_F_ACK = 4
 _IFF_UP = 1
 _LOOPBACK_INDEX = 1  # in every network namespace
 _ANSWER_BYTES = 65536
+_NETLINK_NETFILTER = 12
+_ENCLOSED = 0xFFFF  # a kind of message that the kernel does not know
 
 
 def loopback_up() -> bytes:
@@ -25,12 +28,31 @@ def loopback_up() -> bytes:
     return _HEADER.pack(_HEADER.size + len(payload), _RTM_NEWLINK, _NLM_F_REQUEST | _NLM_F_ACK, 0, 0) + payload
 
 
+def enclosed(batch: bytes) -> bytes:
+    """Make a transaction of nftables one message for ``send_messages``."""
+    return _HEADER.pack(_HEADER.size + len(batch), _ENCLOSED, 0, 0, 0) + batch
+
+
 def send_messages(messages: list[bytes]) -> None:
     """Send each to the current network namespace and wait for the kernel's word on it. Raises OSError for the first refusal."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as connection:
+    with _netlink(socket.NETLINK_ROUTE) as connection:
         for sequence, message in enumerate(messages, start=1):
+            if _HEADER.unpack_from(message)[1] == _ENCLOSED:
+                _send_batch(message[_HEADER.size :], sequence)
+                continue
             connection.send(_acknowledged(message, sequence))
             _check(connection.recv(_ANSWER_BYTES), sequence)
+
+
+def _netlink(protocol: int) -> socket.socket:
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+
+
+def _send_batch(batch: bytes, sequence: int) -> None:
+    """The kernel answers what it refuses, and at the end the one change that asks for an answer."""
+    with _netlink(_NETLINK_NETFILTER) as connection:
+        connection.send(batch)
+        _check(connection.recv(_ANSWER_BYTES), sequence)
 
 
 def _acknowledged(message: bytes, sequence: int) -> bytes:

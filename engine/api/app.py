@@ -108,6 +108,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/volumes/prune", volumes.prune),
     ("GET", "/volumes/{name}", volumes.inspect),
     ("DELETE", "/volumes/{name}", volumes.remove),
+    ("GET", "/volumes/{name}/archive", volumes.backup),
+    ("PUT", "/volumes/{name}/archive", volumes.restore),
     ("GET", "/plugins/{name}/json", system.inspect_plugin),
     ("POST", "/swarm/leave", swarm.leave),
 ]
@@ -143,6 +145,7 @@ _CHANGES: frozenset[Handler] = frozenset(
         commit.commit,
         volumes.create,
         volumes.remove,
+        volumes.restore,
         volumes.prune,
         networks.create,
         networks.remove,

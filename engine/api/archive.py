@@ -4,7 +4,9 @@ import asyncio
 import base64
 import logging
 import stat
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Protocol
 
 from aiohttp import web
 
@@ -13,14 +15,13 @@ from engine.api.decode import query_bool, query_text
 from engine.api.responses import dumps
 from engine.core.timeformat import format_time
 from engine.errors import EngineError, InvalidParameter
-from engine.runtime.files_session import FilesSession
 from engine.service.container_changes import container_changes
 from engine.service.copy_files import PathStat, copy_from, copy_into, stat_path
 from engine.service.export_container import export_container
 
 log = logging.getLogger(__name__)
 STAT_HEADER = "X-Docker-Container-Path-Stat"
-_TAR = "application/x-tar"
+TAR = "application/x-tar"
 # Go's os.FileMode: the kind of a file and three more bits stand above the permissions.
 _KINDS = {
     stat.S_IFDIR: 1 << 31,
@@ -33,6 +34,13 @@ _KINDS = {
 _BITS = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1 << 20}
 
 
+class Sending(Protocol):
+    """What makes a stream: its data, and afterwards whether that is all of it."""
+
+    def pieces(self) -> AsyncIterator[bytes]: ...
+    async def finish(self) -> None: ...
+
+
 async def head(request: web.Request) -> web.StreamResponse:
     found = await stat_path(engine_of(request), tenant_of(request), name_of(request), _path(request))
     return web.Response(headers={STAT_HEADER: _stat_header(found)})
@@ -40,7 +48,7 @@ async def head(request: web.Request) -> web.StreamResponse:
 
 async def get(request: web.Request) -> web.StreamResponse:
     async with copy_from(engine_of(request), tenant_of(request), name_of(request), _path(request)) as (found, session):
-        return await _send(request, session, {"Content-Type": _TAR, STAT_HEADER: _stat_header(found)})
+        return await send(request, session, {"Content-Type": TAR, STAT_HEADER: _stat_header(found)})
 
 
 async def put(request: web.Request) -> web.StreamResponse:
@@ -61,16 +69,16 @@ async def put(request: web.Request) -> web.StreamResponse:
 
 async def export(request: web.Request) -> web.StreamResponse:
     async with export_container(engine_of(request), tenant_of(request), name_of(request)) as session:
-        return await _send(request, session, {"Content-Type": "application/octet-stream"})
+        return await send(request, session, {"Content-Type": "application/octet-stream"})
 
 
 async def changes(request: web.Request) -> web.StreamResponse:
     async with container_changes(engine_of(request), tenant_of(request), name_of(request)) as session:
-        return await _send(request, session, {"Content-Type": "application/json"})
+        return await send(request, session, {"Content-Type": "application/json"})
 
 
-async def _send(request: web.Request, session: FilesSession, headers: dict[str, str]) -> web.StreamResponse:
-    """Send a worker's data. What fails before the first byte has a status; later the connection is cut, so that nobody takes
+async def send(request: web.Request, session: Sending, headers: dict[str, str]) -> web.StreamResponse:
+    """Send what somebody makes. What fails before the first byte has a status; later the connection is cut, so that nobody takes
     half a stream for a whole one."""
     pieces = session.pieces()
     first = await anext(pieces, b"")

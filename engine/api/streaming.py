@@ -19,7 +19,7 @@ class Streams(set["asyncio.Task[object]"]):
 STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
 _OF_CONTAINER = "attach|attach/ws|archive|changes|dial|export|logs|stats|wait"
 _PATH = re.compile(
-    rf"(?:/v[^/]*)?/(?:build|events|images/(?:create|(?:.+/)?get|.+/push)|containers/[^/]+/(?:{_OF_CONTAINER})|exec/[^/]+/(?:start|attach))"
+    rf"(?:/v[^/]*)?/(?:build|events|images/(?:create|(?:.+/)?get|.+/push)|volumes/[^/]+/archive|containers/[^/]+/(?:{_OF_CONTAINER})|exec/[^/]+/(?:start|attach))"
 )
 _FAREWELL_SECONDS = 0.2
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from engine.api import archive
+from engine.api.body import body_as_file
 from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.decode import query_bool, query_text, read_document
 from engine.api.mounts_json import volume_json, volume_use_json
@@ -14,6 +16,7 @@ from engine.core.volumes import VolumeRecord
 from engine.errors import InvalidParameter
 from engine.service import prune_volumes
 from engine.service.remove_volume import remove_volume
+from engine.service.volume_archive import restore_volume, volume_backup
 from engine.service.volumes import FILTERS, VolumeUse, create_volume, find_volume, list_volumes
 
 _ANONYMOUS_ONLY_SINCE = (1, 42)
@@ -57,6 +60,20 @@ async def prune(request: web.Request) -> web.Response:
     takes_named = asked_version(request) < _ANONYMOUS_ONLY_SINCE
     pruned = await prune_volumes.prune_volumes(engine_of(request), tenant_of(request), filters=filters, takes_named=takes_named)
     return json_response({"VolumesDeleted": pruned.names, "SpaceReclaimed": pruned.bytes_freed})
+
+
+async def backup(request: web.Request) -> web.StreamResponse:
+    async with volume_backup(engine_of(request), tenant_of(request), name_of(request)) as made:
+        return await archive.send(request, made, {"Content-Type": archive.TAR})
+
+
+async def restore(request: web.Request) -> web.Response:
+    def is_whole() -> bool:
+        return request.content.exception() is None
+
+    async with body_as_file(request) as stream:
+        volume = await restore_volume(engine_of(request), tenant_of(request), name_of(request), stream, is_whole=is_whole)
+    return json_response(volume_json(volume, data_path=_shown_path(request, volume)))
 
 
 def usage_json(request: web.Request, uses: list[VolumeUse]) -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ class Fillers:
         self._slow = slow
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def fill(self, tenant: Tenant, volume_id: str, work: Callable[[], None]) -> None:
+    async def fill(self, tenant: Tenant, volume_id: str, work: Callable[[], object]) -> None:
         """Do the work on a volume, on a tenant's account. Raises what it raises."""
         lock = self._locks.setdefault(volume_id, asyncio.Lock())
         async with lock:

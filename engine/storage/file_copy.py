@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 # All other attributes are the overlay's own, labels of another system, or would act on the host.
 _ACL, DEFAULT_ACL = "system.posix_acl_access", "system.posix_acl_default"
-_XATTRS = ("security.capability", _ACL, DEFAULT_ACL)
+ACLS = (_ACL, DEFAULT_ACL)
+_XATTRS = ("security.capability", *ACLS)
 _XATTR_PREFIX, _XATTR_REFUSED = "user.", "user.overlay."
 _UNSUPPORTED = frozenset({errno.ENOTSUP})
 _CHUNK_BYTES = 2**24
@@ -62,7 +63,7 @@ def set_xattrs(target: int, xattrs: Mapping[str, bytes], *, refusals: frozenset[
 
 def remove_acls(target: int | str) -> None:
     """Take away what a folder has handed down to a new file in it. Raises OSError."""
-    for name in (_ACL, DEFAULT_ACL):
+    for name in ACLS:
         try:
             os.removexattr(target, name)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Writes the entries of a layer's tar into a folder, as the upper of an overlay would hold them.
+"""Writes the entries of a layer's tar into a folder, as the upper of an overlay would hold them; or those of plain files.
 
 Trusts nothing in the archive. Whiteouts become what overlayfs understands (OCI image specification, "Whiteouts"; kernel
 documentation, filesystems/overlayfs). Must run as root of the host, on a folder that nobody else writes to.
@@ -35,17 +35,19 @@ _ARCHIVE_ERRORS = frozenset(
 )
 
 
-def extract(source: TarSource, root_fd: int, recipe: RecipeWriter | None = None, kept_fd: int = -1) -> int:
+def extract(
+    source: TarSource, root_fd: int, recipe: RecipeWriter | None = None, kept_fd: int = -1, *, plain_ids: int | None = None
+) -> int:
     """Write all entries below ``root_fd`` and return the bytes of their files.
 
     With a ``recipe``, which ``source`` shows the other bytes to, files that a later entry replaces move to the folder
     ``kept_fd``. Raises InvalidParameter for an archive that cannot be unpacked, Fault where the disk fails. What is half done
-    stays.
+    stays. With ``plain_ids`` it is no layer but a tree of files: no name is a whiteout, and an owner beyond so many ids is root.
     """
     name = "its end"
     with contextlib.ExitStack() as stack:
         times = stack.enter_context(FolderTimes(root_fd))
-        extraction = _Extraction(root_fd, source, times, recipe, kept_fd)
+        extraction = _Extraction(root_fd, source, times, recipe, kept_fd, plain_ids=plain_ids)
         stack.callback(extraction.tree.close)
         try:
             for entry in tar.read_entries(source):
@@ -58,7 +60,16 @@ def extract(source: TarSource, root_fd: int, recipe: RecipeWriter | None = None,
 
 
 class _Extraction:
-    def __init__(self, root_fd: int, source: TarSource, times: FolderTimes, recipe: RecipeWriter | None, kept_fd: int) -> None:
+    def __init__(
+        self,
+        root_fd: int,
+        source: TarSource,
+        times: FolderTimes,
+        recipe: RecipeWriter | None,
+        kept_fd: int,
+        *,
+        plain_ids: int | None = None,
+    ) -> None:
         self.size = 0
         # What no entry tells must be the same whenever and for whomever the layer is unpacked first.
         times.add((), 0)
@@ -69,6 +80,7 @@ class _Extraction:
         self._times = times
         self._recipe = recipe
         self._kept_fd = kept_fd
+        self._plain_ids = plain_ids
         self._parts: Parts = ()
         # Device nodes are left out: the host's root mounts the overlay, so one in an image could open the host's device.
         # A container has its own /dev, and cannot make device nodes either.
@@ -90,9 +102,11 @@ class _Extraction:
             raise InvalidParameter("the archive holds too many files in folders that are nested too deeply")
         if entry.uid > _MAX_ID or entry.gid > _MAX_ID:
             raise InvalidParameter(f"the archive gives {entry.name!r} the owner {entry.uid}:{entry.gid}, which cannot be")
+        if self._plain_ids is not None and max(entry.uid, entry.gid) >= self._plain_ids:
+            entry.uid = entry.gid = 0
         if not parts:
             self._root(entry)
-        elif parts[-1].startswith(WHITEOUT_PREFIX):
+        elif self._plain_ids is None and parts[-1].startswith(WHITEOUT_PREFIX):
             self._whiteout(parts)
         elif (writer := self._writers.get(entry.kind)) is not None:
             writer(entry, parts, self.tree.folder(parts[:-1]))

@@ -79,9 +79,12 @@ class VolumeFolders:
         with self._staged(record) as staged:
             yield staged / DATA
 
-    def replace(self, record: VolumeRecord, data: Path) -> None:
-        """Change a volume's folder with the one that was lent: whole and on the disk, or not at all."""
+    def write_out(self, data: Path) -> None:
+        """Have what was written to a folder that was lent on the disk."""
         sync_filesystem(data)
+
+    def replace(self, record: VolumeRecord, data: Path) -> None:
+        """Change a volume's folder with the one that was lent, in one step."""
         exchange(data, self.data(record.volume_id))
         sync_folder(self._root / record.volume_id)
 

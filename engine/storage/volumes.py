@@ -190,10 +190,9 @@ class VolumeStore:
 
     @contextmanager
     def closed(self, volume_id: str) -> Iterator[None]:
-        """Give nobody the volume's folder meanwhile. Raises NotFound, Conflict where that is so already."""
-        with self._lock:
-            self.data_path(volume_id)
-            self._closed.add(volume_id)
+        """Give nobody the volume's folder meanwhile; for one thread's use. Raises NotFound, Conflict where that is so already."""
+        self.data_path(volume_id)
+        self._closed.add(volume_id)
         try:
             yield
         finally:
@@ -201,6 +200,7 @@ class VolumeStore:
 
     def replace(self, volume_id: str, data: Path) -> VolumeRecord:
         """Put a folder that was lent in the place of the volume's, whole or not at all. Raises NotFound, OSError."""
+        self._folders.write_out(data)
         with self._lock:
             record = self.get(volume_id)
             self._folders.replace(record, data)

@@ -1,11 +1,11 @@
 """What is asked of networks: names, options, addresses, and how a container joins one. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from engine.core.addresses import gateway_of
+from engine.core.addresses import Subnet, gateway6_of, gateway_of
 from engine.errors import Forbidden, InvalidParameter
 
 BRIDGE = "bridge"  # the network that each tenant has without making it
@@ -35,6 +35,9 @@ _RESERVED = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16"
 # A subnet is a route of the host's: a tenant could catch with it what others send to an address of the outside. These are
 # private ones (RFC 1918), and the one next to them that courses like to take for private.
 _CHOOSABLE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "172.32.0.0/11", "192.168.0.0/16")))
+_PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+_UNIQUE_LOCAL = IPv6Network("fd00::/8")
+_LEAST_PREFIX6, _MOST_PREFIX6 = 48, 112
 _LEAST_PREFIX, _LEAST_PREFIX_OF_TENANTS, _MOST_PREFIX = 8, 16, 30
 
 
@@ -160,20 +163,47 @@ def check_host_options(options: Mapping[str, str], *, is_administrator: bool) ->
 
 def check_ipam(ipam: Ipam, *, any_subnet: bool) -> None:
     """Look at chosen addresses. ``any_subnet``: also one that is not private. Raises InvalidParameter."""
-    subnet = ipam.subnet
-    if subnet is None:
-        if ipam.gateway or ipam.ip_range or ipam.auxiliary:
-            raise InvalidParameter("invalid network: a gateway, range or auxiliary address takes a subnet, give one")
-        return
-    _check_subnet(subnet, any_subnet=any_subnet)
-    if ipam.ip_range is not None and not ipam.ip_range.subnet_of(subnet):
-        raise InvalidParameter(f"invalid ip-range {ipam.ip_range}: it is not in subnet {subnet}")
-    gateway = ipam.gateway or gateway_of(subnet)
-    for what, address in (("gateway", gateway), *(("auxiliary address", address) for address in ipam.auxiliary.values())):
-        if address not in subnet or address in (subnet.network_address, subnet.broadcast_address):
+    if ipam.subnet is not None:
+        _check_subnet(ipam.subnet, any_subnet=any_subnet)
+        _check_parts(ipam.subnet, ipam.gateway or gateway_of(ipam.subnet), ipam.ip_range, ipam.auxiliary.values())
+    elif ipam.gateway or ipam.ip_range or ipam.auxiliary:
+        raise InvalidParameter("invalid network: a gateway, range or auxiliary address takes a subnet, give one")
+    if ipam.subnet6 is not None:
+        _check_subnet6(ipam.subnet6, any_subnet=any_subnet)
+        _check_parts(ipam.subnet6, ipam.gateway6 or gateway6_of(ipam.subnet6), ipam.ip_range6, ipam.auxiliary6.values())
+
+
+def _check_parts(
+    subnet: Subnet, gateway: IPv4Address | IPv6Address, ip_range: Subnet | None, auxiliary: Collection[IPv4Address | IPv6Address]
+) -> None:
+    edges = (subnet.network_address, subnet.broadcast_address)
+    if ip_range is not None and not (ip_range.network_address in subnet and ip_range.broadcast_address in subnet):
+        raise InvalidParameter(f"invalid ip-range {ip_range}: it is not in subnet {subnet}")
+    for what, address in (("gateway", gateway), *(("auxiliary address", address) for address in auxiliary)):
+        if address not in subnet or address in edges:
             raise InvalidParameter(f"invalid {what} {address}: no host of subnet {subnet} can have it")
-    if gateway in ipam.auxiliary.values():
+    if gateway in auxiliary:
         raise InvalidParameter(f"invalid auxiliary address {gateway}: it is the gateway's")
+
+
+def check_not_around_host(subnet: Subnet, beside: Iterable[Subnet]) -> None:
+    """Refuse a subnet in the private range that the host itself is in.
+
+    ``beside`` are the networks that the host's way out leads through. The host has no route to the rest of their range: with it
+    a tenant would take the place of a server that the host and others reach by the default route alone.
+
+    Raises Forbidden.
+    """
+    for around in map(_around, beside):
+        if around is not None and around.version == subnet.version and subnet.overlaps(around):
+            raise Forbidden(f"subnet {subnet} may be in use around this host, which is in {around} itself: choose another one")
+
+
+def _around(beside: Subnet) -> Subnet | None:
+    """The private range that a network is in; for IPv6 the site (RFC 4193). None for public ones."""
+    if isinstance(beside, IPv6Network):
+        return beside.supernet(new_prefix=min(48, beside.prefixlen)) if beside.subnet_of(_UNIQUE_LOCAL) else None
+    return next((private for private in _PRIVATE if beside.subnet_of(private)), None)
 
 
 def _check_subnet(subnet: IPv4Network, *, any_subnet: bool) -> None:
@@ -184,6 +214,40 @@ def _check_subnet(subnet: IPv4Network, *, any_subnet: bool) -> None:
         raise InvalidParameter(f"invalid subnet {subnet}: it holds addresses that no container can have")
     if not any_subnet and not any(subnet.subnet_of(allowed) for allowed in _CHOOSABLE):
         raise InvalidParameter(f"invalid subnet {subnet}: use a part of {', '.join(map(str, _CHOOSABLE))}")
+
+
+def _check_subnet6(subnet: IPv6Network, *, any_subnet: bool) -> None:
+    if not _LEAST_PREFIX6 <= subnet.prefixlen <= _MOST_PREFIX6:
+        raise InvalidParameter(f"invalid subnet {subnet}: use a prefix of {_LEAST_PREFIX6} to {_MOST_PREFIX6}")
+    if not (subnet.is_private or subnet.is_global) or subnet.is_multicast or subnet.is_link_local or subnet.is_loopback:
+        raise InvalidParameter(f"invalid subnet {subnet}: it holds addresses that no container can have")
+    if not any_subnet and not subnet.subnet_of(_UNIQUE_LOCAL):
+        raise InvalidParameter(f"invalid subnet {subnet}: use a part of {_UNIQUE_LOCAL}")
+
+
+def parse_subnet6(text: str, *, name: str = "subnet") -> IPv6Network:
+    """Read ``fd12:3456:789a::/64``. Raises InvalidParameter."""
+    try:
+        return IPv6Network(text)
+    except ValueError:
+        raise InvalidParameter(
+            f"invalid {name} {text[:60]!r}: use an IPv6 network, as fd12:3456:789a::/64, without bits beyond the prefix"
+        ) from None
+
+
+def parse_address6(text: str, *, name: str) -> IPv6Address:
+    """Read ``fd12:3456:789a::2``. Raises InvalidParameter."""
+    try:
+        return _plain(IPv6Address(text))
+    except ValueError:
+        raise InvalidParameter(f"invalid {name} {text[:60]!r}: use an IPv6 address") from None
+
+
+def _plain(address: IPv6Address) -> IPv6Address:
+    """One on a device (``%eth0``) names more than itself. Raises ValueError."""
+    if address.scope_id is not None:
+        raise ValueError("a scope stands behind it")
+    return address
 
 
 def parse_subnet(text: str, *, name: str = "subnet") -> IPv4Network:

@@ -91,6 +91,13 @@ def isolate_port_message(index: int) -> bytes:
     return encode(ifinfmsg, RTM_NEWLINK, CHANGE, {"index": index}, [("IFLA_LINKINFO", slave)])
 
 
+def hairpin_port_message(index: int) -> bytes:
+    """Let a device on a bridge be sent what came from it."""
+    data = {"attrs": [("IFLA_BRPORT_MODE", 1)]}
+    slave = {"attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", data)]}
+    return encode(ifinfmsg, RTM_NEWLINK, CHANGE, {"index": index}, [("IFLA_LINKINFO", slave)])
+
+
 def into_namespace(message: bytes, netns_fd: int) -> bytes:
     """Name the network namespace of a veth message's peer, which is its last attribute's value."""
     return message[: -_DESCRIPTOR.size] + _DESCRIPTOR.pack(netns_fd)

@@ -3,7 +3,7 @@
 Blocking, and used from one thread. Knows no container; attachments.py puts those on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from engine.core.addresses import Subnet
@@ -49,13 +49,14 @@ class Bridges:
         outside = self._devices.look_around()
         if request.ipam.subnet6 is not None:
             self._check_free(request.ipam.subnet6, [*self._ledger.subnets6(), *outside.taken6])
+            if not tenant.is_administrator:
+                check_not_around_host(request.ipam.subnet6, outside.beside6)
         if request.ipam.subnet is None:
             return self._raise_bridge(tenant, None, outside, request)
         self._check_free(request.ipam.subnet, [*self._ledger.subnets(), *outside.taken])
         self._check_numbers(request.ipam.subnet)
         if not tenant.is_administrator:
-            for subnet in filter(None, (request.ipam.subnet, request.ipam.subnet6)):
-                check_not_around_host(subnet, [*outside.beside, *outside.beside6])
+            check_not_around_host(request.ipam.subnet, outside.beside)
         return self._raise_chosen(self._ledger.add_network(tenant, (), request, outside.taken6))
 
     def remove(self, network_id: str) -> Network:
@@ -74,15 +75,22 @@ class Bridges:
         """Delete bridges that a daemon which was killed has left without a network."""
         self._devices.remove_stray_bridges(network.subnet for network in self._ledger.networks.values())
 
-    def _check_free(self, subnet: IPv4Network, taken: Sequence[IPv4Network]) -> None:
+    def _check_device_name(self, name: str) -> None:
+        if name.startswith((bridge_prefix(self._devices.instance), veth_prefix(self._devices.instance))) or has_device(name):
+            raise Conflict(f"bridge name {name} is used by a device of this host: choose another one")
+
+    @staticmethod
+    def _check_free(subnet: Subnet, taken: Iterable[Subnet]) -> None:
         """Nothing is told of who has it: that may be another tenant."""
-        own = [network.subnet for network in self._ledger.networks.values()]
-        if any(subnet.overlaps(other) for other in (*own, *taken)):
+        if _overlaps(subnet, taken):
             raise Forbidden(
                 f"pool overlaps with other one on this address space: subnet {subnet} is used by a network or a route of this"
                 " host, choose another one"
             )
-        if any(device_range(subnet).overlaps(device_range(other)) for other in own):
+
+    def _check_numbers(self, subnet: IPv4Network) -> None:
+        wanted = device_range(subnet)
+        if any(wanted.overlaps(device_range(other)) for other in self._ledger.subnets()):
             raise Forbidden(f"subnet {subnet} cannot be used beside the networks that are there: choose another one")
 
     def _raise_chosen(self, network: Network) -> Network:
@@ -98,9 +106,7 @@ class Bridges:
 
     def _raise_again(self, network: Network) -> None:
         """The bridge went with the host's restart, or somebody deleted it."""
-        if not self._devices.has_bridge(network) and any(
-            network.subnet.overlaps(subnet) for subnet in self._devices.routed_subnets()
-        ):
+        if not self._devices.has_bridge(network) and _overlaps(network.subnet, self._devices.look_around().routed):
             raise Unavailable(
                 f"network {network.name} cannot be used: this host has got another way to {network.subnet}; make the network anew"
             )
@@ -128,11 +134,9 @@ class Bridges:
         """The host may have got a route to the subnet while the bridge was away; a network that nobody is on can move."""
         if self._devices.has_bridge(network) or self._ledger.leases_of(network):
             return False
-        return any(network.subnet.overlaps(subnet) for subnet in taken)
+        return _overlaps(network.subnet, taken)
 
-    def _raise_bridge(
-        self, tenant: Tenant, network: Network | None, outside: Surroundings, request: NetworkRequest
-    ) -> Network:
+    def _raise_bridge(self, tenant: Tenant, network: Network | None, outside: Surroundings, request: NetworkRequest) -> Network:
         taken = list(outside.taken)
         for _ in range(_ATTEMPTS):
             network = network or self._new_network(tenant, taken, request, outside.taken6)
@@ -168,6 +172,12 @@ class Bridges:
     def _drop(self, network: Network) -> None:
         self._ledger.remove_network(network)
         self._firewall.remove_network(zone_of(network))
+
+
+def _overlaps(subnet: Subnet, others: Iterable[Subnet]) -> bool:
+    first, last = int(subnet.network_address), int(subnet.broadcast_address)
+    same = (other for other in others if other.version == subnet.version)
+    return any(first <= int(other.broadcast_address) and int(other.network_address) <= last for other in same)
 
 
 def zone_of(network: Network) -> Zone:

@@ -12,6 +12,7 @@ from engine.linux import netlink
 from engine.linux.host_routes import Route, mtu_of, read_links, read_routes
 from engine.network.model import Lease, Network
 from engine.network.names import bridge_name, bridge_prefix, device_group, device_index, veth_name, veth_prefix
+from engine.network.surroundings import Surroundings, surroundings_of
 
 _log = logging.getLogger(__name__)
 _ETHERNET_MTU = 1500
@@ -24,38 +25,33 @@ class Devices:
     """Used from one thread, in the network namespace in which that thread made it."""
 
     def __init__(self, instance: str) -> None:
-        self._instance = instance
+        self.instance = instance
         self._group = device_group(instance)
         self._netlink = netlink.Rtnetlink()
         self._mtu = _ETHERNET_MTU
         self._configured: set[str] = set()
-        self.routes()
+        self.look_around()
 
-    def routes(self, family: int = socket.AF_INET) -> list[Route]:
-        """Return the host's routes, and see how large packets may be on its way out."""
-        found = read_routes(self._netlink.dump, family)
-        if family == socket.AF_INET:
-            self._mtu = _outside_mtu(found)
-        return found
-
-    def routed_subnets(self) -> list[IPv4Network]:
-        """Return the IPv4 destinations of all routing tables, default routes left out."""
-        return [route.subnet() for route in self.routes() if route.prefix]
+    def look_around(self) -> Surroundings:
+        """Return where the host's routes lead, and see how large packets may be on its way out."""
+        routes = read_routes(self._netlink.dump, socket.AF_INET)
+        self._mtu = _outside_mtu(routes)
+        return surroundings_of(routes, read_routes(self._netlink.dump, socket.AF_INET6) if _HAS_IPV6 else [])
 
     def has_bridge(self, network: Network) -> bool:
         """Tell whether the network's bridge exists."""
-        return _index_of(bridge_name(self._instance, network.subnet)) == device_index(network.subnet.network_address)
+        return _index_of(bridge_name(self.instance, network.subnet)) == device_index(network.subnet.network_address)
 
     def is_ready(self, network: Network) -> bool:
         """Tell whether the bridge exists and this process has seen to its address and state."""
-        return bridge_name(self._instance, network.subnet) in self._configured and self.has_bridge(network)
+        return bridge_name(self.instance, network.subnet) in self._configured and self.has_bridge(network)
 
     def add_bridge(self, network: Network) -> None:
         """Make the network's bridge, or complete one that a daemon before us has left.
 
         Raises FileExistsError when another program has taken the name or the number, and OSError.
         """
-        name = bridge_name(self._instance, network.subnet)
+        name = bridge_name(self.instance, network.subnet)
         index = device_index(network.subnet.network_address)
         if not self.has_bridge(network):
             mac = mac_address(network.gateway)
@@ -92,14 +88,14 @@ class Devices:
 
     def remove_bridge(self, network: Network) -> None:
         """Delete the network's bridge, if it is there."""
-        name = bridge_name(self._instance, network.subnet)
+        name = bridge_name(self.instance, network.subnet)
         self._configured.discard(name)
         self._delete(name)
 
     def plan_veth(self, network: Network, lease: Lease) -> bytes:
         """Return what makes the container's veth pair, once its network namespace is there."""
         return netlink.veth_message(
-            veth_name(self._instance, lease.address),
+            veth_name(self.instance, lease.address),
             index=device_index(lease.address),
             bridge_index=device_index(network.subnet.network_address),
             mtu=network.mtu or self._mtu,
@@ -119,25 +115,27 @@ class Devices:
         # Apart from the first: the kernel goes on after a refusal, and the number would then be another program's device.
         self._netlink.request(*_ipv6_off(index), *((netlink.isolate_port_message(index),) if isolated else ()))
 
+    def turn_round(self, lease: Lease) -> None:
+        """Let a container's packets come back to it, as those to a port that it has published itself. Raises OSError."""
+        self._netlink.request(netlink.hairpin_port_message(device_index(lease.address)))
+
     def remove_veth(self, address: IPv4Address) -> None:
         """Delete a pair that is still there. Slow: usually it goes with the container's network namespace."""
-        self._delete(veth_name(self._instance, address))
+        self._delete(veth_name(self.instance, address))
 
     def remove_stray_bridges(self, subnets: Iterable[IPv4Network]) -> None:
         """Delete the bridges of networks that are none any more."""
-        kept = {bridge_name(self._instance, subnet) for subnet in subnets}
-        prefix = bridge_prefix(self._instance)
+        kept = {bridge_name(self.instance, subnet) for subnet in subnets}
+        prefix = bridge_prefix(self.instance)
         for link in read_links(self._netlink.dump):
             if link.group == self._group and link.name.startswith(prefix) and link.name not in kept:
                 self._delete(link.name)
 
     def strays(self, held: set[IPv4Address]) -> list[IPv4Address]:
         """Return the addresses whose veth exists though nobody holds them."""
-        prefix = veth_prefix(self._instance)
-        names = [
-            link.name for link in read_links(self._netlink.dump) if link.group == self._group and link.name.startswith(prefix)
-        ]
-        addresses = (IPv4Address(int(name.removeprefix(prefix), 16)) for name in names)
+        prefix = veth_prefix(self.instance)
+        own = (link.name for link in read_links(self._netlink.dump) if link.group == self._group)
+        addresses = (IPv4Address(int(name.removeprefix(prefix), 16)) for name in own if name.startswith(prefix))
         return [address for address in addresses if address not in held]
 
     def remove_all(self) -> None:
@@ -215,6 +213,11 @@ def forward_ipv6() -> None:
             learning.write_text("2")
     switch.write_text("1")
     _log.info("net.ipv6.conf.all.forwarding was 0 and is now 1; accept_ra is 2 where it was 1")
+
+
+def has_device(name: str) -> bool:
+    """Whether a device of this host has the name, as its first or a further one."""
+    return _index_of(name) != 0
 
 
 def _index_of(name: str) -> int:

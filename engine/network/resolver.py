@@ -1,6 +1,7 @@
 """The host's own resolver configuration, as far as containers can use it. Reads; writes nothing."""
 
-from ipaddress import IPv4Network
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
 from engine.core.resolv import parse_resolv, reachable_nameservers
@@ -19,8 +20,22 @@ def host_resolv_conf() -> str:
 
 
 def nameserver_subnets() -> list[IPv4Network]:
-    """Return the host's name servers as subnets of one address each."""
-    return [IPv4Network(address) for address in reachable_nameservers(parse_resolv(host_resolv_conf()))]
+    """Return the host's name servers as subnets of one address each, also those behind a stub."""
+    return [IPv4Network(address) for address in _nameservers() if address.version == 4]
+
+
+def nameserver_subnets6() -> list[IPv6Network]:
+    """The same for those that are asked by IPv6."""
+    return [IPv6Network(int(address)) for address in _nameservers() if address.version == 6]
+
+
+def _nameservers() -> list[IPv4Address | IPv6Address]:
+    """Texts that are no address are passed over."""
+    found = []
+    for text in dict.fromkeys((*parse_resolv(_read(_ETC)).nameservers, *parse_resolv(_read(_BEHIND_STUB)).nameservers)):
+        with suppress(ValueError):
+            found.append(ip_address(text))
+    return found
 
 
 def _read(path: Path) -> str:

@@ -84,11 +84,12 @@ def test_a_subnet_that_is_none_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"com.docker.network.bridge.name": "docker0"},
+        {"com.docker.network.bridge.name": "a/b"},
+        {"com.docker.network.bridge.name": "sixteen-letters-"},
         {"com.docker.network.driver.mtu": "70000"},
         {"com.docker.network.driver.mtu": "x"},
         {"com.docker.network.bridge.enable_icc": "maybe"},
-        {"com.docker.network.bridge.enable_ip_masquerade": "false"},
+        {"com.docker.network.bridge.enable_ip_masquerade": "perhaps"},
     ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, str]) -> None:

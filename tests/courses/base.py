@@ -14,6 +14,7 @@ _PACKAGES = (
     "mariadb-server",
     "nginx-light",
     "node-express",
+    "node-redis",
     "nodejs",
     "php-cli",
     "php-mysql",

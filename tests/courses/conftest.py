@@ -42,8 +42,10 @@ def course_engine(request: pytest.FixtureRequest) -> Iterator[EngineDaemon]:
 
 @pytest.fixture
 def engine(course_engine: EngineDaemon) -> Iterator[EngineDaemon]:
-    """The engine; containers and volumes that an exercise leaves are removed."""
+    """The engine; containers, networks and volumes that an exercise leaves are removed."""
     yield course_engine
     course_engine.remove_containers()
+    for network in course_engine.request("GET", "/networks?filters=%7B%22type%22%3A%5B%22custom%22%5D%7D").document:
+        course_engine.request("DELETE", f"/networks/{network['Id']}")
     for volume in course_engine.request("GET", "/volumes").document["Volumes"] or []:
         course_engine.request("DELETE", f"/volumes/{volume['Name']}")

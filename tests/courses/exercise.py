@@ -42,10 +42,30 @@ def steps(said: str) -> list[str]:
 
 def docker(engine: EngineDaemon, *arguments: str) -> str:
     """Run the docker command, which is to succeed; return its output."""
-    command = ["docker", "-H", f"unix://{engine.socket_path}", *arguments]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(engine.root), "DOCKER_BUILDKIT": "0"}
+    return _output(engine, ["docker", *arguments])
+
+
+def compose(engine: EngineDaemon, folder: Path, *arguments: str) -> str:
+    """Run Compose in a folder as a student would; return its output. The project has the folder's name."""
+    return _output(engine, ["docker-compose", "--no-ansi", *arguments], folder)
+
+
+def _output(engine: EngineDaemon, command: list[str], folder: Path | None = None) -> str:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(engine.root),
+        "DOCKER_HOST": f"unix://{engine.socket_path}",
+        "DOCKER_BUILDKIT": "0",
+    }
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False, stdin=subprocess.DEVNULL, env=environment
+        command,
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        cwd=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
@@ -55,6 +75,14 @@ def start(engine: EngineDaemon, exercise: str, *options: str) -> str:
     """Run what was built, detached; return the container's address."""
     container_id = docker(engine, "run", "-d", "--name", exercise, *options, exercise)
     return str(engine.inspect(container_id)["NetworkSettings"]["IPAddress"])
+
+
+def health(engine: EngineDaemon, name: str) -> str:
+    return str(engine.inspect(name)["State"]["Health"]["Status"])
+
+
+def wait_for_health(engine: EngineDaemon, name: str) -> None:
+    wait_until(lambda: health(engine, name) == "healthy", f"{name} to be healthy", hint=lambda: docker(engine, "logs", name))
 
 
 def ask(address: str, port: int, path: str = "/", *, method: str = "GET", body: object = None) -> Answer:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.courses.exercise import HERE, ask, build, docker, start, steps, wait_for
+from tests.courses.exercise import HERE, ask, build, docker, start, steps, wait_for, wait_for_health
 from tests.engine.api.raw_client import RawClient
-from tests.engine.daemon import EngineDaemon, wait_until
+from tests.engine.daemon import EngineDaemon
 
 pytestmark = [
     pytest.mark.requires_root,
@@ -15,13 +15,13 @@ pytestmark = [
 def test_a_redis_server_with_a_shell(engine: EngineDaemon) -> None:
     build(engine, "redis")
     start(engine, "redis", "-v", "cache:/data")
-    wait_until(lambda: _health(engine, "redis") == "healthy", "redis to be healthy")
+    wait_for_health(engine, "redis")
     assert docker(engine, "exec", "redis", "bash", "-c", "redis-cli set lesson one; redis-cli get lesson") == "OK\none"
     assert docker(engine, "exec", "redis", "redis-cli", "config", "get", "maxmemory") == "maxmemory\n33554432"
     assert docker(engine, "exec", "redis", "id", "-un") == "redis"
     docker(engine, "rm", "-f", "redis")
     start(engine, "redis", "-v", "cache:/data")
-    wait_until(lambda: _health(engine, "redis") == "healthy", "redis to be healthy again")
+    wait_for_health(engine, "redis")
     assert docker(engine, "exec", "redis", "redis-cli", "get", "lesson") == "one"
 
 
@@ -121,10 +121,6 @@ for _ in range(200):
             break
     time.sleep(.05)
 """
-
-
-def _health(engine: EngineDaemon, name: str) -> str:
-    return str(engine.inspect(name)["State"]["Health"]["Status"])
 
 
 def _dialled(engine: EngineDaemon, name: str, port: int) -> bytes:

@@ -103,7 +103,7 @@ def redirect_message(index: int, direction: int, *, program_fd: int, to_index: i
 
 
 def delete_redirect_message(index: int, direction: int) -> bytes:
-    """Remove the filter. ENOENT, EINVAL or ENODEV when there is none."""
+    """Remove the filter. ENOENT or EINVAL when there is none, ENODEV without the device."""
     fields = {"index": index, "parent": direction, "handle": _FILTER_HANDLE, "info": _FILTER_INFO}
     return encode(tcmsg, RTM_DELTFILTER, CHANGE, fields, [("TCA_KIND", "bpf")])
 
@@ -124,18 +124,6 @@ def traffic_classes(index: int) -> list[TrafficClass]:
     with IPRoute() as route:
         found = route.get_classes(index=index)
         return [TrafficClass(one["handle"], one["parent"], _sent_bytes(one)) for one in found]
-
-
-def filtered_devices() -> list[tuple[int, int]]:
-    """Return (device, direction) of all filters like ours. Not in a thread with an event loop."""
-    found = []
-    with IPRoute() as route:
-        for queue in route.get_qdiscs():
-            if queue.get_attr("TCA_KIND") == "clsact":
-                for direction in (INGRESS, EGRESS):
-                    filters = route.get_filters(index=queue["index"], parent=direction)
-                    found += [(queue["index"], direction) for one in filters if one.get_attr("TCA_KIND") == "bpf"]
-    return list(dict.fromkeys(found))
 
 
 def _sent_bytes(listed: tcmsg) -> int:

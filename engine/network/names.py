@@ -36,6 +36,11 @@ def veth_prefix(instance: str) -> str:
     return f"v{instance}"
 
 
+def rate_device_names(instance: str) -> tuple[str, str]:
+    """Return the devices that all limited traffic passes: into containers, out of them."""
+    return f"r{instance}in", f"r{instance}out"
+
+
 def bridge_name(instance: str, subnet: IPv4Network) -> str:
     return f"{bridge_prefix(instance)}{int(subnet.network_address):08x}"
 

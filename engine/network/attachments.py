@@ -21,6 +21,8 @@ from engine.network.devices import Devices, inner_messages, way_out_messages
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
 from engine.network.model import DEFAULT_NETWORK, Endpoint, Lease, Network, endpoint_of
+from engine.network.port_records import PortRecords
+from engine.network.publications import Publications
 from engine.network.ruleset import guard_of
 from engine.network.sandbox import configure
 
@@ -52,7 +54,7 @@ class _Reservation(NamedTuple):
 class Attachments:
     """Made where and when the engine starts; raises OSError when the host lacks what is needed."""
 
-    def __init__(self, *, instance: str, ledger: Ledger) -> None:
+    def __init__(self, *, instance: str, ledger: Ledger, port_records: PortRecords) -> None:
         self.ledger = ledger
         self._reserved: dict[str, list[_Reservation]] = {}
         self._parting: set[IPv4Address] = set()  # given back, but the kernel may still be taking the veth down
@@ -62,6 +64,10 @@ class Attachments:
             self._firewall = Firewall(instance)
             undo.callback(self._firewall.close)
             self.bridges = Bridges(ledger=ledger, devices=self._devices, firewall=self._firewall)
+            self.publications = Publications(
+                instance=instance, records=port_records, ledger=ledger, firewall=self._firewall, devices=self._devices
+            )
+            undo.callback(self.publications.close)
             self._install_firewall()
             _forward_packets()
             undo.pop_all()
@@ -69,7 +75,7 @@ class Attachments:
     def _install_firewall(self) -> None:
         """Rules for all records, also for networks whose bridge is not there yet: rules first, devices second."""
         zones = [zone_of(network) for network in self.ledger.networks.values()]
-        self._firewall.install(zones, [guard_of(lease) for lease in self.ledger.all_leases()])
+        self._firewall.install(zones, [guard_of(lease) for lease in self.ledger.all_leases()], self.publications.forwards)
 
     def reserve(self, guest: Guest) -> tuple[Endpoint, ...]:
         """Lease addresses and see to bridges and firewall; on failure nothing of it stays.
@@ -154,6 +160,7 @@ class Attachments:
             made = self._reserve(guest, network, join, is_way_out=is_way_out)
             self._devices.add_veth(made.veth, made.lease, netns_fd, isolated=not network.icc)
             configure(netns_fd, made.endpoint.netlink)
+            self.publications.follow(guest.container_id)
             undo.pop_all()
         return made.endpoint
 
@@ -164,6 +171,7 @@ class Attachments:
         if network is None or lease is None:
             raise NotFound(f"container {container_id[:12]} is not connected to the network")
         self._give_back(lease)
+        self.publications.follow(container_id)
         self.sweep()
         for other, remaining in self._ways_out(container_id)[:1]:
             configure(netns_fd, way_out_messages(other, remaining), harmless=errno.EEXIST)
@@ -190,6 +198,7 @@ class Attachments:
     def detach(self, container_id: str) -> bool:
         """Give the container's addresses back; tell whether it had any. Its veths go with its network namespace."""
         self._reserved.pop(container_id, None)
+        self.publications.remove(container_id)
         leases = self.ledger.remove_leases(container_id)
         for lease in leases:
             self._part(lease)
@@ -217,16 +226,19 @@ class Attachments:
         held = {lease.address for lease in self.ledger.all_leases()}
         self._parting.update(self._devices.strays(held))
         self.sweep()
+        self.publications.reconcile(live)
         self.bridges.remove_strays()
 
     def remove_all(self) -> None:
         """Take all devices and rules of this engine off the host; the networks' records stay."""
         for container_id in list(self.ledger.leases):
             self.ledger.remove_leases(container_id)
+        self.publications.clear()
         self._devices.remove_all()
         self._firewall.remove()
 
     def close(self) -> None:
+        self.publications.close()
         self._firewall.close()
         self._devices.close()
 

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from engine.core.addresses import DEFAULT_POOLS, Pool
 from engine.core.networks import NetworkRequest
+from engine.core.ports import PortBinding, PublishedPort
 from engine.core.tenants import Tenant
 from engine.errors import Fault, Unavailable, reason_of
 from engine.linux.nftables import TableWatch
@@ -21,6 +22,7 @@ from engine.network.attachments import Attachments, Guest
 from engine.network.ledger import Ledger
 from engine.network.model import Endpoint, Network, endpoint_of
 from engine.network.names import check_instance
+from engine.network.port_records import PortRecords
 from engine.network.records import Records
 
 _log = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ class NetworkManager:
 
     def _load(self) -> Attachments:
         ledger = Ledger(Records(self._records_path), self._pools)
-        return Attachments(instance=self._instance, ledger=ledger)
+        return Attachments(instance=self._instance, ledger=ledger, port_records=PortRecords(self._records_path))
 
     async def close(self, *, remove: bool) -> None:
         """Let go of the kernel; with ``remove`` take all devices and rules away, for when no container runs."""
@@ -116,6 +118,19 @@ class NetworkManager:
         """
         work = _with_copy(self._attachments.attach, netns_fd)
         return await self._change(guest.container_id, partial(work, guest))
+
+    async def publish(self, container_id: str, wanted: Sequence[PortBinding], *, name: str = "") -> tuple[PublishedPort, ...]:
+        """Lead ports of the host to a container that is attached, in place of what it had published; ``detach`` ends that.
+
+        Nothing is published for one without a network that leads out of the host. On failure nothing of it stays. Raises
+        Conflict for a port that is taken, Unavailable, QuotaExceeded, Fault.
+        """
+        work = partial(self._attachments.publications.add, container_id, name or container_id[:12], wanted)
+        return await self._do(f"publish ports of container {container_id[:12]}", work)
+
+    def published(self, container_id: str) -> tuple[PublishedPort, ...]:
+        """Return what a container has published now."""
+        return self._attachments.publications.of(container_id)
 
     async def _do(self, what: str, work: Callable[[], T]) -> T:
         """To its end, also for a caller that has gone. Raises Fault in place of OSError."""

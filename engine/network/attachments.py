@@ -7,13 +7,13 @@ import errno
 import logging
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.core.networks import NetworkJoin
+from engine.core.networks import NetworkJoin, NetworkRequest
 from engine.core.tenants import Tenant
 from engine.errors import Forbidden, NotFound, Unavailable
 from engine.network.bridges import Bridges, zone_of
@@ -21,6 +21,7 @@ from engine.network.devices import Devices, inner_messages, way_out_messages
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
 from engine.network.model import DEFAULT_NETWORK, Endpoint, Lease, Network, endpoint_of
+from engine.network.names_upkeep import NamesUpkeep
 from engine.network.port_records import PortRecords
 from engine.network.publications import Publications
 from engine.network.ruleset import guard_of
@@ -40,6 +41,7 @@ class Guest:
     hostname: str
     names: tuple[str, ...] = ()  # on each network, its own first
     joins: tuple[NetworkJoin, ...] = (NetworkJoin(DEFAULT_NETWORK),)
+    servers: tuple[str, ...] = ()  # that it wants its resolver to ask
 
 
 class _Reservation(NamedTuple):
@@ -54,8 +56,9 @@ class _Reservation(NamedTuple):
 class Attachments:
     """Made where and when the engine starts; raises OSError when the host lacks what is needed."""
 
-    def __init__(self, *, instance: str, ledger: Ledger, port_records: PortRecords) -> None:
+    def __init__(self, *, instance: str, ledger: Ledger, port_records: PortRecords, names: NamesUpkeep) -> None:
         self.ledger = ledger
+        self.names = names
         self._reserved: dict[str, list[_Reservation]] = {}
         self._parting: set[IPv4Address] = set()  # given back, but the kernel may still be taking the veth down
         with ExitStack() as undo:
@@ -77,6 +80,12 @@ class Attachments:
         zones = [zone_of(network) for network in self.ledger.networks.values()]
         self._firewall.install(zones, [guard_of(lease) for lease in self.ledger.all_leases()], self.publications.forwards)
 
+    def create_network(self, tenant: Tenant, request: NetworkRequest) -> Network:
+        """Make a network, and see to it that its names are answered. Raises as ``Bridges.create``."""
+        network = self.bridges.create(tenant, request)
+        self.names.prepare(network)
+        return network
+
     def reserve(self, guest: Guest) -> tuple[Endpoint, ...]:
         """Lease addresses and see to bridges and firewall; on failure nothing of it stays.
 
@@ -87,10 +96,11 @@ class Attachments:
         way_out = next((network for network in networks if not network.internal), None)
         with ExitStack() as undo:
             undo.callback(self.detach, guest.container_id)
-            self._reserved[guest.container_id] = [
+            made = [
                 self._reserve(guest, network, join, is_way_out=network is way_out)
                 for network, join in zip(networks, guest.joins, strict=True)
             ]
+            self._reserved[guest.container_id] = self._with_names(made)
             undo.pop_all()
         return tuple(one.endpoint for one in self._reserved[guest.container_id])
 
@@ -100,6 +110,13 @@ class Attachments:
         self._firewall.add_lease(guard_of(lease))
         endpoint = endpoint_of(network, lease, inner_messages(network, lease, is_way_out=is_way_out))
         return _Reservation(network, endpoint, lease, self._devices.plan_veth(network, lease))
+
+    def _with_names(self, made: list[_Reservation]) -> list[_Reservation]:
+        """Add what lets the container ask for names, if it is on a network that has any, to its last endpoint's messages."""
+        messages = next(filter(None, (self.names.messages(one.network) for one in made)), ())
+        *others, last = made
+        endpoint = replace(last.endpoint, netlink=(*last.endpoint.netlink, *messages))
+        return [*others, last._replace(endpoint=endpoint)]
 
     def _lease(self, guest: Guest, network: Network, join: NetworkJoin) -> Lease:
         if join.address and IPv4Address(join.address) in self._parting:
@@ -134,6 +151,7 @@ class Attachments:
                     self.sweep()
                 endpoints = self.reserve(guest)
             else:
+                self._arrive(guest, netns_fd)
                 return endpoints
         self.detach(guest.container_id)
         addresses = ", ".join(endpoint.address for endpoint in endpoints)
@@ -148,6 +166,13 @@ class Attachments:
             self.detach(container_id)
             raise
 
+    def _arrive(self, guest: Guest, netns_fd: int) -> None:
+        try:
+            self.names.arrive(guest.container_id, guest.joins, guest.servers, netns_fd)
+        except OSError:
+            self.detach(guest.container_id)
+            raise
+
     def join(self, guest: Guest, netns_fd: int) -> Endpoint:
         """Put a running container on one further network; on failure nothing of it stays. Raises as ``reserve``."""
         (join,) = guest.joins
@@ -160,6 +185,7 @@ class Attachments:
             made = self._reserve(guest, network, join, is_way_out=is_way_out)
             self._devices.add_veth(made.veth, made.lease, netns_fd, isolated=not network.icc)
             configure(netns_fd, made.endpoint.netlink)
+            self.names.join(guest.container_id, join, guest.servers, netns_fd)
             self.publications.follow(guest.container_id)
             undo.pop_all()
         return made.endpoint
@@ -172,6 +198,7 @@ class Attachments:
             raise NotFound(f"container {container_id[:12]} is not connected to the network")
         self._give_back(lease)
         self.publications.follow(container_id)
+        self.names.refresh(container_id)
         self.sweep()
         for other, remaining in self._ways_out(container_id)[:1]:
             configure(netns_fd, way_out_messages(other, remaining), harmless=errno.EEXIST)
@@ -181,6 +208,7 @@ class Attachments:
         lease = self.ledger.lease_on(container_id, network)
         if lease is not None:
             self._give_back(lease)
+            self.names.refresh(container_id)
             self.sweep()
 
     def _ways_out(self, container_id: str) -> list[tuple[Network, Lease]]:
@@ -199,10 +227,22 @@ class Attachments:
         """Give the container's addresses back; tell whether it had any. Its veths go with its network namespace."""
         self._reserved.pop(container_id, None)
         self.publications.remove(container_id)
+        self.names.leave(container_id)
         leases = self.ledger.remove_leases(container_id)
         for lease in leases:
             self._part(lease)
         return bool(leases)
+
+    def rename(self, container_id: str, *, old: str, new: str) -> None:
+        """Let a container be known by another name; nothing for one without an address. Raises OSError."""
+        self.ledger.rename_lease(container_id, old=old, new=new)
+        self.names.refresh(container_id)
+
+    def restore_names(self, guests: Collection[Guest], netns: Mapping[str, int]) -> None:
+        """After a restart, when the ledger is right: have a resolver answer these containers. Raises OSError."""
+        for guest in guests:
+            self.names.expect(guest.container_id, guest.joins, guest.servers)
+        self.names.restore(netns)
 
     def sweep(self) -> None:
         """Delete veths of addresses given back whose network namespace somebody else keeps alive."""

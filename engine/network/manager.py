@@ -22,10 +22,13 @@ from engine.network.attachments import Attachments, Guest
 from engine.network.ledger import Ledger
 from engine.network.model import Endpoint, Network, endpoint_of
 from engine.network.names import check_instance
+from engine.network.names_client import NameServer
+from engine.network.names_upkeep import NamesUpkeep
 from engine.network.port_records import PortRecords
 from engine.network.records import Records
 
 _log = logging.getLogger(__name__)
+_REVIVAL_SECONDS = 1.0
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -34,7 +37,8 @@ class NetworkManager:
     """Networks and endpoints of one engine.
 
     ``data_path`` is the engine's data folder (records lie in ``networks`` below it); ``instance`` are 6 hexadecimal digits in the
-    names of all devices and tables, so that several engines can share a host; subnets are cut from ``pools``.
+    names of all devices and tables, so that several engines can share a host; subnets are cut from ``pools``. The
+    resolver's socket lies in ``run_path``; without that there is no resolver.
     """
 
     def __init__(
@@ -42,11 +46,15 @@ class NetworkManager:
         *,
         data_path: Path,
         instance: str,
+        run_path: Path | None = None,
         pools: Sequence[Pool] = DEFAULT_POOLS,
         sweep_delay_seconds: float = 5.0,
     ) -> None:
         self._records_path = data_path / "networks"
         self._instance = check_instance(instance)
+        self._run_path = run_path
+        self._resolver_pidfd = -1
+        self._server: NameServer | None = None
         self._pools = tuple(pools)
         self._sweep_delay_seconds = sweep_delay_seconds
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
@@ -57,6 +65,9 @@ class NetworkManager:
 
     async def open(self) -> None:
         """Load the records and put the firewall in place. Raises Unavailable when the host cannot do networks."""
+        loop = asyncio.get_running_loop()
+        if self._run_path is not None:
+            self._server = NameServer(self._run_path, on_started=partial(_later, loop, self._watch_resolver))
         try:
             self._watch = TableWatch()
             self._opened = await self._run(self._load)
@@ -67,7 +78,12 @@ class NetworkManager:
 
     def _load(self) -> Attachments:
         ledger = Ledger(Records(self._records_path), self._pools)
-        return Attachments(instance=self._instance, ledger=ledger, port_records=PortRecords(self._records_path))
+        return Attachments(
+            instance=self._instance,
+            ledger=ledger,
+            port_records=PortRecords(self._records_path),
+            names=NamesUpkeep(ledger, self._server),
+        )
 
     async def close(self, *, remove: bool) -> None:
         """Let go of the kernel; with ``remove`` take all devices and rules away, for when no container runs."""
@@ -78,11 +94,46 @@ class NetworkManager:
         if self._opened is not None:
             opened, self._opened = self._opened, None
             await self._run(_close, opened, remove)
+        self._watch_resolver(-1)
+        if self._server is not None:
+            await self._run(partial(self._server.close, remove=remove))
         self._worker.shutdown()
+
+    async def serve_names(self, guests: Sequence[Guest], netns: Mapping[str, int]) -> None:
+        """After a restart and ``reconcile``: have names answered in running containers again.
+
+        ``netns`` are descriptors of their network namespaces, which stay the caller's. Raises Fault.
+        """
+        await self._do("start the resolver of containers", partial(self._attachments.restore_names, guests, dict(netns)))
+
+    def _watch_resolver(self, pidfd: int) -> None:
+        """Take note of the end of this process, in place of the last one's. The descriptor is a duplicate of our own."""
+        if self._resolver_pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(self._resolver_pidfd)
+            os.close(self._resolver_pidfd)
+        self._resolver_pidfd = pidfd
+        if pidfd >= 0:
+            asyncio.get_running_loop().add_reader(pidfd, self._on_resolver_end)
+
+    def _on_resolver_end(self) -> None:
+        self._watch_resolver(-1)
+        task = asyncio.create_task(self._revive_resolver())
+        self._restoring.add(task)
+        task.add_done_callback(self._restoring.discard)
+
+    async def _revive_resolver(self) -> None:
+        while self._server is not None:
+            try:
+                await self._run(self._server.revive)
+            except OSError as error:
+                _log.error("containers are without names: %s", error)
+                await asyncio.sleep(_REVIVAL_SECONDS)
+            else:
+                return
 
     async def create_network(self, tenant: Tenant, request: NetworkRequest) -> Network:
         """Make a network. Raises Conflict for its name, Forbidden for a subnet that is taken, Unavailable, Fault."""
-        return await self._do(f"make network {request.name}", partial(self._attachments.bridges.create, tenant, request))
+        return await self._do(f"make network {request.name}", partial(self._attachments.create_network, tenant, request))
 
     async def remove_network(self, network: Network) -> None:
         """Remove a network that no running container is on. Raises NotFound, Forbidden, Fault."""
@@ -153,7 +204,7 @@ class NetworkManager:
     async def rename(self, container_id: str, *, old: str, new: str) -> None:
         """Let a container be known by another name on its network. Does nothing for one without an address. Raises Fault."""
         try:
-            await self._run(partial(self._attachments.ledger.rename_lease, container_id, old=old, new=new))
+            await self._run(partial(self._attachments.rename, container_id, old=old, new=new))
         except OSError as error:
             raise Fault(f"cannot rename container {container_id[:12]} on its network: {reason_of(error)}") from error
 
@@ -240,6 +291,10 @@ class NetworkManager:
 
     def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._worker, partial(function, *args, **kwargs))
+
+
+def _later(loop: asyncio.AbstractEventLoop, handler: Callable[[int], None], descriptor: int) -> None:
+    loop.call_soon_threadsafe(handler, descriptor)
 
 
 def _with_copy(work: Callable[..., T], descriptor: int) -> Callable[..., T]:

@@ -40,7 +40,7 @@ class _Lost(Exception):
 
 
 class NameServer:
-    """``on_started`` gets the pidfd of each resolver, to watch for its end; ``revive`` is to follow that."""
+    """``on_started`` gets a pidfd of each resolver, its own to close, to watch for the end; ``revive`` is to follow that."""
 
     def __init__(self, run_path: Path, *, on_started: Callable[[int], None]) -> None:
         self._run_path = run_path
@@ -63,6 +63,10 @@ class NameServer:
             if not self._redirects:
                 _log.warning("no nftables inside containers: the resolver takes port %s at its address for itself", PLAIN_PORT)
         return (redirect_message(),) if self._redirects else ()
+
+    def answers(self, container_id: str) -> bool:
+        """Tell whether the container is one that asks here."""
+        return container_id in self._netns
 
     def put(self, container_id: str, presence: Presence, netns_fd: int | None = None) -> None:
         """Let a container be found, and answered where ``netns_fd``, which stays the caller's, is given. Raises OSError."""
@@ -157,7 +161,7 @@ class NameServer:
 
     def _watch(self, pid: int) -> None:
         self._pid, self._pidfd = pid, os.pidfd_open(pid)
-        self._on_started(self._pidfd)
+        self._on_started(os.dup(self._pidfd))
 
     def _put_or_log(self, container_id: str, *, is_new: bool) -> None:
         """One whose namespace is gone does not keep the others from their names."""
@@ -213,6 +217,5 @@ class NameServer:
             self._connection = None
         if self._pidfd >= 0:
             names_process.reap(self._pid)
-            self._on_started(-1)
             os.close(self._pidfd)
             self._pid, self._pidfd = 0, -1

@@ -3,6 +3,7 @@
 Only networks of users have names; a container on the default one alone has none and asks as the host does.
 """
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from engine.network.ledger import Ledger
 from engine.network.model import Lease, Network
 from engine.network.names_book import Place
 from engine.network.names_client import NameServer, Presence
+from engine.network.sandbox import configure
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,20 @@ class NamesUpkeep:
         return any(not self._ledger.networks[lease.network_id].is_default for lease in self._ledger.leases.get(container_id, ()))
 
     def arrive(self, container_id: str, joins: Sequence[NetworkJoin], servers: Sequence[str], netns_fd: int) -> None:
-        """A container is on networks now; it was on none of users before. Raises OSError."""
+        """A container is on its networks now. Raises OSError."""
         self.expect(container_id, joins, servers)
         if self._server is not None and self.has_names(container_id):
             self._server.put(container_id, self._presence(container_id), netns_fd)
+
+    def join(self, container_id: str, join: NetworkJoin, servers: Sequence[str], netns_fd: int) -> None:
+        """A running container is on one further network now. Raises OSError."""
+        if self._server is None or self._server.answers(container_id):
+            self.expect(container_id, [join], servers)
+            self.refresh(container_id)
+        elif self.has_names(container_id):
+            if messages := self._server.messages():
+                configure(netns_fd, messages, harmless=errno.EEXIST)
+            self.arrive(container_id, [join], servers, netns_fd)
 
     def expect(self, container_id: str, joins: Sequence[NetworkJoin], servers: Sequence[str]) -> None:
         """Note what the ledger does not know of a container."""

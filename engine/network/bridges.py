@@ -46,7 +46,7 @@ class Bridges:
             raise Conflict(f"network with name {request.name} already exists")
         if name := request.options.get(BRIDGE_NAME_OPTION):
             self._check_device_name(name)
-        outside = self._devices.look_around()
+        outside = self._devices.look_around(self._ledger.subnets())
         if request.ipam.subnet6 is not None:
             self._check_free(request.ipam.subnet6, [*self._ledger.subnets6(), *outside.taken6])
             if not tenant.is_administrator:
@@ -124,7 +124,7 @@ class Bridges:
         network = self._ledger.default_network(tenant)
         if network is not None and self._devices.is_ready(network):
             return network
-        outside = self._devices.look_around()
+        outside = self._devices.look_around(self._ledger.subnets())
         if network is not None and self._is_in_the_way(network, outside.taken):
             self._drop(network)
             network = None

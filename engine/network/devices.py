@@ -32,11 +32,16 @@ class Devices:
         self._configured: set[str] = set()
         self.look_around()
 
-    def look_around(self) -> Surroundings:
-        """Return where the host's routes lead, and see how large packets may be on its way out."""
-        routes = read_routes(self._netlink.dump, socket.AF_INET)
-        self._mtu = _outside_mtu(routes)
-        return surroundings_of(routes, read_routes(self._netlink.dump, socket.AF_INET6) if _HAS_IPV6 else [])
+    def look_around(self, own: Iterable[IPv4Network] = ()) -> Surroundings:
+        """Return where the host's routes lead, and see how large packets may be on its way out.
+
+        What leads to bridges of the subnets ``own`` is left out: it is known, and there may be hundreds.
+        """
+        bridges = {device_index(subnet.network_address) for subnet in own}
+        families = (socket.AF_INET, socket.AF_INET6) if _HAS_IPV6 else (socket.AF_INET,)
+        found = [[one for one in read_routes(self._netlink.dump, family) if one.device not in bridges] for family in families]
+        self._mtu = _outside_mtu(found[0])
+        return surroundings_of(found[0], found[1] if _HAS_IPV6 else [])
 
     def has_bridge(self, network: Network) -> bool:
         """Tell whether the network's bridge exists."""

@@ -51,6 +51,7 @@ def _serve(arguments: Sequence[str]) -> int:
         socket_group=settings.socket_group,
         registries=settings.registries,
         pools=settings.pools,
+        disk=settings.disk,
     )
     try:
         asyncio.run(daemon.run())

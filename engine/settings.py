@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 from engine.core.addresses import DEFAULT_POOLS, Pool, parse_pool
 from engine.core.references import parse_reference
 from engine.core.registries import DOCKER_HUB, RegistrySettings, normalise_domain
+from engine.core.sizes import parse_size
 from engine.errors import InvalidParameter
+from engine.storage.disk import DRIVER_NAMES, DiskSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class ServeSettings:
     is_verbose: bool
     registries: RegistrySettings
     pools: tuple[Pool, ...] = DEFAULT_POOLS
+    disk: DiskSettings = field(default_factory=DiskSettings)
 
 
 def parse_serve(arguments: Sequence[str]) -> ServeSettings:
@@ -38,6 +41,7 @@ def parse_serve(arguments: Sequence[str]) -> ServeSettings:
     parser.add_argument("--verbose", action="store_true", help="log every request")
     _add_registries(parser)
     _add_pools(parser)
+    _add_disk(parser)
     values = parser.parse_args(arguments)
     run_path: Path = values.run.resolve()
     return ServeSettings(
@@ -48,6 +52,7 @@ def parse_serve(arguments: Sequence[str]) -> ServeSettings:
         is_verbose=values.verbose,
         registries=RegistrySettings(_by_domain(values.registry_mirror), tuple(values.insecure_registry)),
         pools=tuple(values.address_pool) or DEFAULT_POOLS,
+        disk=DiskSettings(values.disk, values.disk_size),
     )
 
 
@@ -81,6 +86,27 @@ def _add_pools(parser: argparse.ArgumentParser) -> None:
         + " ".join(f"{pool.network}:{pool.prefix}" for pool in DEFAULT_POOLS)
         + ")",
     )
+
+
+def _add_disk(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--disk",
+        choices=DRIVER_NAMES,
+        default=DiskSettings().driver,
+        help="what counts disk space: image (a btrfs of the engine's own in DIR/engine.btrfs), btrfs (that on which DIR lies),"
+        " project (quotas of XFS and ext4), none, or auto, whatever holds here (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--disk-size", type=parse_disk_size, metavar="SIZE", help="size of a new image, as 200G (default: most of what is free)"
+    )
+
+
+def parse_disk_size(text: str) -> int:
+    """Read a size of the command line."""
+    size = parse_size(text)
+    if size is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: use a number with K, M, G or T")
+    return size
 
 
 def _pool(text: str) -> Pool:

@@ -23,6 +23,7 @@ from engine.core.addresses import DEFAULT_POOLS, Pool
 from engine.core.registries import RegistrySettings
 from engine.errors import Conflict, Fault
 from engine.service.lifecycle import build_engine, close_engine, open_engine
+from engine.storage.disk import DiskSettings
 
 log = logging.getLogger(__name__)
 _BACKLOG = 512
@@ -41,6 +42,7 @@ class Daemon:
         socket_group: str = "",
         registries: RegistrySettings | None = None,
         pools: Sequence[Pool] = DEFAULT_POOLS,
+        disk: DiskSettings | None = None,
     ) -> None:
         self._data_path = data_path
         self._run_path = run_path
@@ -48,13 +50,19 @@ class Daemon:
         self._socket_group = socket_group
         self._registries = registries
         self._pools = pools
+        self._disk = disk
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises Conflict, Fault, Unavailable, OSError when it cannot begin."""
         stop = _stop_signal()
         lock_fd = self._lock()
         engine = await asyncio.to_thread(
-            build_engine, data_path=self._data_path, run_path=self._run_path, registries=self._registries, pools=self._pools
+            build_engine,
+            data_path=self._data_path,
+            run_path=self._run_path,
+            registries=self._registries,
+            pools=self._pools,
+            disk=self._disk,
         )
         try:
             await open_engine(engine)
@@ -88,7 +96,8 @@ class Daemon:
         """A second daemon on the same data would write the same records."""
         self._data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._run_path.mkdir(mode=0o750, parents=True, exist_ok=True)
-        fd = os.open(self._data_path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Beside the folder: a disk of the engine's own is mounted on it.
+        fd = os.open(self._data_path.with_name(f"{self._data_path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -30,6 +30,7 @@ _QUOTA_CTL = 0xC0109428
 _QGROUP_ASSIGN = 0x40189429
 _QGROUP_CREATE = 0x4010942A
 _QGROUP_LIMIT = 0x8030942B
+_QUOTA_RESCAN = 0x4040942C
 
 _QGROUP_INHERIT, _SPEC_BY_ID = 4, 16  # flags of the second version's arguments
 _INHERIT_LIMITS = 1
@@ -134,6 +135,15 @@ def limit_group(fd: int, group: int, limit_bytes: int | None) -> None:
     """Set or take away the limit of what a group refers to. Raises OSError."""
     most = NO_LIMIT if limit_bytes is None else limit_bytes  # the kernel takes all ones as "no limit any more"
     fcntl.ioctl(fd, _QGROUP_LIMIT, struct.pack("=Q", group) + _LIMIT.pack(_LIMIT_MAX_RFER, most, 0, 0, 0))
+
+
+def rescan(fd: int) -> None:
+    """Begin to count everything anew (full quotas only); nothing happens where that is going on. Raises OSError."""
+    try:
+        fcntl.ioctl(fd, _QUOTA_RESCAN, bytes(64))
+    except OSError as error:
+        if error.errno != errno.EINPROGRESS:
+            raise
 
 
 def sync(fd: int) -> None:

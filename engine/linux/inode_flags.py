@@ -11,6 +11,7 @@ _SECRM, _UNRM, _SYNC, _NODUMP, _NOATIME, _DIRSYNC, _TOPDIR = 0x1, 0x2, 0x8, 0x40
 # What the owner of a file may set, and what shows or slows things later.
 _CLEARED = _SECRM | _UNRM | _SYNC | _NODUMP | _NOATIME | _DIRSYNC | _TOPDIR
 _CASEFOLD = 0x40000000
+_NOCOW = 0x800000
 _FLAGS = struct.Struct("l")
 _NONE = frozenset({errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL})
 _REFUSED = _NONE | {errno.EPERM, errno.EACCES, errno.ENOSYS}
@@ -48,3 +49,13 @@ def spread_folders(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def forgo_copies(descriptor: int) -> None:
+    """Have btrfs overwrite an empty file's blocks in place from now on instead of writing each anew. Does nothing elsewhere."""
+    try:
+        (flags,) = _FLAGS.unpack(fcntl.ioctl(descriptor, _GETFLAGS, bytes(_FLAGS.size)))
+        fcntl.ioctl(descriptor, _SETFLAGS, _FLAGS.pack(flags | _NOCOW))
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise

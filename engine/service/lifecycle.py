@@ -26,7 +26,7 @@ from engine.service.host_facts import engine_id, host_facts
 from engine.service.reconcile import reconcile
 from engine.service.restart_later import resume_restarts
 from engine.service.volumes import volumes_held
-from engine.storage.disk import DiskSettings, open_disk
+from engine.storage.disk import Disk, DiskSettings, open_disk
 from engine.storage.layers import LayerStore
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
@@ -51,6 +51,16 @@ def build_engine(
     """Make the engine's objects and read what is on disk; nothing is started. Raises OSError, Fault, Unavailable."""
     data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     opened_disk = open_disk(data_path, disk or DiskSettings())
+    try:
+        return _on_disk(opened_disk, data_path=data_path, run_path=run_path, registries=registries, pools=pools)
+    except BaseException:
+        opened_disk.close(unmount=True)
+        raise
+
+
+def _on_disk(
+    disk: Disk, *, data_path: Path, run_path: Path, registries: RegistrySettings | None, pools: Sequence[Pool]
+) -> Engine:
     data_path.chmod(0o700)  # files of containers lie here under their own ids, setuid ones among them
     trash = Trash(data_path / "trash")
     containers = ContainerStore(data_path / "containers")
@@ -64,13 +74,13 @@ def build_engine(
         instance=instance_of(data_path),
         engine_id=engine_id(data_path),
         data_path=data_path,
-        disk=opened_disk,
+        disk=disk,
         host=host_facts(),
         tenants=TenantStore(data_path / "tenants"),
         images=ImageStore(data_path / "images", layers, trash, default_domain=SHORT_NAME_DOMAIN),
         trash=trash,
         staging=Staging(data_path / "builds", trash),
-        volumes=VolumeStore(data_path / "volumes", trash, opened_disk),
+        volumes=VolumeStore(data_path / "volumes", trash, disk),
         containers=containers,
         execs=ExecStore(containers),
         network=NetworkManager(data_path=data_path, instance=instance_of(data_path), pools=pools),

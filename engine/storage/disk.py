@@ -15,13 +15,16 @@ from typing import Literal, get_args
 from engine.core.tenants import Tenant
 
 log = logging.getLogger(__name__)
-DriverName = Literal["auto", "btrfs", "project", "none"]
+DriverName = Literal["auto", "image", "btrfs", "project", "none"]
 DRIVER_NAMES: tuple[DriverName, ...] = get_args(DriverName)
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSettings:
-    """``size_bytes`` is that of a new image; none means a share of what is free on the host's disk."""
+    """``image`` is a btrfs of the engine's own in a file, ``btrfs`` that of the data folder; ``auto`` looks what holds.
+
+    ``size_bytes`` is that of a new image; none means a share of what is free on the host's disk.
+    """
 
     driver: DriverName = "none"
     size_bytes: int | None = None
@@ -77,6 +80,8 @@ class Disk(ABC):
 
 def open_disk(data_path: Path, wanted: DiskSettings) -> Disk:
     """Choose the driver for a data folder and make it ready. Raises Unavailable, with the way out; OSError."""
-    from engine.storage.disk_plain import PlainDisk  # drivers derive from what stands here
+    from engine.storage.disk_choice import choose_disk  # drivers derive from what stands here
 
-    return PlainDisk(f"asked for by --disk {wanted.driver}")
+    disk = choose_disk(data_path, wanted)
+    log.log(logging.INFO if disk.has_limits else logging.WARNING, "disk driver %s: %s", disk.kind, disk.reason)
+    return disk

@@ -1,0 +1,162 @@
+"""The engine's own file system in a sparse file: ``<data>/engine.btrfs`` mounted on ``<data>/engine``.
+
+The file records its size by itself. The mount outlives the daemon while containers run, and a killed daemon too; the next one
+finds it, or the loop device that still shows the file. Two devices must never show one image: each would write it as its own.
+
+Owns the file, its loop device and its mount. Knows nothing of areas.
+"""
+
+import errno
+import logging
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import InvalidParameter, Unavailable
+from engine.linux import btrfs, loop
+from engine.linux.inode_flags import forgo_copies
+from engine.linux.mount import MS_NOATIME, MS_NODEV, mount, umount2
+from engine.storage.files import sync_folder
+
+_log = logging.getLogger(__name__)
+SUFFIX = ".btrfs"
+LEAST_BYTES = 1 << 30
+_SHARE_OF_FREE = 0.8
+_ROUND = 1 << 30
+_BLOCK_BYTES = 4096  # of the device: whole blocks of the file beneath, so that none is read to be written
+_TRIES = 50
+_PAUSE_SECONDS = 0.05
+_UNMOUNT_SECONDS = 5.0
+_TAKEN = frozenset({errno.EBUSY, errno.ENXIO, errno.ENODEV})
+# One copy of metadata: the file beneath lies on a disk that has its own ways. No discard of a file that is empty anyway.
+_MKFS = ("mkfs.btrfs", "--quiet", "--nodiscard", "--metadata", "single", "--data", "single", "--label", "atelier")
+_OPTIONS = "discard=async"
+
+
+@dataclass(frozen=True, slots=True)
+class DiskImage:
+    """``path`` is the file, ``mount_path`` the data folder that it is seen in."""
+
+    path: Path
+    mount_path: Path
+
+    @property
+    def is_mounted(self) -> bool:
+        """Whether the data folder is the top of another file system than the folder above it."""
+        return self.mount_path.stat().st_dev != self.mount_path.parent.stat().st_dev and self.mount_path.is_mount()
+
+    def make(self, size_bytes: int | None) -> None:
+        """Make the file, whole or not at all; no size takes a share of what is free. Raises Unavailable, OSError."""
+        size = size_bytes or default_size(self.path.parent)
+        if size < LEAST_BYTES:
+            raise Unavailable(f"an image of {size} bytes is too small for the engine's disk: give --disk-size of at least 1G")
+        temporary = self.path.with_name(f".{self.path.name}.new")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            forgo_copies(descriptor)
+            os.ftruncate(descriptor, size)
+            _run((*_MKFS, str(temporary)))
+            os.fsync(descriptor)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+        temporary.rename(self.path)
+        sync_folder(self.path.parent)
+
+    def mount(self) -> None:
+        """Mount it, through the device that shows it already if there is one. Raises Unavailable, OSError."""
+        device, descriptor = self._device()  # open until then: an unused device lets go of its file by itself
+        try:
+            mount(str(device), str(self.mount_path), "btrfs", MS_NODEV | MS_NOATIME, _OPTIONS)
+        finally:
+            os.close(descriptor)
+
+    def unmount(self) -> None:
+        """Wait for those who are just leaving. Raises OSError EBUSY where somebody stays."""
+        deadline = time.monotonic() + _UNMOUNT_SECONDS
+        while True:
+            try:
+                return umount2(str(self.mount_path))
+            except OSError as error:
+                if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE_SECONDS)
+
+    def grow(self, size_bytes: int) -> None:
+        """Enlarge file, device and file system while it is in use. Raises InvalidParameter, OSError."""
+        size = self.path.stat().st_size
+        if size_bytes <= size:
+            raise InvalidParameter(f"the disk has {size} bytes: it can only grow")
+        os.truncate(self.path, size_bytes)
+        device, descriptor = self._device()
+        try:
+            loop.renew_size(descriptor)
+        finally:
+            os.close(descriptor)
+        folder = os.open(self.mount_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            btrfs.resize(folder)
+        finally:
+            os.close(folder)
+        _log.info("%s on %s has grown to %d bytes", self.path, device, size_bytes)
+
+    def _device(self) -> tuple[Path, int]:
+        """Return the device that shows the file, and it opened; one is taken where there is none. Raises Unavailable, OSError.
+
+        Others look for free devices too, which the kernel says only when it is taken; and one that shows the file may just be
+        letting go of it. In both cases the next look tells.
+        """
+        for _ in range(_TRIES):
+            found = loop.loop_of(self.path)
+            device = found or loop.free_loop()
+            try:
+                descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+            except OSError as error:
+                if error.errno not in _TAKEN:
+                    raise
+                continue
+            if loop.loop_of(self.path) == device if found else self._attach(descriptor):
+                return device, descriptor
+            os.close(descriptor)
+            time.sleep(_PAUSE_SECONDS)
+        raise Unavailable("no loop device is free: take away those that nobody needs (losetup --all), or raise max_loop")
+
+    def _attach(self, device_fd: int) -> bool:
+        """Show the file on an open device; False where that has been taken. Raises OSError."""
+        file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            for flags in (loop.AUTOCLEAR | loop.DIRECT_IO, loop.AUTOCLEAR):
+                try:
+                    loop.configure_loop(device_fd, file, flags=flags, block_bytes=_BLOCK_BYTES)
+                except OSError as error:
+                    if error.errno in _TAKEN:
+                        return False
+                    if error.errno != errno.EINVAL or not flags & loop.DIRECT_IO:
+                        raise
+                    continue  # the disk beneath has no direct access
+                return True
+        finally:
+            os.close(file)
+        return False
+
+
+def default_size(folder: Path) -> int:
+    """Return the size of a new image: most of what is free, whole GiB."""
+    status = os.statvfs(folder)
+    free = status.f_bavail * status.f_frsize
+    return int(free * _SHARE_OF_FREE) // _ROUND * _ROUND
+
+
+def _run(command: tuple[str, ...]) -> None:
+    """Raises Unavailable with the program's own words."""
+    if shutil.which(command[0]) is None:
+        raise Unavailable(f"{command[0]} is not installed: install btrfs-progs")
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Unavailable(f"{command[0]} failed: {done.stderr.strip()}")

@@ -25,7 +25,9 @@ from engine.network.names import check_instance
 from engine.network.names_client import NameServer
 from engine.network.names_upkeep import NamesUpkeep
 from engine.network.port_records import PortRecords
+from engine.network.rates import Rates
 from engine.network.records import Records
+from engine.network.traffic_counts import Traffic
 
 _log = logging.getLogger(__name__)
 _REVIVAL_SECONDS = 1.0
@@ -257,6 +259,18 @@ class NetworkManager:
             await self._run(self._attachments.reconcile, dict(live))
         except OSError as error:
             raise Fault(f"cannot clean up networks: {error}") from error
+
+    async def set_rates(self, scope: Tenant | str, rates: Rates) -> None:
+        """Limit what a tenant, or a container by its id, receives and sends from now on. Raises Unavailable, as it was then."""
+        try:
+            await asyncio.shield(self._run(self._attachments.shaper.set_rates, scope, rates))
+        except OSError as error:
+            needed = "it takes the kernel's ifb, HTB, cls_bpf and act_mirred"
+            raise Unavailable(f"this host cannot limit network rates: {reason_of(error)}; {needed}") from error
+
+    async def traffic(self, tenant: Tenant) -> Traffic:
+        """Return what a tenant's containers have received and sent since the daemon's start, its members' included."""
+        return await self._run(self._attachments.shaper.traffic, tenant)
 
     def endpoint(self, container_id: str) -> Endpoint | None:
         """Return a container's first attachment, without its messages."""

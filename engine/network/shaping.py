@@ -8,10 +8,11 @@ import logging
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from engine.core.tenants import Tenant
-from engine.network.names import rate_device_names
+from engine.network.names import device_index, rate_device_names, veth_name
 from engine.network.rate_tree import Hook, RateTree
 from engine.network.rates import NO_RATES, Rates, path_of, tenants_around
 from engine.network.traffic_counts import Traffic, TrafficCounts
@@ -20,12 +21,11 @@ _log = logging.getLogger(__name__)
 
 
 class Port(NamedTuple):
-    """One container's device on one network, by the kernel's number and name."""
+    """One container's device on one network, known by its address."""
 
     container_id: str
     tenant: Tenant
-    number: int
-    device: str
+    address: IPv4Address
 
 
 @dataclass(slots=True)
@@ -66,9 +66,12 @@ class Shaper:
             self._rates[scope] = rates
 
     def _apply(self, scope: Tenant | str) -> None:
-        for container_id, guest in self._guests.items():
-            if container_id == scope or (isinstance(scope, Tenant) and scope in tenants_around(guest.tenant)):
-                self._sync(container_id, guest)
+        if isinstance(scope, Tenant):
+            guests = {one: guest for one, guest in self._guests.items() if scope in tenants_around(guest.tenant)}
+        else:
+            guests = {scope: self._guests[scope]} if scope in self._guests else {}
+        for container_id, guest in guests.items():
+            self._sync(container_id, guest)
 
     def _try_apply(self, scope: Tenant | str) -> None:
         try:
@@ -79,24 +82,24 @@ class Shaper:
     def attach(self, port: Port) -> None:
         """A container has got a device. Raises OSError when it cannot be limited as it is to be."""
         guest = self._guests.setdefault(port.container_id, _Guest(port.tenant))
-        guest.ports.add(port.number)
-        self._counts.add(port.tenant, port.device)
+        guest.ports.add(device_index(port.address))
+        self._counts.add(port.tenant, veth_name(self._instance, port.address))
         if any(rates.is_limited for rates in self._chain(port.container_id, guest)):
             self._sync(port.container_id, guest)
 
-    def leave(self, port: Port) -> None:
-        """A container's device goes away; with the last one the container is forgotten."""
-        self._counts.leave(port.device)
+    def leave(self, container_id: str, address: IPv4Address) -> None:
+        """A container's device goes away, if it ever came; with the last one the container is forgotten."""
+        number = device_index(address)
+        self._counts.leave(veth_name(self._instance, address))
         if self._tree is not None:
-            self._tree.forget(port.number)
-        guest = self._guests.get(port.container_id)
-        if guest is None:
+            self._tree.forget(number)
+        if (guest := self._guests.get(container_id)) is None:
             return
-        guest.ports.discard(port.number)
+        guest.ports.discard(number)
         if not guest.ports:
-            del self._guests[port.container_id]
-            self._rates.pop(port.container_id, None)
-            self._release(path_of(port.tenant, port.container_id))
+            del self._guests[container_id]
+            self._rates.pop(container_id, None)
+            self._release(path_of(guest.tenant, container_id))
 
     def _release(self, path: tuple[str, ...]) -> None:
         if self._tree is None:
@@ -120,7 +123,8 @@ class Shaper:
             self._tree.release(path)
 
     def _chain(self, container_id: str, guest: _Guest) -> list[Rates]:
-        return [self._rates.get(scope, NO_RATES) for scope in (*tenants_around(guest.tenant), container_id)]
+        around: list[Tenant | str] = [*tenants_around(guest.tenant), container_id]
+        return [self._rates.get(scope, NO_RATES) for scope in around]
 
     def _opened(self) -> RateTree:
         if self._tree is None:
@@ -130,8 +134,8 @@ class Shaper:
     def restore(self, ports: Iterable[Port]) -> None:
         """After a start of the daemon: bring filters and classes that may be there in line. Raises OSError."""
         for port in ports:
-            self._guests.setdefault(port.container_id, _Guest(port.tenant)).ports.add(port.number)
-            self._counts.add(port.tenant, port.device)
+            self._guests.setdefault(port.container_id, _Guest(port.tenant)).ports.add(device_index(port.address))
+            self._counts.add(port.tenant, veth_name(self._instance, port.address))
         if self._tree is None and not self._has_devices():
             return
         tree = self._opened()

@@ -9,6 +9,7 @@ from engine.api.health_json import health_config_json, health_state_json, health
 from engine.api.host_config_json import host_config_json
 from engine.api.mounts_json import mounts_json
 from engine.api.network_json import container_networks_json, old_settings_json
+from engine.api.ports_json import settings_ports_json, summary_ports_json
 from engine.core.containers import ContainerRecord
 from engine.core.health import Health
 from engine.core.humantime import format_span
@@ -54,7 +55,11 @@ def inspect_json(found: Inspection, *, shows_paths: bool) -> dict[str, Any]:
         ),
         "Mounts": mounts_json(record),
         "Config": _config(record),
-        "NetworkSettings": {**old_settings_json(found.endpoints), "Networks": container_networks_json(record, found.endpoints)},
+        "NetworkSettings": {
+            **old_settings_json(found.endpoints),
+            "Ports": settings_ports_json(record, found.published, is_networked=bool(found.endpoints)),
+            "Networks": container_networks_json(record, found.endpoints),
+        },
         "Atelier": {"Tenant": record.tenant.name},
     }
 
@@ -69,7 +74,7 @@ def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
         "ImageID": record.image_id,
         "Command": _command(record.config.args),
         "Created": record.created_ns // 10**9,
-        "Ports": [],
+        "Ports": summary_ports_json(record, found.published, is_networked=bool(found.endpoints)),
         **(
             {}
             if found.size_rw_bytes is None

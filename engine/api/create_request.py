@@ -10,6 +10,7 @@ from engine.api.create_isolation import decode_isolation, isolation_warnings
 from engine.api.create_limits import decode_limits, limit_warnings
 from engine.api.create_mounts import absolute, decode_mounts, decode_tmpfs
 from engine.api.create_networks import decode_joins, join_warnings, network_mode
+from engine.api.create_ports import check_port_mode, decode_bindings, decode_exposed, port_warnings
 from engine.api.decode import Document, console_size
 from engine.core.containers import DEFAULT_SHM_BYTES, ContainerConfig, HostConfig, Ulimit
 from engine.core.log_options import DEFAULT_DRIVER, check_log_options
@@ -27,7 +28,8 @@ def decode_create(body: Document, *, name: str, platform: str = "") -> tuple[Cre
     """Return the request and warnings. Raises InvalidParameter."""
     host = body.document("HostConfig")
     check_log_options(*_log_config(host))
-    warnings = [*_warnings(body, host), *limit_warnings(host), *isolation_warnings(host)]
+    check_port_mode(body, host)
+    warnings = [*_warnings(body, host), *limit_warnings(host), *isolation_warnings(host), *port_warnings(host)]
     joins = decode_joins(body, host)
     return CreateRequest(config=_config(body), host=_host_config(host), name=name, platform=platform, joins=joins), warnings
 
@@ -39,9 +41,6 @@ def _log_config(host: Document) -> tuple[str, dict[str, str]]:
 
 def _warnings(body: Document, host: Document) -> list[str]:
     warnings = []
-    if host.is_set("PortBindings") or host.boolean("PublishAllPorts"):
-        warnings.append("ports are not published: reach the container at its own address from the host")
-
     if _log_config(host)[1].get("compress", "").lower() in ("1", "t", "true"):
         warnings.append("log opt compress has no effect: what is kept of a log is kept as it is")
     warnings += [f"{name} has no effect: it is a setting of Windows or of builds" for name in _NO_EFFECT if body.is_set(name)]
@@ -71,7 +70,7 @@ def _config(body: Document) -> ContainerConfig:
         entrypoint=body.optional_command("Entrypoint"),
         working_dir=absolute(body.text("WorkingDir"), "working directory"),
         labels=body.labels(),
-        exposed_ports=body.keys("ExposedPorts"),
+        exposed_ports=decode_exposed(body),
         volumes=body.keys("Volumes"),
         tty=body.boolean("Tty"),
         open_stdin=body.boolean("OpenStdin"),
@@ -105,6 +104,7 @@ def _host_config(host: Document) -> HostConfig:
         tmpfs=decode_tmpfs(host),
         shm_bytes=_within(host.integer("ShmSize"), 0, _SHM_MOST_BYTES, "ShmSize") or DEFAULT_SHM_BYTES,
         sysctls=host.mapping("Sysctls"),
+        storage_options=host.mapping("StorageOpt"),
         init=bool(host.optional_boolean("Init")),
         oom_score_adj=_within(host.integer("OomScoreAdj"), -1000, 1000, "OomScoreAdj"),
         ulimits=tuple(_ulimit(limit) for limit in host.documents("Ulimits")),
@@ -117,6 +117,8 @@ def _host_config(host: Document) -> HostConfig:
         log_options=log_options,
         console_rows=rows,
         console_columns=columns,
+        port_bindings=decode_bindings(host),
+        publish_all=host.boolean("PublishAllPorts"),
         **decode_isolation(host),
     )
 

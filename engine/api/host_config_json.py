@@ -3,6 +3,7 @@
 from typing import Any
 
 from engine.api.mounts_json import mounts_config_json
+from engine.api.ports_json import bindings_json
 from engine.core.containers import HostConfig
 from engine.core.limits import DeviceValue
 
@@ -15,7 +16,7 @@ def host_config_json(host: HostConfig) -> dict[str, Any]:
         "ContainerIDFile": host.id_file,
         "LogConfig": {"Type": host.log_driver, "Config": dict(host.log_options)},
         "NetworkMode": host.network_mode,
-        "PortBindings": {},
+        "PortBindings": bindings_json(host),
         "RestartPolicy": {"Name": host.restart.name, "MaximumRetryCount": host.restart.maximum_retry_count},
         "AutoRemove": host.auto_remove,
         "ConsoleSize": [host.console_rows, host.console_columns],
@@ -34,13 +35,14 @@ def host_config_json(host: HostConfig) -> dict[str, Any]:
         "OomScoreAdj": host.oom_score_adj,
         "PidMode": host.pid_mode,
         "Privileged": host.privileged,
-        "PublishAllPorts": False,
+        "PublishAllPorts": host.publish_all,
         "ReadonlyRootfs": host.readonly_rootfs,
         "SecurityOpt": _security_options(host) or None,
         "Tmpfs": dict(host.tmpfs) or None,
         "UTSMode": host.uts_mode,
         "UsernsMode": "",
         "ShmSize": host.shm_bytes,
+        **({"StorageOpt": dict(host.storage_options)} if host.storage_options else {}),
         "Sysctls": dict(host.sysctls) or None,
         "Runtime": host.runtime or "atelier",
         "Isolation": host.isolation,

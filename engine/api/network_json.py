@@ -91,7 +91,6 @@ def old_settings_json(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         "Bridge": "",
         "SandboxID": "",
         "SandboxKey": "",
-        "Ports": {},
         "HairpinMode": False,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,

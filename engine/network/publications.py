@@ -224,8 +224,8 @@ def _addresses(binding: PortBinding, lease: Lease) -> tuple[str, ...]:
         return (ANY_ADDRESS, ANY_ADDRESS6) if both else (ANY_ADDRESS,)
     if ":" in binding.host_address and lease.address6 is None:
         raise Unavailable(
-            f"cannot publish port {binding.port} on [{binding.host_address}]: the container has no IPv6 address, use a network that"
-            " has, or an IPv4 address of the host"
+            f"cannot publish port {binding.port} on [{binding.host_address}]: the container has no IPv6 address, use a network"
+            " that has, or an IPv4 address of the host"
         )
     return (binding.host_address,)
 

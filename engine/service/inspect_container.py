@@ -9,6 +9,7 @@ from engine.core.containers import ContainerRecord
 from engine.core.filters import Filters, matches_labels, matches_name, parse_bool, parse_ports
 from engine.core.health import Health
 from engine.core.lifecycle import ALIVE
+from engine.core.ports import PublishedPort
 from engine.core.tenants import Tenant
 from engine.errors import EngineError, InvalidParameter
 from engine.network.model import Endpoint
@@ -31,6 +32,7 @@ class Inspection:
     record: ContainerRecord
     path: Path
     endpoints: tuple[Endpoint, ...]
+    published: tuple[PublishedPort, ...]
     exec_ids: tuple[str, ...]
     size_rw_bytes: int | None = None
     image_bytes: int = 0
@@ -58,13 +60,15 @@ async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> 
     path = engine.containers.path(record.container_id)
     running = tuple(one.exec_id for one in engine.execs.of_container(record.container_id) if one.run.is_running)
     endpoints = engine.network.endpoints_of(record.container_id)
+    published = engine.network.published(record.container_id)
     if not with_size:
-        return Inspection(record, path, endpoints, running, health=engine.health.get(record.container_id))
+        return Inspection(record, path, endpoints, published, running, health=engine.health.get(record.container_id))
     size = await engine.slow.run(record.tenant, lambda: size_rw(path))
     return Inspection(
         record,
         path,
         endpoints,
+        published,
         running,
         size_rw_bytes=size,
         image_bytes=await asyncio.to_thread(_image_bytes, engine, record),
@@ -130,8 +134,8 @@ def _part_test(engine: Engine, name: str, values: tuple[str, ...]) -> Test:
             ports = parse_ports(values, name=name)
             return lambda record: not ports.isdisjoint(record.config.exposed_ports)
         case "publish":
-            parse_ports(values, name=name)
-            return lambda _: False  # no container has published ports
+            bound = parse_ports(values, name=name)
+            return lambda record: not bound.isdisjoint(str(binding.port) for binding in record.host.port_bindings)
         case "volume":
             return lambda record: any(
                 value in (point.name or point.source, point.target) for point in record.mount_points for value in values

@@ -24,6 +24,7 @@ from engine.network.resolver import host_resolv_conf
 from engine.runtime.process import Process
 from engine.service.container_mounts import publish_mounts
 from engine.service.container_networks import guest_of, joins_of, publish_endpoints
+from engine.service.container_ports import publish_ports
 from engine.service.engine import Engine
 from engine.service.health_monitor import begin_health
 from engine.service.isolation import container_cgroup, isolate
@@ -148,6 +149,7 @@ async def _attach(
     engine: Engine, record: ContainerRecord, process: Process, reserved: tuple[Endpoint, ...]
 ) -> tuple[Endpoint, ...]:
     endpoints = await engine.network.attach(guest_of(record, joins_of(record)), process.netns)
+    await publish_ports(engine, record)
     if endpoints != reserved:  # an address turned out to be in use
         await asyncio.to_thread(_write_network_files, engine, record, endpoints)
     return endpoints

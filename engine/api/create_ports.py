@@ -1,0 +1,45 @@
+"""Ports in the body of ``POST /containers/create``: what is exposed, and what is to be published where.
+
+Owns which of Docker's forms are taken. What a wrong value is called are dockerd's words.
+"""
+
+from engine.api.decode import Document
+from engine.core.ports import PortBinding, check_bindings, parse_binding, parse_port, parse_ports
+from engine.errors import InvalidParameter
+
+_HOST, _CONTAINER = "host", "container:"
+
+
+def decode_exposed(body: Document) -> tuple[str, ...]:
+    """Return the ports that the container exposes, as texts. Raises InvalidParameter."""
+    texts = body.keys("ExposedPorts")
+    return tuple(sorted({str(port) for text in texts for port in parse_ports(text)}))
+
+
+def decode_bindings(host: Document) -> tuple[PortBinding, ...]:
+    """Return what is to be published. Raises InvalidParameter."""
+    ports = host.document("PortBindings")
+    bindings = tuple(
+        parse_binding(parse_port(text), host_address=binding.text("HostIp"), host_port=binding.text("HostPort"))
+        for text in ports.keys_of()
+        for binding in ports.documents(text)
+    )
+    check_bindings(bindings)
+    return bindings
+
+
+def check_port_mode(body: Document, host: Document) -> None:
+    """Whether a container of this network mode can have ports of its own. Raises InvalidParameter."""
+    if not host.text("NetworkMode").startswith(_CONTAINER):
+        return
+    if host.is_set("PortBindings") or host.boolean("PublishAllPorts"):
+        raise InvalidParameter("conflicting options: port publishing and the container type network mode")
+    if body.is_set("ExposedPorts"):
+        raise InvalidParameter("conflicting options: port exposing and the container type network mode")
+
+
+def port_warnings(host: Document) -> list[str]:
+    """Return what of the ports has no effect."""
+    if host.text("NetworkMode") == _HOST and host.is_set("PortBindings"):
+        return ["Published ports are discarded when using host network mode"]
+    return []

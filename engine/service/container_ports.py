@@ -1,0 +1,17 @@
+"""The ports of a container: what its start publishes."""
+
+from engine.core.containers import ContainerRecord
+from engine.core.ports import PortBinding, exposed_ports, wanted_bindings
+from engine.service.engine import Engine
+
+
+def bindings_of(record: ContainerRecord) -> tuple[PortBinding, ...]:
+    """Return what is to be published. Raises InvalidParameter for more than a container may publish."""
+    host = record.host
+    return wanted_bindings(exposed_ports(record.config.exposed_ports), host.port_bindings, publishes_all=host.publish_all)
+
+
+async def publish_ports(engine: Engine, record: ContainerRecord) -> None:
+    """Publish what a container that has just come to its networks wants. Raises Conflict, Unavailable, QuotaExceeded, Fault."""
+    if wanted := bindings_of(record):
+        await engine.network.publish(record.container_id, wanted, name=record.name)

@@ -17,15 +17,17 @@ from engine.core.networks import NetworkJoin, NetworkRequest
 from engine.core.tenants import Tenant
 from engine.errors import Forbidden, NotFound, Unavailable
 from engine.network.bridges import Bridges, zone_of
-from engine.network.devices import Devices, inner_messages, way_out_messages
+from engine.network.devices import Devices, inner_messages, way_out6_messages, way_out_messages
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
 from engine.network.model import DEFAULT_NETWORK, Endpoint, Lease, Network, endpoint_of
 from engine.network.names_upkeep import NamesUpkeep
 from engine.network.port_records import PortRecords
 from engine.network.publications import Publications
+from engine.network.rates import NO_RATES, Rates
 from engine.network.ruleset import guard_of
 from engine.network.sandbox import configure
+from engine.network.shaping import Port, Shaper
 
 _log = logging.getLogger(__name__)
 _IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -41,6 +43,7 @@ class Guest:
     hostname: str
     names: tuple[str, ...] = ()  # on each network, its own first
     joins: tuple[NetworkJoin, ...] = (NetworkJoin(DEFAULT_NETWORK),)
+    rates: Rates = NO_RATES  # its own; those of its tenant hold as well
     servers: tuple[str, ...] = ()  # that it wants its resolver to ask
 
 
@@ -66,6 +69,8 @@ class Attachments:
             undo.callback(self._devices.close)
             self._firewall = Firewall(instance)
             undo.callback(self._firewall.close)
+            self.shaper = Shaper(instance)
+            undo.callback(self.shaper.close)
             self.bridges = Bridges(ledger=ledger, devices=self._devices, firewall=self._firewall)
             self.publications = Publications(
                 instance=instance, records=port_records, ledger=ledger, firewall=self._firewall, devices=self._devices
@@ -94,21 +99,23 @@ class Attachments:
         self.detach(guest.container_id)
         networks = [self.bridges.find(guest.tenant, join.network) for join in guest.joins]
         way_out = next((network for network in networks if not network.internal), None)
+        way_out6 = next((network for network in networks if not network.internal and network.subnet6), None)
         with ExitStack() as undo:
             undo.callback(self.detach, guest.container_id)
             made = [
-                self._reserve(guest, network, join, is_way_out=network is way_out)
+                self._reserve(guest, network, join, is_way_out=network is way_out, is_way_out6=network is way_out6)
                 for network, join in zip(networks, guest.joins, strict=True)
             ]
             self._reserved[guest.container_id] = self._with_names(made)
             undo.pop_all()
         return tuple(one.endpoint for one in self._reserved[guest.container_id])
 
-    def _reserve(self, guest: Guest, network: Network, join: NetworkJoin, *, is_way_out: bool) -> _Reservation:
+    def _reserve(self, guest: Guest, network: Network, join: NetworkJoin, *, is_way_out: bool, is_way_out6: bool) -> _Reservation:
         lease = self._lease(guest, network, join)
         # The guard's element first: the interface never speaks unguarded, nor is its first packet lost.
         self._firewall.add_lease(guard_of(lease))
-        endpoint = endpoint_of(network, lease, inner_messages(network, lease, is_way_out=is_way_out))
+        messages = inner_messages(network, lease, is_way_out=is_way_out, is_way_out6=is_way_out6)
+        endpoint = endpoint_of(network, lease, messages)
         return _Reservation(network, endpoint, lease, self._devices.plan_veth(network, lease))
 
     def _with_names(self, made: list[_Reservation]) -> list[_Reservation]:
@@ -144,7 +151,7 @@ class Attachments:
         endpoints = tuple(one.endpoint for one in found) if found is not None else self.reserve(guest)
         for _ in range(_ATTEMPTS):
             try:
-                self._plug(guest.container_id, netns_fd)
+                self._plug(guest, netns_fd)
             except FileExistsError:
                 # A veth of a daemon that died may still hold a name; its address rests until the next sweep.
                 if len(guest.joins) > 1 or any(join.address for join in guest.joins):
@@ -157,13 +164,14 @@ class Attachments:
         addresses = ", ".join(endpoint.address for endpoint in endpoints)
         raise Unavailable(f"no address beside {addresses} could be used: devices of other programs are in the way")
 
-    def _plug(self, container_id: str, netns_fd: int) -> None:
+    def _plug(self, guest: Guest, netns_fd: int) -> None:
         """Make the veths of what is reserved; that ends the reservation."""
         try:
-            for one in self._reserved.pop(container_id):
+            for one in self._reserved.pop(guest.container_id):
                 self._devices.add_veth(one.veth, one.lease, netns_fd, isolated=not one.network.icc)
+                self._shape(guest, one)
         except OSError:
-            self.detach(container_id)
+            self.detach(guest.container_id)
             raise
 
     def _arrive(self, guest: Guest, netns_fd: int) -> None:
@@ -173,17 +181,26 @@ class Attachments:
             self.detach(guest.container_id)
             raise
 
+    def _shape(self, guest: Guest, made: _Reservation) -> None:
+        """Before the first packet can pass: the container's end is not up yet."""
+        if guest.rates.is_limited:
+            self.shaper.set_rates(guest.container_id, guest.rates)
+        self.shaper.attach(Port(guest.container_id, made.network.owner, made.lease.address))
+
     def join(self, guest: Guest, netns_fd: int) -> Endpoint:
         """Put a running container on one further network; on failure nothing of it stays. Raises as ``reserve``."""
         (join,) = guest.joins
         network = self.bridges.find(guest.tenant, join.network)
         if self.ledger.lease_on(guest.container_id, network) is not None:
             raise Forbidden(f"container {guest.names[0]} is already attached to network {network.name}")
-        is_way_out = not network.internal and not self._ways_out(guest.container_id)
+        others = self._ways_out(guest.container_id)
+        is_way_out = not network.internal and not others
+        is_way_out6 = not network.internal and not any(lease.address6 for _, lease in others)
         with ExitStack() as undo:
             undo.callback(self._leave_if_on, guest.container_id, network)
-            made = self._reserve(guest, network, join, is_way_out=is_way_out)
+            made = self._reserve(guest, network, join, is_way_out=is_way_out, is_way_out6=is_way_out6)
             self._devices.add_veth(made.veth, made.lease, netns_fd, isolated=not network.icc)
+            self._shape(guest, made)
             configure(netns_fd, made.endpoint.netlink)
             self.names.join(guest.container_id, join, guest.servers, netns_fd)
             self.publications.follow(guest.container_id)
@@ -199,9 +216,12 @@ class Attachments:
         self._give_back(lease)
         self.publications.follow(container_id)
         self.names.refresh(container_id)
-        self.sweep()
-        for other, remaining in self._ways_out(container_id)[:1]:
+        self._unplug(lease)
+        ways_out = self._ways_out(container_id)
+        for other, remaining in ways_out[:1]:
             configure(netns_fd, way_out_messages(other, remaining), harmless=errno.EEXIST)
+        for other, remaining in [way for way in ways_out if way[1].address6][:1]:
+            configure(netns_fd, way_out6_messages(other, remaining), harmless=errno.EEXIST)
         return endpoint_of(network, lease)
 
     def _leave_if_on(self, container_id: str, network: Network) -> None:
@@ -209,7 +229,12 @@ class Attachments:
         if lease is not None:
             self._give_back(lease)
             self.names.refresh(container_id)
-            self.sweep()
+            self._unplug(lease)
+
+    def _unplug(self, lease: Lease) -> None:
+        """Take the veth away now, as its network namespace stays."""
+        self._devices.remove_veth(lease.address)
+        self._parting.discard(lease.address)
 
     def _ways_out(self, container_id: str) -> list[tuple[Network, Lease]]:
         held = ((self.ledger.networks[lease.network_id], lease) for lease in self.ledger.leases.get(container_id, ()))
@@ -221,6 +246,7 @@ class Attachments:
 
     def _part(self, lease: Lease) -> None:
         self._parting.add(lease.address)
+        self.shaper.leave(lease.container_id, lease.address)
         self._firewall.remove_lease(guard_of(lease))
 
     def detach(self, container_id: str) -> bool:
@@ -268,6 +294,15 @@ class Attachments:
         self.sweep()
         self.publications.reconcile(live)
         self.bridges.remove_strays()
+        self._restore_rates()
+
+    def _restore_rates(self) -> None:
+        leases = self.ledger.all_leases()
+        ports = [Port(one.container_id, self.ledger.networks[one.network_id].owner, one.address) for one in leases]
+        try:
+            self.shaper.restore(ports)
+        except OSError as error:
+            _log.error("the network rates of running containers may be wrong until they start anew: %s", error)
 
     def remove_all(self) -> None:
         """Take all devices and rules of this engine off the host; the networks' records stay."""
@@ -279,6 +314,7 @@ class Attachments:
 
     def close(self) -> None:
         self.publications.close()
+        self.shaper.close()
         self._firewall.close()
         self._devices.close()
 

@@ -61,7 +61,8 @@ class QuotaGroups:
         if (self._sysfs / "qgroups" / "inconsistent").read_text().strip() != "0":
             _log.warning("quota groups have lost count: the kernel counts anew")
             btrfs.rescan(self._fd)
-        parents = {item.offset for item in btrfs.search(self._fd, btrfs.QUOTA_TREE, btrfs.QGROUP_RELATION)}
+        relations = btrfs.search(self._fd, btrfs.QUOTA_TREE, btrfs.QGROUP_RELATION)  # each is there from both ends
+        parents = {max(item.object_id, item.offset) for item in relations}
         subvolumes = {item.object_id for item in btrfs.search(self._fd, btrfs.ROOT_TREE, _ROOT_ITEM)}
         limited = {
             item.offset

@@ -22,6 +22,7 @@ from tests.engine.busybox_image import busybox_tar
 
 _LOOKS, _LOOK_SECONDS = 8, 0.01
 PATIENCE_SECONDS = 20.0
+DISK_SIZE = "4G"  # nothing is taken from the host's disk before it is written
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class UnixConnection(http.client.HTTPConnection):
 class EngineDaemon:
     """One engine. Paths are short, since a socket's path has at most 107 bytes."""
 
+    disk = os.environ.get("ATELIER_TEST_DISK", "none")  # a driver's name
+
     def __init__(self, **environment: str) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="atelier-test-"))
         self.data_path = self.root / "data"
@@ -84,7 +87,8 @@ class EngineDaemon:
 
     def command(self) -> list[str]:
         """The command line."""
-        return [sys.executable, "-m", "engine", "serve", "--data", str(self.data_path), "--run", str(self.run_path)]
+        folders = ["--data", str(self.data_path), "--run", str(self.run_path)]
+        return [sys.executable, "-m", "engine", "serve", *folders, "--disk", self.disk, "--disk-size", DISK_SIZE]
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -128,7 +132,13 @@ class EngineDaemon:
             self.stop()
         if (pid := self.supervisor_pid()) is not None:
             os.kill(pid, signal.SIGKILL)
+        wait_until(self._unmount, "the disk to be unmounted")
         subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=False)  # deeper than the interpreter can go
+
+    def _unmount(self) -> bool:
+        """Take away the disk that a killed engine leaves; False while processes that are just ending hold it."""
+        folder = self.data_path / "engine"
+        return not folder.is_mount() or subprocess.run(["umount", folder], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
     def request(
         self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None, tenant: str = ""
@@ -207,7 +217,14 @@ class EngineDaemon:
             *(f"nft {line}" for line in _nft_tables() if self.instance in line),
             *(f"mount {line}" for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.root) in line),
             *(f"process {pid}" for pid in processes_with(str(self.root))),
+            *(f"loop device {path.parts[3]}" for path in Path("/sys/block").glob("loop*/loop/backing_file") if self._shows(path)),
         ]
+
+    def _shows(self, backing_file: Path) -> bool:
+        try:
+            return str(self.root) in backing_file.read_text()
+        except OSError:  # it let go of its file meanwhile
+            return False
 
 
 @contextmanager

@@ -5,13 +5,13 @@ Whoever changes something holds the image store's lock.
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from engine.core.image_config import ImageConfig
 from engine.core.tenants import Tenant
 from engine.errors import Fault, NotFound, reason_of
-from engine.image.disk import ImageFolder
 from engine.image.lookup import find, nearest_names, tags_for, visible_holdings
 from engine.image.records import Image, ImageRecord, Origin, with_holding, with_tag, without_tag
 from engine.image.steps import StepIndex
@@ -25,10 +25,19 @@ class _Entry:
     config: ImageConfig
 
 
+class Folder(Protocol):
+    """Where records are kept."""
+
+    def load(self) -> Iterator[tuple[ImageRecord, ImageConfig]]: ...
+    def add(self, record: ImageRecord, raw_config: bytes) -> None: ...
+    def save(self, record: ImageRecord) -> None: ...
+    def discard(self, image_id: str) -> None: ...
+
+
 class Catalog:
     """Looks up and changes records; knows no layer beyond its id."""
 
-    def __init__(self, folder: ImageFolder, *, default_domain: str) -> None:
+    def __init__(self, folder: Folder, *, default_domain: str) -> None:
         self._folder = folder
         self._default_domain = default_domain
         self._entries: Mapping[str, _Entry] = {record.image_id: _Entry(record, config) for record, config in folder.load()}

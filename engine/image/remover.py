@@ -11,7 +11,6 @@ from functools import cache
 from engine.core.references import parse_reference
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, Forbidden
-from engine.image.adoption import Adoption
 from engine.image.catalog import Catalog
 from engine.image.family import LayerCensus, built_leaves, is_spare, parents_of
 from engine.image.lookup import tag_of, visible_holdings
@@ -21,6 +20,8 @@ from engine.image.removal import ImageUse, Removal, plan_removal_by_id, plan_rem
 InUse = Callable[[str], Sequence[ImageUse]]
 """Answers, for an image id, which containers (of any tenant) were made from it."""
 IsWanted = Callable[[Image], bool]
+DropLayers = Callable[[Sequence[str]], int]
+"""Removes those of the layers that no image has; answers the bytes of their files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,10 @@ class Removed:
 class Remover:
     """One removal on behalf of one tenant, of however many images."""
 
-    def __init__(self, catalog: Catalog, adoption: Adoption, tenant: Tenant, *, in_use: InUse, default_domain: str) -> None:
+    def __init__(self, catalog: Catalog, tenant: Tenant, *, drop_layers: DropLayers, in_use: InUse, default_domain: str) -> None:
         self.removed = Removed()
         self._catalog = catalog
-        self._adoption = adoption
+        self._drop_layers = drop_layers
         self._tenant = tenant
         self._in_use = cache(in_use)
         self._default_domain = default_domain
@@ -122,7 +123,7 @@ class Remover:
         if after.holdings or is_used:
             self._catalog.save(after)
         else:
-            self.removed.freed_bytes += self._adoption.drop_layers(self._catalog.delete(before))
+            self.removed.freed_bytes += self._drop_layers(self._catalog.delete(before))
         if is_deleted:
             self.removed.items.append(RemovedItem(deleted=image.id, image=image))
             layers = [] if is_used else self._census.remove(image)

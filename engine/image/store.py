@@ -28,6 +28,7 @@ from engine.image.removal import ImageUse
 from engine.image.remover import InUse, IsWanted, Removed, RemovedItem, Remover
 from engine.image.saving import ImageArchive, Saver
 from engine.image.steps import stepped
+from engine.image.trial import Trial
 from engine.storage.compression import Readable
 from engine.storage.layers import Layer, LayerStore
 from engine.storage.trash import Trash
@@ -244,22 +245,33 @@ class ImageStore:
             remover.remove(name, force=force, prunes=prunes)
             return remover.removed
 
-    def prune(self, tenant: Tenant, *, dangling_only: bool, is_wanted: IsWanted, in_use: InUse) -> Removed:
-        """Remove the tenant's own images that nothing needs and that are wanted: those without a tag, or all."""
+    def prune(
+        self, tenant: Tenant, *, dangling_only: bool, is_wanted: IsWanted, in_use: InUse, is_trial: bool = False
+    ) -> Removed:
+        """Remove the tenant's own images that nothing needs and that are wanted: those without a tag, or all.
+
+        A trial tells what would go, and changes nothing.
+        """
         with self._adoption.lock:
-            remover = self._remover(tenant, in_use)
+            remover = self._trial_remover(tenant, in_use) if is_trial else self._remover(tenant, in_use)
             remover.prune(dangling_only=dangling_only, is_wanted=is_wanted)
             return remover.removed
 
-    def prune_builds(self, tenant: Tenant, *, is_wanted: IsWanted, in_use: InUse) -> Removed:
+    def prune_builds(self, tenant: Tenant, *, is_wanted: IsWanted, in_use: InUse, is_trial: bool = False) -> Removed:
         """Remove the tenant's own nameless images of builds from which nothing with a name or a container descends."""
         with self._adoption.lock:
-            remover = self._remover(tenant, in_use)
+            remover = self._trial_remover(tenant, in_use) if is_trial else self._remover(tenant, in_use)
             remover.prune_builds(is_wanted)
             return remover.removed
 
     def _remover(self, tenant: Tenant, in_use: InUse) -> Remover:
-        return Remover(self._catalog, self._adoption, tenant, in_use=in_use, default_domain=self._default_domain)
+        drop = self._adoption.drop_layers
+        return Remover(self._catalog, tenant, drop_layers=drop, in_use=in_use, default_domain=self._default_domain)
+
+    def _trial_remover(self, tenant: Tenant, in_use: InUse) -> Remover:
+        trial = Trial(self._catalog, self._layers, default_domain=self._default_domain)
+        drop = trial.drop_layers
+        return Remover(trial.catalog, tenant, drop_layers=drop, in_use=in_use, default_domain=self._default_domain)
 
     def collect(self, used_image_ids: Callable[[], Collection[str]]) -> builtins.list[str]:
         """Delete the images that nobody holds and no container was made from, and layers of no image; return the images' ids.

@@ -27,15 +27,19 @@ def hosts_file(
     gateway: str = "",
     aliases: Sequence[str] = (),
     extra_hosts: Sequence[str] = (),
+    linked: Sequence[str] = (),
 ) -> str:
     """Return the file's text. ``addresses`` are the container's own, none without a network.
 
     ``extra_hosts`` are Docker's ``name:address``, or ``name:host-gateway`` for the host as the container reaches it.
 
+    ``linked`` are whole lines, of containers that this one has linked.
+
     Raises InvalidParameter for an extra host that cannot be read.
     """
     lines = list(_LOOPBACK)
     lines += [_extra_line(text, gateway) for text in extra_hosts]
+    lines += linked
     names = _own_names(hostname, domainname, aliases)
     if names:
         # Without a network the own name still has to resolve: many programs look it up at their start.

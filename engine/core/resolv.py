@@ -85,3 +85,14 @@ def resolv_conf(
     if words:
         lines.append(f"options {' '.join(words)}")
     return "\n".join(lines) + "\n"
+
+
+def embedded_resolv_conf(host_text: str, resolver: str, *, search: Sequence[str] = (), options: Sequence[str] = ()) -> str:
+    """Return the text of a container that asks the engine's own resolver.
+
+    A name without a dot is asked as it is first (``ndots:0``), unless the container says otherwise: it may be a neighbour's.
+    """
+    words = tuple(options) or parse_resolv(host_text).options
+    if not any(word.startswith("ndots:") for word in words):
+        words = (*words, "ndots:0")
+    return resolv_conf(host_text, nameservers=(resolver,), search=search, options=words)

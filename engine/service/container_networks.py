@@ -32,6 +32,7 @@ def guest_of(record: ContainerRecord, joins: Sequence[NetworkJoin]) -> Guest:
         hostname=record.config.hostname,
         names=(record.name,),
         joins=tuple(joins),
+        servers=record.host.dns,
     )
 
 

@@ -13,14 +13,11 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from engine.core.containers import ContainerRecord, Run
-from engine.core.hosts import hosts_file
 from engine.core.launch import LaunchSpec
 from engine.core.lifecycle import Event, State, next_state
-from engine.core.resolv import resolv_conf
 from engine.core.tenants import Tenant
 from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotModified, reason_of
 from engine.network.model import Endpoint
-from engine.network.resolver import host_resolv_conf
 from engine.runtime.process import Process
 from engine.service.container_mounts import publish_mounts
 from engine.service.container_networks import guest_of, joins_of, publish_endpoints
@@ -30,6 +27,7 @@ from engine.service.health_monitor import begin_health
 from engine.service.isolation import container_cgroup, isolate
 from engine.service.launch_spec import NETWORK_FILES, launch_spec
 from engine.service.milestones import Milestone
+from engine.service.network_files import write_network_files
 from engine.service.output_flow import with_readers
 from engine.service.remove_container import remove_locked
 
@@ -156,19 +154,7 @@ async def _attach(
 
 
 def _write_network_files(engine: Engine, record: ContainerRecord, endpoints: tuple[Endpoint, ...]) -> None:
-    config, host = record.config, record.host
-    path = engine.containers.path(record.container_id)
-    hosts = hosts_file(
-        hostname=config.hostname,
-        domainname=config.domainname,
-        addresses=[endpoint.address for endpoint in endpoints],
-        gateway=next((endpoint.gateway for endpoint in endpoints if endpoint.gateway), ""),
-        extra_hosts=host.extra_hosts,
-    )
-    resolver = resolv_conf(host_resolv_conf(), nameservers=host.dns, search=host.dns_search, options=host.dns_options)
-    for name, text in (("hosts", hosts), ("hostname", f"{config.hostname}\n"), ("resolv.conf", resolver)):
-        (path / name).write_text(text)
-        (path / name).chmod(0o644)
+    write_network_files(engine.containers.path(record.container_id), record, endpoints)
 
 
 async def _end(process: Process) -> None:

@@ -25,6 +25,7 @@ from engine.service.health_monitor import resume_health
 from engine.service.host_facts import engine_id, host_facts
 from engine.service.reconcile import reconcile
 from engine.service.restart_later import resume_restarts
+from engine.service.resume_names import resume_names
 from engine.service.volumes import volumes_held
 from engine.storage.disk import Disk, DiskSettings, open_disk
 from engine.storage.layers import LayerStore
@@ -83,7 +84,7 @@ def _on_disk(
         volumes=VolumeStore(data_path / "volumes", trash, disk),
         containers=containers,
         execs=ExecStore(containers),
-        network=NetworkManager(data_path=data_path, instance=instance_of(data_path), pools=pools),
+        network=NetworkManager(data_path=data_path, run_path=run_path, instance=instance_of(data_path), pools=pools),
         supervisor=Supervisor(run_path=run_path, on_exit=on_exit),
         seccomp=SeccompCache(data_path / "seccomp"),
         registries=RegistryClient(registries or RegistrySettings()),
@@ -103,6 +104,7 @@ async def open_engine(engine: Engine) -> None:
     engine.supervisor.watcher.open()
     await engine.supervisor.open()
     await reconcile(engine)
+    await resume_names(engine)
     await resume_health(engine)
     await resume_restarts(engine)
     engine.upkeep.start()

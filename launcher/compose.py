@@ -73,7 +73,8 @@ def _make_secret(path: Path, gid: int) -> None:
 def collect_wheels(project: Project) -> None:
     """Python packages for the image, by this machine's own index: a build in a container may reach another one, or none."""
     wheels, digest = project.root / WHEELS, digest_of([project.requirements])
-    if project.is_done("wheels", digest) and wheels.is_dir():
+    stamp = wheels / "made-from"
+    if stamp.is_file() and stamp.read_text() == digest:
         return
     say("collecting Python packages for the image")
     temporary = project.root / f"{WHEELS}.new"
@@ -88,9 +89,9 @@ def collect_wheels(project: Project) -> None:
         purpose="collecting Python packages",
         folder=project.root,
     )  # fmt: skip
+    (temporary / stamp.name).write_text(digest)
     shutil.rmtree(wheels, ignore_errors=True)
     temporary.rename(wheels)
-    project.mark_done("wheels", digest)
 
 
 def settings_of(site: Site, account: Account, *, make_base: bool) -> dict[str, str]:

@@ -60,6 +60,11 @@ class PublishedPort:
         return ":" in self.host_address
 
 
+def host_port_text(published: PublishedPort) -> str:
+    """Return the host's port as filters name it: ``8080/tcp``."""
+    return f"{published.host_port}/{published.port.protocol}"
+
+
 def parse_port(text: str) -> Port:
     """Read ``80/tcp``, ``53/udp`` or ``80``, which is TCP. Raises InvalidParameter."""
     first, last, protocol = _parse(text)

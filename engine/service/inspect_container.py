@@ -9,7 +9,7 @@ from engine.core.containers import ContainerRecord
 from engine.core.filters import Filters, matches_labels, matches_name, parse_bool, parse_ports
 from engine.core.health import Health
 from engine.core.lifecycle import ALIVE
-from engine.core.ports import PublishedPort
+from engine.core.ports import PublishedPort, host_port_text
 from engine.core.tenants import Tenant
 from engine.errors import EngineError, InvalidParameter
 from engine.network.model import Endpoint
@@ -134,8 +134,8 @@ def _part_test(engine: Engine, name: str, values: tuple[str, ...]) -> Test:
             ports = parse_ports(values, name=name)
             return lambda record: not ports.isdisjoint(record.config.exposed_ports)
         case "publish":
-            bound = parse_ports(values, name=name)
-            return lambda record: not bound.isdisjoint(str(binding.port) for binding in record.host.port_bindings)
+            places = parse_ports(values, name=name)
+            return lambda record: not places.isdisjoint(map(host_port_text, engine.network.published(record.container_id)))
         case "volume":
             return lambda record: any(
                 value in (point.name or point.source, point.target) for point in record.mount_points for value in values

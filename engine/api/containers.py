@@ -104,7 +104,9 @@ async def update(request: web.Request) -> web.Response:
 
 async def prune(request: web.Request) -> web.Response:
     filters = parse_filters(query_text(request, "filters"), known=PRUNE_FILTERS)
-    pruned = await prune_containers(engine_of(request), tenant_of(request), filters, now_ns=time.time_ns())
+    is_trial = query_bool(request, "dryrun")
+    engine, tenant = engine_of(request), tenant_of(request)
+    pruned = await prune_containers(engine, tenant, filters, now_ns=time.time_ns(), is_trial=is_trial)
     return json_response({"ContainersDeleted": pruned.container_ids or None, "SpaceReclaimed": pruned.freed_bytes})
 
 

@@ -81,13 +81,15 @@ async def remove(request: web.Request) -> web.Response:
 
 async def prune(request: web.Request) -> web.Response:
     filters = parse_filters(query_text(request, "filters"), known=PRUNE_FILTERS)
-    removed = await prune_images(engine_of(request), tenant_of(request), filters)
+    is_trial = query_bool(request, "dryrun")
+    removed = await prune_images(engine_of(request), tenant_of(request), filters, is_trial=is_trial)
     deleted = [removed_json(item) for item in removed.items]
     return json_response({"ImagesDeleted": deleted or None, "SpaceReclaimed": removed.freed_bytes})
 
 
 async def prune_build_cache(request: web.Request) -> web.Response:
     filters = parse_filters(query_text(request, "filters"), known=BUILD_FILTERS)
-    removed = await prune_builds(engine_of(request), tenant_of(request), filters)
+    is_trial = query_bool(request, "dryrun")
+    removed = await prune_builds(engine_of(request), tenant_of(request), filters, is_trial=is_trial)
     deleted = [item.deleted for item in removed.items if item.image is not None and item.deleted]
     return json_response({"CachesDeleted": deleted or None, "SpaceReclaimed": removed.freed_bytes})

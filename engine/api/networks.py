@@ -7,7 +7,7 @@ from aiohttp import web
 
 from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.create_networks import decode_join, decode_network
-from engine.api.decode import query_text, read_document
+from engine.api.decode import query_bool, query_text, read_document
 from engine.api.network_json import network_json
 from engine.api.responses import json_response
 from engine.core.filters import parse_filters
@@ -47,7 +47,9 @@ async def remove(request: web.Request) -> web.Response:
 
 async def prune(request: web.Request) -> web.Response:
     filters = parse_filters(query_text(request, "filters"), known=networks.PRUNE_FILTERS)
-    pruned = await prune_networks(engine_of(request), tenant_of(request), filters=filters, now_ns=time.time_ns())
+    is_trial = query_bool(request, "dryrun")
+    engine, tenant = engine_of(request), tenant_of(request)
+    pruned = await prune_networks(engine, tenant, filters=filters, now_ns=time.time_ns(), is_trial=is_trial)
     return json_response({"NetworksDeleted": pruned or None})
 
 

@@ -58,7 +58,8 @@ async def prune(request: web.Request) -> web.Response:
     """Older clients mean all unused volumes; the newer ones say so."""
     filters = parse_filters(query_text(request, "filters"), known=prune_volumes.FILTERS)
     takes_named = asked_version(request) < _ANONYMOUS_ONLY_SINCE
-    pruned = await prune_volumes.prune_volumes(engine_of(request), tenant_of(request), filters=filters, takes_named=takes_named)
+    engine, tenant, is_trial = engine_of(request), tenant_of(request), query_bool(request, "dryrun")
+    pruned = await prune_volumes.prune_volumes(engine, tenant, filters=filters, takes_named=takes_named, is_trial=is_trial)
     return json_response({"VolumesDeleted": pruned.names, "SpaceReclaimed": pruned.bytes_freed})
 
 

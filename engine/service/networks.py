@@ -68,17 +68,25 @@ async def remove_network(engine: Engine, tenant: Tenant, name: str) -> None:
     publish_network(engine, network, "destroy")
 
 
-async def prune_networks(engine: Engine, tenant: Tenant, *, filters: Filters, now_ns: int) -> list[str]:
-    """Remove the tenant's own networks that no running container is on; those of others that it may see stay. Return names."""
+async def prune_networks(engine: Engine, tenant: Tenant, *, filters: Filters, now_ns: int, is_trial: bool = False) -> list[str]:
+    """Remove the tenant's own networks that no running container is on; those of others that it may see stay. Return names.
+
+    A trial changes and tells nothing.
+    """
     is_wanted = _prune_test(filters, now_ns)
     pruned = []
     for network in engine.network.list_networks(tenant):
         if network.owner != tenant or network.is_default or engine.network.endpoints(network) or not is_wanted(network):
             continue
+        if is_trial:
+            pruned.append(network.name)
+            continue
         with suppress(NotFound, Forbidden):  # somebody else was faster, or has taken it into use
             await engine.network.remove_network(network)
             pruned.append(network.name)
             publish_network(engine, network, "destroy")
+    if is_trial:
+        return pruned
     engine.events.publish("network", "prune", "", {"reclaimed": "0"}, tenant=tenant)
     return pruned
 

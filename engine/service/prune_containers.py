@@ -1,4 +1,4 @@
-"""Prune: remove the containers of a tenant that do not run."""
+"""Prune: remove the containers of a tenant that do not run, or tell which would go."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,15 +25,20 @@ class Pruned:
     freed_bytes: int = 0
 
 
-async def prune_containers(engine: Engine, tenant: Tenant, filters: Filters, *, now_ns: int) -> Pruned:
-    """Remove the tenant's own stopped containers; those of others that it may see stay. Raises InvalidParameter."""
+async def prune_containers(engine: Engine, tenant: Tenant, filters: Filters, *, now_ns: int, is_trial: bool = False) -> Pruned:
+    """Remove the tenant's own stopped containers; those of others that it may see stay. A trial changes and tells nothing.
+
+    Raises InvalidParameter.
+    """
     is_wanted = _test(filters, now_ns)
     pruned = Pruned()
     for record in engine.containers.visible(tenant):
         if record.tenant == tenant and record.run.state not in ALIVE and is_wanted(record):
             with suppress(NotFound, Conflict):  # somebody else was faster, or has started it
-                pruned.freed_bytes += await _remove(engine, record)
+                pruned.freed_bytes += await (_size(engine, record) if is_trial else _remove(engine, record))
                 pruned.container_ids.append(record.container_id)
+    if is_trial:
+        return pruned
     engine.events.publish("container", "prune", "", {"reclaimed": str(pruned.freed_bytes)}, tenant=tenant)
     return pruned
 
@@ -41,9 +46,13 @@ async def prune_containers(engine: Engine, tenant: Tenant, filters: Filters, *, 
 async def _remove(engine: Engine, record: ContainerRecord) -> int:
     async with engine.containers.lock(record.container_id):
         present = engine.containers.current(record.container_id)
-        size = await engine.slow.run(present.tenant, lambda: size_rw(engine.containers.path(record.container_id)))
+        size = await _size(engine, present)
         await remove_locked(engine, present)
     return size
+
+
+async def _size(engine: Engine, record: ContainerRecord) -> int:
+    return await engine.slow.run(record.tenant, lambda: size_rw(engine.containers.path(record.container_id)))
 
 
 def _test(filters: Filters, now_ns: int) -> Callable[[ContainerRecord], bool]:

@@ -13,23 +13,32 @@ FILTERS = frozenset({"dangling", "until", "label", "label!"})
 BUILD_FILTERS = frozenset({"until", "id"})
 
 
-async def prune_images(engine: Engine, tenant: Tenant, filters: Filters) -> Removed:
-    """Remove images without a tag, or with ``dangling=false`` all that no container was made from. Raises InvalidParameter."""
+async def prune_images(engine: Engine, tenant: Tenant, filters: Filters, *, is_trial: bool = False) -> Removed:
+    """Remove images without a tag, or with ``dangling=false`` all that no container was made from. Raises InvalidParameter.
+
+    A trial changes and tells nothing, here and below.
+    """
     dangling_only = "dangling" not in filters or parse_bool(filters["dangling"], name="dangling")
     is_wanted, in_use = _matcher(filters), image_uses(engine)
     removed = await engine.slow.run(
         tenant,
-        lambda: engine.images.prune(tenant, dangling_only=dangling_only, is_wanted=is_wanted, in_use=in_use),
+        lambda: engine.images.prune(tenant, dangling_only=dangling_only, is_wanted=is_wanted, in_use=in_use, is_trial=is_trial),
     )
+    if is_trial:
+        return removed
     publish_removed(engine, tenant, removed)
     engine.events.publish("image", "prune", "", {"reclaimed": str(removed.freed_bytes)}, tenant=tenant)
     return removed
 
 
-async def prune_builds(engine: Engine, tenant: Tenant, filters: Filters) -> Removed:
+async def prune_builds(engine: Engine, tenant: Tenant, filters: Filters, *, is_trial: bool = False) -> Removed:
     """Remove images of builds from which no image with a name and no container descends. Raises InvalidParameter."""
     is_wanted, in_use = _matcher(filters), image_uses(engine)
-    removed = await engine.slow.run(tenant, lambda: engine.images.prune_builds(tenant, is_wanted=is_wanted, in_use=in_use))
+    removed = await engine.slow.run(
+        tenant, lambda: engine.images.prune_builds(tenant, is_wanted=is_wanted, in_use=in_use, is_trial=is_trial)
+    )
+    if is_trial:
+        return removed
     publish_removed(engine, tenant, removed)
     engine.events.publish("builder", "prune", "", {"reclaimed": str(removed.freed_bytes)}, tenant=tenant)
     return removed

@@ -57,7 +57,7 @@ def inspect_json(found: Inspection, *, shows_paths: bool) -> dict[str, Any]:
         "Config": _config(record),
         "NetworkSettings": {
             **old_settings_json(found.endpoints),
-            "Ports": settings_ports_json(record, found.published, is_networked=any(one.gateway for one in found.endpoints)),
+            "Ports": settings_ports_json(record, found.published, leads_out=any(one.gateway for one in found.endpoints)),
             "Networks": container_networks_json(record, found.endpoints),
         },
         "Atelier": {"Tenant": record.tenant.name},
@@ -74,7 +74,7 @@ def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
         "ImageID": record.image_id,
         "Command": _command(record.config.args),
         "Created": record.created_ns // 10**9,
-        "Ports": summary_ports_json(record, found.published, is_networked=any(one.gateway for one in found.endpoints)),
+        "Ports": summary_ports_json(record, found.published, leads_out=any(one.gateway for one in found.endpoints)),
         **(
             {}
             if found.size_rw_bytes is None

@@ -16,9 +16,12 @@ def bindings_json(host: HostConfig) -> dict[str, Any]:
     return bindings
 
 
-def settings_ports_json(record: ContainerRecord, published: Iterable[PublishedPort], *, is_networked: bool) -> dict[str, Any]:
-    """Return ``NetworkSettings.Ports``: where each port of a container that is on a network can be reached, null for nowhere."""
-    if not is_networked:
+def settings_ports_json(record: ContainerRecord, published: Iterable[PublishedPort], *, leads_out: bool) -> dict[str, Any]:
+    """Return ``NetworkSettings.Ports``: where each port can be reached, null for nowhere.
+
+    Empty for a container that is on no network, or on such only as do not lead out of the host.
+    """
+    if not leads_out:
         return {}
     ports: dict[str, Any] = {str(port): None for port in _known_ports(record)}
     for one in published:
@@ -27,11 +30,9 @@ def settings_ports_json(record: ContainerRecord, published: Iterable[PublishedPo
     return ports
 
 
-def summary_ports_json(
-    record: ContainerRecord, published: Iterable[PublishedPort], *, is_networked: bool
-) -> list[dict[str, Any]]:
+def summary_ports_json(record: ContainerRecord, published: Iterable[PublishedPort], *, leads_out: bool) -> list[dict[str, Any]]:
     """Return ``Ports`` of the list, one entry for each place."""
-    if not is_networked:
+    if not leads_out:
         return []
     places = list(published)
     reached = {place.port for place in places}

@@ -51,7 +51,7 @@ class Adoption:
         """Raises NotFound."""
         record = self._catalog.get(image_id)
         if record is None:
-            raise NotFound(f"no such image: {image_id}")
+            raise NotFound(f"No such image: {image_id}")
         return record
 
     def named(self, owner: Tenant, tag: str) -> str:

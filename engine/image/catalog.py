@@ -79,7 +79,7 @@ class Catalog:
         """Show a record as the tenant sees it. Raises NotFound if it went meanwhile."""
         entry = self._entries.get(record.image_id)
         if entry is None:
-            raise NotFound(f"no such image: {record.image_id}")
+            raise NotFound(f"No such image: {record.image_id}")
         holdings = visible_holdings(record, tenant)
         owner = holdings[0].owner if holdings else tenant
         digests = tuple(sorted({digest for holding in holdings for digest in holding.repo_digests}))

@@ -74,7 +74,8 @@ def find(records: Collection[ImageRecord], tenant: Tenant, name: str, *, default
         return named
     if digits:
         return _by_digits(records, tenant, name, digits)
-    raise NotFound(f"no such image: {name}")
+    # With a capital letter: Compose 1.29 knows by it that an image is to be built.
+    raise NotFound(f"No such image: {name}")
 
 
 def tag_of(name: str, *, default_domain: str = "") -> str:
@@ -116,5 +117,5 @@ def _by_digits(records: Iterable[ImageRecord], tenant: Tenant, name: str, digits
     if len(found) > 1:
         raise InvalidParameter(f"image id {name!r} is ambiguous: give more digits")
     if not found:
-        raise NotFound(f"no such image: {name}")
+        raise NotFound(f"No such image: {name}")
     return found[0]

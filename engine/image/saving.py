@@ -73,7 +73,7 @@ class Saver:
         try:
             return self._folder.raw_config(image.id)
         except FileNotFoundError:
-            raise NotFound(f"no such image: {image.id}") from None
+            raise NotFound(f"No such image: {image.id}") from None
 
     def _chosen(self, names: Sequence[str]) -> list[tuple[Image, tuple[str, ...]]]:
         """Each image once, with all names that were asked for, in that order."""

@@ -84,7 +84,7 @@ def test_a_request_that_is_wrong_is_refused_by_name(engine: EngineDaemon, body: 
 
 def test_an_image_that_does_not_exist_is_not_found(engine: EngineDaemon) -> None:
     answer = engine.request("POST", "/containers/create", {"Image": "nosuch"})
-    assert (answer.status, answer.message) == (404, "no such image: nosuch")
+    assert (answer.status, answer.message) == (404, "No such image: nosuch")
 
 
 def test_what_is_accepted_without_effect_draws_a_warning(engine: EngineDaemon) -> None:

@@ -81,7 +81,7 @@ def test_published_images_are_readable_by_all_and_others_are_not(engine: EngineD
     assert engine.request("GET", "/images/private:1/json", tenant=ADA).status == 200
     assert engine.request("GET", "/images/private:1/json", tenant=BOB).status == 404
     answer = engine.request("POST", "/containers/create", {"Image": "private:1"}, tenant=BOB)
-    assert (answer.status, answer.message) == (404, "no such image: private:1")
+    assert (answer.status, answer.message) == (404, "No such image: private:1")
     assert engine.request("DELETE", "/images/busybox", tenant=BOB).status == 403
     assert engine.request("DELETE", "/images/private:1", tenant=ADA).status == 200
 

@@ -66,7 +66,7 @@ def test_a_name_means_the_nearest_image(tenant: Tenant, name: str, found: ImageR
     ],
 )
 def test_what_a_tenant_does_not_see_does_not_exist(tenant: Tenant, name: str) -> None:
-    with pytest.raises(NotFound, match=f"no such image: {name}"):
+    with pytest.raises(NotFound, match=f"No such image: {name}"):
         find(RECORDS, tenant, name)
 
 

@@ -98,7 +98,7 @@ def test_an_archive_has_the_names_that_were_asked_for(two: ImageStore, names: li
 
 def test_what_a_tenant_does_not_see_is_not_saved(two: ImageStore) -> None:
     for name in ("shell:1", "shell", two.get(ADA, "shell:1").id, two.get(ADA, "shell:1").id[7:19]):
-        with pytest.raises(NotFound, match="no such image"):
+        with pytest.raises(NotFound, match="No such image"):
             save(two, name, tenant=OUTSIDER)
 
 

@@ -74,7 +74,7 @@ def test_each_tenant_has_its_own_names(store: ImageStore, add: ImportImage) -> N
     assert listed(store, OUTSIDER) == {published.id: ["shell:latest"]}
     assert listed(store, ADA) == {adas.id: ["shell:latest"], published.id: []}
     assert list(listed(store, TEAM)) == [bobs.id, adas.id, published.id]
-    with pytest.raises(NotFound, match="no such image"):
+    with pytest.raises(NotFound, match="No such image"):
         store.get(OUTSIDER, adas.id)
 
 
@@ -89,7 +89,7 @@ def test_a_tag_names_a_published_image_in_one_s_own_scope(store: ImageStore, add
     assert (tagged.id, tagged.owner) == (published.id, ADA)
     assert store.tags(published, ADA) == ["mine:2", "shell:latest"]
     assert store.tags(published, BOB) == ["shell:latest"]
-    with pytest.raises(NotFound, match="no such image"):
+    with pytest.raises(NotFound, match="No such image"):
         store.get(BOB, "mine:2")
     with pytest.raises(InvalidParameter, match="invalid reference format"):
         store.tag(ADA, "shell", "Mine")
@@ -161,7 +161,7 @@ def test_an_image_in_use_is_kept_for_its_containers_and_collected_after_them(
     assert store.collect(lambda: {image.id}) == []
     assert store.collect(set) == [image.id]
     assert hexes(tmp_path / "images") == hexes(tmp_path / "layers") == []
-    with pytest.raises(NotFound, match="no such image"):
+    with pytest.raises(NotFound, match="No such image"):
         store.by_id(image.id)
 
 

@@ -47,7 +47,7 @@ def docker(engine: EngineDaemon, *arguments: str) -> str:
 
 def compose(engine: EngineDaemon, folder: Path, *arguments: str) -> str:
     """Run Compose in a folder as a student would; return its output. The project has the folder's name."""
-    return _output(engine, ["docker-compose", "--no-ansi", *arguments], folder)
+    return _output(engine, ["docker-compose", "--ansi", "never", *arguments], folder)
 
 
 def _output(engine: EngineDaemon, command: list[str], folder: Path | None = None) -> str:

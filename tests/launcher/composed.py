@@ -80,7 +80,7 @@ class Composed:
         socket = f"unix://{self.engine.socket_path}"
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.engine.root), "DOCKER_HOST": socket, "DOCKER_BUILDKIT": "0"}
         done = subprocess.run(
-            ["docker-compose", "--no-ansi", *arguments],
+            ["docker-compose", "--ansi", "never", *arguments],
             cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip

@@ -22,6 +22,7 @@ from engine.api import (
     stats,
     swarm,
     system,
+    tenants,
     top,
     volumes,
 )
@@ -110,6 +111,13 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("DELETE", "/volumes/{name}", volumes.remove),
     ("GET", "/volumes/{name}/archive", volumes.backup),
     ("PUT", "/volumes/{name}/archive", volumes.restore),
+    ("GET", "/tenants", tenants.listing),
+    ("GET", "/tenants/{team}", tenants.inspect),
+    ("PUT", "/tenants/{team}", tenants.put),
+    ("DELETE", "/tenants/{team}", tenants.delete),
+    ("GET", "/tenants/{team}/{member}", tenants.inspect),
+    ("PUT", "/tenants/{team}/{member}", tenants.put),
+    ("DELETE", "/tenants/{team}/{member}", tenants.delete),
     ("GET", "/plugins/{name}/json", system.inspect_plugin),
     ("POST", "/swarm/leave", swarm.leave),
 ]
@@ -152,6 +160,8 @@ _CHANGES: frozenset[Handler] = frozenset(
         networks.prune,
         networks.connect,
         networks.disconnect,
+        tenants.put,
+        tenants.delete,
     }
 )
 

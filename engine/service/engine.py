@@ -29,6 +29,7 @@ from engine.service.events import EventBus
 from engine.service.execs import ExecStore
 from engine.service.fillers import Fillers
 from engine.service.health_monitors import HealthMonitors
+from engine.service.io_limiter import IoLimiter
 from engine.service.milestones import Milestones
 from engine.service.pull_upkeep import PullUpkeep
 from engine.service.readers import Readers
@@ -98,6 +99,7 @@ class Engine:
     restarts: RestartTimers = field(default_factory=RestartTimers)
     watches: Watches = field(default_factory=Watches)
     builds: Builds = field(default_factory=Builds)
+    io: IoLimiter = field(default_factory=IoLimiter)
 
     def __post_init__(self) -> None:
         self.fillers = Fillers(self.slow)

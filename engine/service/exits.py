@@ -15,6 +15,7 @@ from engine.service.container_mounts import publish_mounts
 from engine.service.container_networks import publish_endpoints
 from engine.service.engine import Engine
 from engine.service.health_monitor import end_health
+from engine.service.io_limits import limit_rest
 from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
 from engine.service.restart_later import schedule_restart
@@ -79,6 +80,7 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
     finished = replace(record, run=run, restart_count=record.restart_count + is_restarting)
     endpoints = engine.network.endpoints_of(record.container_id)
     await asyncio.gather(_detach(engine, record), engine.containers.note(finished))
+    await limit_rest(engine, finished)
     if oom:
         engine.publish(finished, "oom")
     engine.publish(finished, "die", exitCode=exit_text(status), execDuration=run_seconds(finished))

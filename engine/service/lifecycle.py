@@ -25,6 +25,7 @@ from engine.service.health_monitor import resume_health
 from engine.service.host_facts import engine_id, host_facts
 from engine.service.reconcile import reconcile
 from engine.service.restart_later import resume_restarts
+from engine.service.tenants import restore_io_limits, restore_limits
 from engine.service.resume_names import resume_names
 from engine.service.volumes import volumes_held
 from engine.storage.disk import Disk, DiskSettings, open_disk
@@ -101,9 +102,11 @@ async def open_engine(engine: Engine) -> None:
         await asyncio.to_thread(engine.trash.discard, folder)
     await asyncio.to_thread(engine.volumes.restore, volumes_held(engine.containers.all()))
     await engine.network.open()
+    await restore_limits(engine)
     engine.supervisor.watcher.open()
     await engine.supervisor.open()
     await reconcile(engine)
+    await restore_io_limits(engine)
     await resume_names(engine)
     await resume_health(engine)
     await resume_restarts(engine)

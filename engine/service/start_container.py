@@ -24,6 +24,7 @@ from engine.service.container_networks import guest_of, joins_of, publish_endpoi
 from engine.service.container_ports import publish_ports
 from engine.service.engine import Engine
 from engine.service.health_monitor import begin_health
+from engine.service.io_limits import limit_start
 from engine.service.isolation import container_cgroup, isolate
 from engine.service.launch_spec import NETWORK_FILES, launch_spec
 from engine.service.milestones import Milestone
@@ -98,6 +99,7 @@ async def _both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
 async def _create(engine: Engine, record: ContainerRecord, undo: AsyncExitStack) -> Process:
     process = await engine.supervisor.create(await asyncio.to_thread(_plan, engine, record))
     undo.push_async_callback(_abort, engine, record.container_id)
+    await limit_start(engine, record)
     return process
 
 

@@ -8,7 +8,7 @@ from engine.errors import InvalidParameter
 _MOST = 2**53  # what every JSON reader holds as a whole number
 _MOST_CPUS = 65_536.0
 DISK_LEAST_BYTES = 2**20  # below this not even the files that the engine makes for a container fit
-NETWORK_LEAST_BPS = 1024  # a packet a second and a half: less would stall every connection for good
+NETWORK_LEAST_BPS, NETWORK_MOST_BPS = 4096, 2**40  # less than some packets a second would stall every connection for good
 
 # Everything else is refused rather than accepted without effect.
 ENFORCED = frozenset(
@@ -46,6 +46,7 @@ class TenantLimits:
 NO_LIMITS = TenantLimits()
 LIMIT_NAMES = tuple(field.name for field in fields(TenantLimits))
 _LEAST = {"disk": DISK_LEAST_BYTES, "network_in_bps": NETWORK_LEAST_BPS, "network_out_bps": NETWORK_LEAST_BPS}
+_MOST_OPERATIONS = 2**32 - 1  # a second: the kernel keeps 32 bits
 _ARE_FRACTIONS = frozenset(name for name, hint in get_type_hints(TenantLimits).items() if hint == float | None)
 
 
@@ -64,11 +65,17 @@ def _check(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float) if is_fraction else int):
         kind = "a number" if is_fraction else "a whole number"
         raise InvalidParameter(f"invalid limit {name} {str(value)[:60]!r}: use {kind}, or null for no limit")
-    least, most = (0.01, _MOST_CPUS) if is_fraction else (_LEAST.get(name, _least_of(name)), _MOST)
+    least, most = (0.01, _MOST_CPUS) if is_fraction else (_LEAST.get(name, _least_of(name)), _most_of(name))
     if not least <= value <= most:
         raise InvalidParameter(f"invalid limit {name} {value}: use {least} to {most}, or null for no limit")
     if name not in ENFORCED:
         raise InvalidParameter(f"limit {name} is not enforced yet: leave it out, enforced are {', '.join(sorted(ENFORCED))}")
+
+
+def _most_of(name: str) -> int:
+    if name.startswith("network_"):
+        return NETWORK_MOST_BPS
+    return _MOST_OPERATIONS if name.endswith("_iops") else _MOST
 
 
 def _least_of(name: str) -> int:

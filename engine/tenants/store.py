@@ -64,8 +64,9 @@ class TenantStore:
         self._keep({name: limits for name, limits in self._limits.items() if name != tenant.name})
 
     def names(self) -> list[Tenant]:
-        """Return all tenants that have ever had a container or have limits now, sorted; the administrators' is left out."""
-        return sorted(parse_tenant(name) for name in {*self._table.slices, *self._limits} if name)
+        """Return all tenants that have ever had a container or have limits now, and their teams, each before its members."""
+        named = [parse_tenant(name) for name in {*self._table.slices, *self._limits} if name]
+        return sorted({*named, *(Tenant(tenant.team) for tenant in named)})
 
     def id_mappings(self, tenant: Tenant) -> list[IdMapping]:
         """Return the mapping of a tenant's containers, giving the tenant a slice when it has none. Raises Fault."""

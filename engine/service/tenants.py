@@ -1,0 +1,140 @@
+"""Tenants for administrators: what limits they have and what they use, and changing the former at once for all that runs.
+
+Owns keeping record and kernel in step: a change that cannot be brought about everywhere is taken back everywhere.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from engine.core.tenants import Tenant
+from engine.errors import EngineError, Fault, NotFound, Unavailable, reason_of
+from engine.network.rates import Rates
+from engine.service.engine import Engine
+from engine.service.io_limits import check_io, io_rates, limit_team
+from engine.service.io_usage import io_usage
+from engine.tenants.io_counts import IoUsage
+from engine.tenants.limits import NO_LIMITS, TenantLimits
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantUsage:
+    """``disk_bytes`` is None where nobody counts. The others are sums since the daemon's start, and only grow."""
+
+    disk_bytes: int | None
+    network_in_bytes: int
+    network_out_bytes: int
+    io: IoUsage
+
+
+@dataclass(frozen=True, slots=True)
+class TenantView:
+    """A tenant as administrators see it; of a team, the ``members`` that are known."""
+
+    tenant: Tenant
+    limits: TenantLimits
+    usage: TenantUsage
+    members: tuple[Tenant, ...]
+
+
+async def list_tenants(engine: Engine) -> list[TenantView]:
+    """Return all teams and members that have limits or have ever had a container, each team before its members."""
+    return [await _view(engine, tenant) for tenant in engine.tenants.names()]
+
+
+async def find_tenant(engine: Engine, tenant: Tenant) -> TenantView:
+    """Return one. Raises NotFound."""
+    if tenant not in engine.tenants.names():
+        raise NotFound(f"no such tenant: {tenant.name} has no limits, and never had a container")
+    return await _view(engine, tenant)
+
+
+async def set_limits(engine: Engine, tenant: Tenant, limits: TenantLimits) -> TenantView:
+    """Give a tenant these limits in place of those before; what runs has them when this returns. Raises Unavailable, Fault."""
+    _check_disk(engine, limits)
+    await check_io(engine, limits)
+    await _change(engine, tenant, limits)
+    return await _view(engine, tenant)
+
+
+async def delete_limits(engine: Engine, tenant: Tenant) -> None:
+    """Take a tenant's limits away; its objects stay. Raises NotFound, Fault."""
+    if tenant not in engine.tenants.names():
+        raise NotFound(f"no such tenant: {tenant.name} has no limits")
+    await _change(engine, tenant, NO_LIMITS)
+
+
+async def restore_limits(engine: Engine) -> None:
+    """After a start of the daemon: what it keeps itself. One that cannot be kept is logged, and keeps nobody from the others."""
+    for tenant, limits in engine.tenants.limited().items():
+        try:
+            await _enforce_in_kernel(engine, tenant, limits)
+        except EngineError as error:
+            _log.error("limits of tenant %s do not hold: %s", tenant.name, error.message)
+
+
+async def restore_io_limits(engine: Engine) -> None:
+    """After reconcile, when it is known what runs."""
+    for team in sorted({tenant.team for tenant, limits in engine.tenants.limited().items() if io_rates(limits).is_limited}):
+        try:
+            await limit_team(engine, team)
+        except EngineError as error:
+            _log.error("limits of team %s do not hold: %s", team, error.message)
+
+
+def _check_disk(engine: Engine, limits: TenantLimits) -> None:
+    if limits.disk is not None and not engine.disk.has_nested_limits:
+        raise Unavailable(f"limit disk cannot hold here: disk driver {engine.disk.kind}, {engine.disk.reason}")
+
+
+async def _change(engine: Engine, tenant: Tenant, limits: TenantLimits) -> None:
+    async with engine.io.changing:
+        before = engine.tenants.limits(tenant)
+        try:
+            await _make_true(engine, tenant, before, limits)
+        except EngineError:
+            await _take_back(engine, tenant, limits, before)
+            raise
+
+
+async def _make_true(engine: Engine, tenant: Tenant, before: TenantLimits, limits: TenantLimits) -> None:
+    """The record first: whoever starts meanwhile reads it."""
+    try:
+        if limits == NO_LIMITS:
+            await asyncio.to_thread(engine.tenants.delete_limits, tenant)
+        else:
+            await asyncio.to_thread(engine.tenants.set_limits, tenant, limits)
+    except OSError as error:
+        raise Fault(f"cannot record limits of tenant {tenant.name}: {reason_of(error)}") from error
+    await _enforce_in_kernel(engine, tenant, limits)
+    if io_rates(before) != io_rates(limits):
+        await limit_team(engine, tenant.team)
+
+
+async def _take_back(engine: Engine, tenant: Tenant, limits: TenantLimits, before: TenantLimits) -> None:
+    try:
+        await _make_true(engine, tenant, limits, before)
+    except EngineError as error:
+        _log.warning("limits of tenant %s are half changed: %s", tenant.name, error.message)
+
+
+async def _enforce_in_kernel(engine: Engine, tenant: Tenant, limits: TenantLimits) -> None:
+    await engine.network.set_rates(tenant, Rates(limits.network_in_bps, limits.network_out_bps))
+    try:
+        await asyncio.to_thread(engine.disk.limit_tenant, tenant, limits.disk)
+    except OSError as error:
+        raise Fault(f"cannot limit the disk of tenant {tenant.name}: {reason_of(error)}") from error
+
+
+async def _view(engine: Engine, tenant: Tenant) -> TenantView:
+    traffic = await engine.network.traffic(tenant)
+    usage = TenantUsage(
+        disk_bytes=await asyncio.to_thread(engine.disk.tenant_bytes, tenant),
+        network_in_bytes=traffic.in_bytes,
+        network_out_bytes=traffic.out_bytes,
+        io=await asyncio.to_thread(io_usage, engine, tenant),
+    )
+    members = () if tenant.member else tuple(one for one in engine.tenants.names() if one.member and one.team == tenant.team)
+    return TenantView(tenant, engine.tenants.limits(tenant), usage, members)

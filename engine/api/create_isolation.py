@@ -15,7 +15,6 @@ _RUNTIMES = ("", "atelier", "runc", "io.containerd.runc.v2")
 _REFUSED = {
     "VolumeDriver": "volume drivers are not supported: leave it out, volumes are kept by the engine itself",
     "DeviceRequests": "could not select device driver: requests for devices such as GPUs are not supported, use Devices",
-    "StorageOpt": "storage options are not supported: the writable layer has no size of its own, leave out StorageOpt",
     "CgroupParent": "the cgroup of a container is given by its tenant: leave out CgroupParent",
     "Cgroup": "joining the cgroup of another container is not supported: leave out Cgroup",
 }

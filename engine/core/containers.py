@@ -130,6 +130,7 @@ class HostConfig:
     isolation: str = ""
     port_bindings: tuple[PortBinding, ...] = ()
     publish_all: bool = False  # of the ports that are exposed
+    storage_options: Mapping[str, str] = field(default_factory=dict)
     id_file: str = ""  # where the client keeps the id; told back, never opened
 
 

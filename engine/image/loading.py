@@ -73,9 +73,10 @@ class Loader:
         named = _NAMED_BY_ID.fullmatch(path)
         expected = f"sha256:{named[1]}" if named else ""
         if expected and self._layers.has(expected):
-            layer = self._layers.unpack(content, expected=expected)
+            layer = self._layers.unpack(content, expected=expected, owner=self._tenant)
         else:
-            layer = self._layers.unpack(_Told(content, self._tell, named[1] if named else path, size))
+            told = _Told(content, self._tell, named[1] if named else path, size)
+            layer = self._layers.unpack(told, owner=self._tenant)
         self._held.append(layer.diff_id)
         return layer
 

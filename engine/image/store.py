@@ -78,7 +78,7 @@ class ImageStore:
         """
         tags = [self._adoption.tag_text(reference)] if reference else []
         config = self._imported_config(changes, message, platform or host_platform())
-        layer = self._layers.unpack(stream)
+        layer = self._layers.unpack(stream, owner=tenant)
         raw = format_image_config(replace(config, diff_ids=(layer.diff_id,)))
         return self._adoption.adopt(raw, tenant, [layer.diff_id], tags=tags)
 
@@ -101,7 +101,7 @@ class ImageStore:
         held = [*base.config.diff_ids]
         self._layers.hold(held)
         try:
-            held.append(self._layers.unpack(stream).diff_id)
+            held.append(self._layers.unpack(stream, owner=tenant).diff_id)
         except BaseException:
             self._adoption.release(held)
             raise

@@ -186,7 +186,7 @@ class Transfers:
         self._start(transfer)
         loop.call_soon_threadsafe(transfer.begin.set)
         try:
-            layer = self._layers.unpack(feed.file, expected=transfer.key.diff_id)
+            layer = self._layers.unpack(feed.file, expected=transfer.key.diff_id, owner=transfer.tenant)
         except EngineError as error:
             raise _failure_of(feed) or error from error
         try:

@@ -18,7 +18,7 @@ async def opened_context(engine: Engine, tenant: Tenant, request: BuildRequest, 
     """Lend the context of a build. Raises InvalidParameter for a bad archive or a Dockerfile outside, Fault."""
     if posixpath.normpath(f"./{request.dockerfile}").split("/")[0] == ".." or "\0" in request.dockerfile:
         raise InvalidParameter(f"the Dockerfile ({request.dockerfile[:200]}) must be within the build context")
-    lent = _lent(engine, request, archive)
+    lent = _lent(engine, tenant, request, archive)
     opening = asyncio.ensure_future(engine.slow.run(tenant, lent.__enter__))
     try:
         context = await asyncio.shield(opening)
@@ -32,8 +32,8 @@ async def opened_context(engine: Engine, tenant: Tenant, request: BuildRequest, 
 
 
 @contextmanager
-def _lent(engine: Engine, request: BuildRequest, archive: BinaryIO) -> Iterator[BuildContext]:
-    with engine.staging.folder() as folder, open_context(archive, folder, dockerfile=request.dockerfile) as context:
+def _lent(engine: Engine, tenant: Tenant, request: BuildRequest, archive: BinaryIO) -> Iterator[BuildContext]:
+    with engine.staging.folder(tenant) as folder, open_context(archive, folder, dockerfile=request.dockerfile) as context:
         yield context
 
 

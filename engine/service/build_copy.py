@@ -3,6 +3,7 @@
 Owns which tree the sources lie in, and that they are written the way they were looked at for the cache.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from engine.build.tree import SourceTree, stage_tree
 from engine.build.workdir import workdir_layer
 from engine.core.dockerfile_instructions import Add, Copy
 from engine.core.dockerfile_stages import source_stage
+from engine.core.tenants import Tenant
 from engine.errors import InvalidParameter
 from engine.image.registry_edge import Edge
 from engine.image.store import Image, ImageStore
@@ -38,6 +40,7 @@ class CopyStep:
 
     images: ImageStore
     staging: Staging
+    tenant: Tenant
     context: BuildContext
     now: Snapshot
     instruction: Copy | Add
@@ -55,7 +58,7 @@ class CopyStep:
 
     def layer(self, make: MakeImage) -> Image:
         """Copy, and make an image of it. Raises InvalidParameter, Fault, and what ``make`` raises."""
-        with self._sources() as sources, self.staging.folder() as folder:
+        with self._sources() as sources, self.staging.folder(self.tenant) as folder:
             upper = copy_layer(
                 lowers_of(self.images, self.now.image),
                 sources,
@@ -67,7 +70,7 @@ class CopyStep:
                 staging=folder,
                 instruction_text=self.verb,
             )
-            return make(self.images.layers.adopt(upper))
+            return make(self.images.layers.adopt(upper, owner=self.tenant, area=folder))
 
     @property
     def _unpacks(self) -> bool:
@@ -100,7 +103,7 @@ class CopyStep:
     def _inline(self, stack: ExitStack) -> Sources:
         if not self.instruction.heredocs:
             return Sources()
-        folder = stack.enter_context(self.staging.folder())
+        folder = stack.enter_context(self.staging.folder(self.tenant))
         contents = {heredoc.name: heredoc.content.encode() for heredoc in self.instruction.heredocs}
         return stack.enter_context(inline_sources(contents, folder))
 
@@ -130,7 +133,7 @@ async def copy_step(session: BuildSession, now: Snapshot, instruction: Copy | Ad
     images, staging = session.engine.images, session.engine.staging
     with ExitStack() as folders:
         downloads = await _downloads(session, instruction, folders) if isinstance(instruction, Add) else {}
-        yield CopyStep(images, staging, session.context, now, instruction, origin, downloads)
+        yield CopyStep(images, staging, session.tenant, session.context, now, instruction, origin, downloads)
 
 
 async def _downloads(session: BuildSession, instruction: Add, folders: ExitStack) -> dict[str, Download]:
@@ -141,7 +144,7 @@ async def _downloads(session: BuildSession, instruction: Add, folders: ExitStack
     return {
         url: await download(
             url,
-            staging=folders.enter_context(session.engine.staging.folder()),
+            staging=await asyncio.to_thread(folders.enter_context, session.engine.staging.folder(session.tenant)),
             destination=instruction.destination,
             tenant=session.tenant,
             checksum=instruction.checksum,
@@ -163,8 +166,9 @@ async def _origin(session: BuildSession, name: str, stage: int) -> Image:
     return image
 
 
-def make_workdir(images: ImageStore, staging: Staging, base: Image | None, path: str, make: MakeImage) -> Image:
+def make_workdir(session: BuildSession, base: Image | None, path: str, make: MakeImage) -> Image:
     """Make the image of a WORKDIR, with a layer where the folder is missing. Blocking. Raises InvalidParameter, Fault."""
-    with staging.folder() as folder:
+    images, tenant = session.engine.images, session.tenant
+    with session.engine.staging.folder(tenant) as folder:
         upper = workdir_layer(lowers_of(images, base), path, staging=folder)
-        return make(images.layers.adopt(upper) if upper is not None else None)
+        return make(images.layers.adopt(upper, owner=tenant, area=folder) if upper is not None else None)

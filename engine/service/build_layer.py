@@ -12,7 +12,7 @@ from engine.image.store import Image
 from engine.service.container_files import layer_session
 from engine.service.engine import Engine
 from engine.storage.layers import Layer
-from engine.storage.rootfs import rootfs_of
+from engine.storage.rootfs import area_of, rootfs_of
 
 MakeImage = Callable[[Layer | None], Image]
 """Makes an image with a layer that is held, which it releases; None: with no further layer."""
@@ -23,10 +23,11 @@ async def image_of_container(engine: Engine, record: ContainerRecord, make: Make
     if keeps:
         return await _read(engine, record, make)
     images, base = engine.images, engine.images.by_id(record.image_id)
-    upper = rootfs_of(engine.containers.path(record.container_id)).upper
+    path = engine.containers.path(record.container_id)
+    upper, area = rootfs_of(path).upper, area_of(path)
 
     def store() -> Image:
-        return make(images.layers.adopt(upper, lowers=images.lowers(base)[::-1]))
+        return make(images.layers.adopt(upper, lowers=images.lowers(base)[::-1], owner=record.tenant, area=area))
 
     async with engine.containers.lock(record.container_id):  # nobody starts it now
         if engine.containers.current(record.container_id).run.state in ALIVE:
@@ -39,6 +40,6 @@ async def _read(engine: Engine, record: ContainerRecord, make: MakeImage) -> Ima
 
         def store() -> Image:
             with session.as_file() as layer:
-                return make(engine.images.layers.unpack(layer.as_binary()))
+                return make(engine.images.layers.unpack(layer.as_binary(), owner=record.tenant))
 
         return await engine.slow.run(record.tenant, store)

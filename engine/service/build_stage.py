@@ -129,7 +129,7 @@ class StageBuild:
         config = apply_instruction(now.config, instruction)
 
         async def make(image: MakeImage) -> Image:
-            work = partial(make_workdir, engine.images, engine.staging, now.image, config.workdir, image)
+            work = partial(make_workdir, self._session, now.image, config.workdir, image)
             return await settled(engine.slow.run(tenant, work))
 
         await self._step(instruction, config, created_by(instruction, config), make)

@@ -11,9 +11,11 @@ from engine.core.capabilities import container_capabilities, effective_capabilit
 from engine.core.containers import ContainerConfig, HostConfig, Ulimit
 from engine.core.namespace_modes import HOST, joined_container
 from engine.core.resolv import check_resolver
+from engine.core.storage_options import storage_limit
 from engine.core.sysctls import check_sysctls
 from engine.core.tenants import Tenant
 from engine.core.tmpfs_options import check_tmpfs_options
+from engine.errors import InvalidParameter
 from engine.linux.capabilities import is_effective
 from engine.runtime.seccomp_cache import SeccompCache
 from engine.runtime.sysctl_probe import try_sysctls
@@ -39,6 +41,15 @@ def check_isolation(config: ContainerConfig, host: HostConfig) -> None:
     for options in host.tmpfs.values():
         check_tmpfs_options(options)
     check_resolver(nameservers=host.dns, search=host.dns_search, options=host.dns_options)
+
+
+def check_storage(engine: Engine, host: HostConfig) -> None:
+    """Raise InvalidParameter for options of storage that are wrong, or that no limit here could keep."""
+    if storage_limit(host.storage_options) is not None and not engine.disk.has_limits:
+        raise InvalidParameter(
+            "storage option size cannot be kept: the engine's disk sets no limits; leave out StorageOpt, or have an administrator"
+            " give the engine a disk that does"
+        )
 
 
 def is_special(host: HostConfig) -> bool:

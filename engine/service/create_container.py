@@ -16,6 +16,7 @@ from engine.core.mounts import MountPoint
 from engine.core.names import made_up_name, parse_name
 from engine.core.namespace_modes import HOST
 from engine.core.networks import NetworkJoin
+from engine.core.storage_options import storage_limit
 from engine.core.tenants import Tenant
 from engine.core.ulimits import check_ulimits
 from engine.errors import Conflict, InvalidParameter, NotFound
@@ -23,7 +24,7 @@ from engine.image.store import Image
 from engine.service.bind_sources import prepare_bind_sources
 from engine.service.container_mounts import keep_volumes, make_mounts, plan_container_mounts, release_volumes
 from engine.service.container_networks import resolve_networks
-from engine.service.create_checks import check_isolation, check_kernel, host_warnings, is_special
+from engine.service.create_checks import check_isolation, check_kernel, check_storage, host_warnings, is_special
 from engine.service.engine import Engine
 from engine.service.init_links import as_system_container
 from engine.service.isolation import check_allowed, resolve_modes
@@ -90,6 +91,7 @@ def _check_values(engine: Engine, request: CreateRequest) -> None:
     plan_cgroup(engine.host.cgroups, cgroup_path(engine.instance, Tenant(), ""), host.limits)
     check_ulimits(host.ulimits)
     check_isolation(request.config, host)
+    check_storage(engine, host)
     hosts_file(hostname=request.config.hostname, gateway="0.0.0.0", extra_hosts=host.extra_hosts)
 
 
@@ -128,8 +130,8 @@ def _own_hostname(engine: Engine, host: HostConfig, container_id: str) -> str:
 def _make_folders(engine: Engine, record: ContainerRecord, image: Image, points: list[MountPoint]) -> None:
     prepare_bind_sources(points)
     path = engine.containers.path(record.container_id)
-    create_rootfs(path, engine.images.lowers(image))
-    (path / "logs").mkdir(mode=0o700)
+    limit_bytes = storage_limit(record.host.storage_options)
+    create_rootfs(path, engine.images.lowers(image), areas=engine.areas, owner=record.tenant, limit_bytes=limit_bytes)
 
 
 def _new_id() -> str:

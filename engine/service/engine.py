@@ -37,7 +37,9 @@ from engine.service.restart_timers import RestartTimers
 from engine.service.slow_work import SlowWork
 from engine.service.turns import Turns
 from engine.service.watches import Watches
+from engine.storage.areas import Areas
 from engine.storage.disk import Disk
+from engine.storage.rootfs import logs_of
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
 from engine.tenants.store import TenantStore
@@ -73,6 +75,7 @@ class Engine:
     engine_id: str
     data_path: Path
     disk: Disk
+    areas: Areas
     host: HostFacts
     tenants: TenantStore
     images: ImageStore
@@ -113,7 +116,7 @@ class Engine:
 
     def log(self, container_id: str) -> LogReader:
         """Return a container's log, whether it runs or not."""
-        return LogReader(self.containers.path(container_id) / "logs", watcher=self.supervisor.watcher)
+        return LogReader(logs_of(self.containers.path(container_id)), watcher=self.supervisor.watcher)
 
     def publish(self, record: ContainerRecord, action: str, **attributes: str) -> None:
         """Tell what happened to a container."""

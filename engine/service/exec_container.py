@@ -106,7 +106,7 @@ def _spec(engine: Engine, container: ContainerRecord, execution: ExecRecord, sec
     return exec_spec(
         container,
         execution,
-        log_path=engine.execs.path(execution) / "log",
+        log_path=engine.execs.log_path(execution),
         cgroup_join=cgroup["join"],
         seccomp=seccomp,
     )

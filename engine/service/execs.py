@@ -19,6 +19,7 @@ from engine.errors import Conflict, NotFound
 from engine.service.containers import ContainerStore
 from engine.service.exec_gate import ExecGate
 from engine.storage.files import set_aside
+from engine.storage.rootfs import exec_log_of
 
 log = logging.getLogger(__name__)
 RECORD = "exec.json"
@@ -40,6 +41,10 @@ class ExecStore:
     def path(self, record: ExecRecord) -> Path:
         """Return the folder of an exec."""
         return self._containers.path(record.container_id) / "execs" / record.exec_id
+
+    def log_path(self, record: ExecRecord) -> Path:
+        """Return the folder of an exec's output."""
+        return exec_log_of(self._containers.path(record.container_id), record.exec_id)
 
     def load(self) -> None:
         """Read the records that an earlier daemon left."""
@@ -125,6 +130,7 @@ class ExecStore:
     def drop(self, record: ExecRecord) -> None:
         """Forget an exec and its output."""
         if self._forget(record):
+            shutil.rmtree(self.log_path(record), ignore_errors=True)
             shutil.rmtree(self.path(record), ignore_errors=True)
 
     def _forget(self, record: ExecRecord) -> bool:

@@ -25,9 +25,10 @@ from engine.service.health_monitor import resume_health
 from engine.service.host_facts import engine_id, host_facts
 from engine.service.reconcile import reconcile
 from engine.service.restart_later import resume_restarts
-from engine.service.tenants import restore_io_limits, restore_limits
 from engine.service.resume_names import resume_names
+from engine.service.tenants import restore_io_limits, restore_limits
 from engine.service.volumes import volumes_held
+from engine.storage.areas import Areas
 from engine.storage.disk import Disk, DiskSettings, open_disk
 from engine.storage.layers import LayerStore
 from engine.storage.trash import Trash
@@ -64,9 +65,11 @@ def _on_disk(
     disk: Disk, *, data_path: Path, run_path: Path, registries: RegistrySettings | None, pools: Sequence[Pool]
 ) -> Engine:
     data_path.chmod(0o700)  # files of containers lie here under their own ids, setuid ones among them
-    trash = Trash(data_path / "trash")
+    trash = Trash(data_path / "trash", disk)
+    tenants = TenantStore(data_path / "tenants")
+    areas = Areas(disk, limit_of=lambda tenant: tenants.limits(tenant).disk)
     containers = ContainerStore(data_path / "containers")
-    layers = LayerStore(data_path / "layers", trash)
+    layers = LayerStore(data_path / "layers", trash, areas)
     engine: Engine
 
     async def on_exit(ended: ProcessExit) -> None:
@@ -77,11 +80,12 @@ def _on_disk(
         engine_id=engine_id(data_path),
         data_path=data_path,
         disk=disk,
+        areas=areas,
         host=host_facts(),
-        tenants=TenantStore(data_path / "tenants"),
+        tenants=tenants,
         images=ImageStore(data_path / "images", layers, trash, default_domain=SHORT_NAME_DOMAIN),
         trash=trash,
-        staging=Staging(data_path / "builds", trash),
+        staging=Staging(data_path / "builds", trash, areas),
         volumes=VolumeStore(data_path / "volumes", trash, disk),
         containers=containers,
         execs=ExecStore(containers),

@@ -1,5 +1,10 @@
-"""The writable layer of a container: the upper and work folders of its overlay, below the container's own folder.
+"""What a container writes: one area in the container's folder, beside the records that the engine keeps of it.
 
+    <container>/disk/upper, work   the folders of its overlay
+    <container>/disk/logs          its output
+    <container>/disk/execs/<id>    the output of an exec
+
+Containers of earlier versions have the overlay's folders in rootfs/, and logs beside the record. All paths are named here only.
 The mount itself is made by the supervisor. On disk files carry the container's own ids, so nothing here changes owners.
 """
 
@@ -9,11 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.core.tenants import ADMINISTRATOR, Tenant
+from engine.storage.areas import AREA, Areas
 from engine.storage.sizes import bytes_below
 from engine.storage.trash import Trash
 from engine.storage.tree import OPEN_FOLDER
 
-FOLDER = "rootfs"
+_FORMER = "rootfs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +38,54 @@ class Rootfs:
         return self.path / "work"
 
 
+def area_of(container_path: Path) -> Path | None:
+    """Return the area of a container, made or not; None for one of an earlier version."""
+    return None if _is_former(container_path) else container_path / AREA
+
+
 def rootfs_of(container_path: Path) -> Rootfs:
     """Say where a container's writable layer is, made or not."""
-    return Rootfs(container_path / FOLDER)
+    return Rootfs(container_path / (_FORMER if _is_former(container_path) else AREA))
 
 
-def create_rootfs(container_path: Path, lowers: Sequence[Path]) -> Rootfs:
-    """Make the folders. The container's ``/`` takes mode and owner from upper, so they are copied from the top layer."""
-    rootfs = rootfs_of(container_path)
-    rootfs.path.mkdir(mode=0o700, parents=True)
-    rootfs.work.mkdir(mode=0o700)
-    rootfs.upper.mkdir(mode=0o755)
-    if lowers:
-        top = lowers[-1].stat()
-        os.chown(rootfs.upper, top.st_uid, top.st_gid)
-        rootfs.upper.chmod(stat.S_IMODE(top.st_mode))
+def logs_of(container_path: Path) -> Path:
+    """Say where a container's output is."""
+    return (container_path if _is_former(container_path) else container_path / AREA) / "logs"
+
+
+def exec_log_of(container_path: Path, exec_id: str) -> Path:
+    """Say where the output of an exec is."""
+    return container_path / "execs" / exec_id / "log" if _is_former(container_path) else container_path / AREA / "execs" / exec_id
+
+
+def _is_former(container_path: Path) -> bool:
+    return (container_path / _FORMER).is_dir()
+
+
+def create_rootfs(
+    container_path: Path,
+    lowers: Sequence[Path],
+    *,
+    areas: Areas | None = None,
+    owner: Tenant = ADMINISTRATOR,
+    limit_bytes: int | None = None,
+) -> Rootfs:
+    """Make the area with its folders. The container's ``/`` takes mode and owner from upper, so the top layer's are copied.
+
+    Raises QuotaExceeded, OSError, Unavailable where the disk sets no limits.
+    """
+    areas = areas or Areas()
+    container_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    areas.make(container_path / AREA, owner=owner, limit_bytes=limit_bytes)
+    rootfs = Rootfs(container_path / AREA)
+    with areas.charged(owner):
+        rootfs.work.mkdir(mode=0o700)
+        rootfs.upper.mkdir(mode=0o755)
+        logs_of(container_path).mkdir(mode=0o700)
+        if lowers:
+            top = lowers[-1].stat()
+            os.chown(rootfs.upper, top.st_uid, top.st_gid)
+            rootfs.upper.chmod(stat.S_IMODE(top.st_mode))
     return rootfs
 
 

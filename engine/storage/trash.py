@@ -12,6 +12,10 @@ import stat
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.storage.disk import Disk
 
 _log = logging.getLogger(__name__)
 _NICEST = 19
@@ -21,10 +25,16 @@ _MOST_WAITING = 256  # then it waits no more: the disk could fill meanwhile
 
 
 class Trash:
-    """A folder on the same filesystem as all that is thrown into it."""
+    """A folder on the same filesystem as all that is thrown into it.
 
-    def __init__(self, path: Path) -> None:
+    Areas in it, or in a folder in it, are removed as their disk does it. Where that is one call for a whole tree nobody waits for
+    a pause: the space is somebody's quota.
+    """
+
+    def __init__(self, path: Path, disk: "Disk | None" = None) -> None:
         self._path = path
+        self._disk = disk if disk is not None and disk.kind != "none" else None
+        self._waits = disk is None or disk.kind != "btrfs"
         self._lock = threading.Lock()
         self._waiting: list[str] = []
         self._worker: threading.Thread | None = None
@@ -70,7 +80,7 @@ class Trash:
     def _wait_for_pause(self) -> None:
         """Return when nothing new has come for a moment, or when that would be too much or too long to wait."""
         deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
-        while not self._is_urgent and len(self._waiting) < _MOST_WAITING and time.monotonic() < deadline:
+        while self._waits and not self._is_urgent and len(self._waiting) < _MOST_WAITING and time.monotonic() < deadline:
             self._arrival.clear()
             if not self._arrival.wait(_PAUSE_SECONDS):
                 return
@@ -84,6 +94,8 @@ class Trash:
 
     def _remove(self, name: str) -> None:
         try:
+            if self._remove_areas(self._path / name):
+                return
             folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 remove_tree(folder, name)
@@ -91,6 +103,18 @@ class Trash:
                 os.close(folder)
         except OSError as error:
             _log.warning("cannot remove %s: %s; the next start of the engine tries again", self._path / name, error)
+
+    def _remove_areas(self, path: Path) -> bool:
+        """Remove the areas there; whether nothing is left. What lies deeper than one folder is none of the engine's making."""
+        if self._disk is None or not path.is_dir() or path.is_symlink():
+            return False
+        if self._disk.is_area(path):
+            self._disk.remove_area(path)
+            return True
+        for child in list(path.iterdir()):
+            if child.is_dir() and not child.is_symlink() and self._disk.is_area(child):
+                self._disk.remove_area(child)
+        return False
 
 
 def remove_tree(folder: int, name: str) -> None:

@@ -121,7 +121,7 @@ def test_whiteouts_hide_when_mounted_and_come_back_when_packed(store: LayerStore
     assert seen == ["emptied", "filled", "filled/g", "kept", "kept/f", "kept/g"]
     with opened([store.path(top.diff_id)]) as (files_fd,), PackedUpper(files_fd, []) as stream:
         again = LayerStore(tmp_path / "elsewhere").unpack(stream)
-    assert shown(tmp_path / "elsewhere" / again.diff_id[7:] / "diff") == shown(store.path(top.diff_id))
+    assert shown(tmp_path / "elsewhere" / again.diff_id[7:] / "disk" / "diff") == shown(store.path(top.diff_id))
 
 
 @pytest.mark.parametrize("with_lowers", [True, False])

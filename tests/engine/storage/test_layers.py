@@ -118,11 +118,11 @@ def test_a_damaged_layer_is_put_away_with_a_message(
     unpack(store)
     place = store.path(DIFF_ID).parent
     if damage == "record missing":
-        (place / "layer.json").unlink()
+        (place.parent / "layer.json").unlink()
     elif damage == "record cut":
-        (place / "layer.json").write_bytes(b'{"si')
+        (place.parent / "layer.json").write_bytes(b'{"si')
     elif damage == "record of another kind":
-        (place / "layer.json").write_bytes(json.dumps([]).encode())
+        (place.parent / "layer.json").write_bytes(json.dumps([]).encode())
     else:
         (place / "diff").rename(place / "elsewhere")
     again = LayerStore(tmp_path / "layers")
@@ -142,7 +142,7 @@ def test_a_daemon_killed_while_unpacking_leaves_no_half_layer(tmp_path: Path) ->
         child.stdin.write(archive([member(f"file{number}", b"x" * 5000) for number in range(1000)])[: 3 << 20])
         child.stdin.flush()
         staging = tmp_path / "layers/staging"
-        while not (staging.is_dir() and any(staging.glob("*/diff/file*"))):
+        while not (staging.is_dir() and any(staging.glob("*/disk/diff/file*"))):
             assert child.poll() is None
     finally:
         child.send_signal(signal.SIGKILL)

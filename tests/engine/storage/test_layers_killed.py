@@ -66,7 +66,7 @@ def test_a_layer_whose_recipe_is_lost_still_serves_containers(tmp_path: Path) ->
     (tmp_path / "upper").mkdir()
     (tmp_path / "upper/f").write_bytes(b"x")
     diff_id = LayerStore(tmp_path / "layers").adopt(tmp_path / "upper").diff_id
-    place = tmp_path / "layers" / diff_id[7:]
+    place = tmp_path / "layers" / diff_id[7:] / "disk"
     for name in ("tar.recipe", "tar.moves"):
         (place / name).unlink()
     shutil.rmtree(place / "kept")

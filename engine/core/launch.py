@@ -100,7 +100,8 @@ class NamespacesSpec(TypedDict):
 
     ipc: NotRequired[JoinSpec]
     pid: NotRequired[JoinSpec]
-    host: list[str]  # of ipc, pid, uts, cgroup
+    net: NotRequired[JoinSpec]
+    host: list[str]  # of ipc, pid, net, uts, cgroup
 
 
 class Rlimit(TypedDict):

@@ -56,13 +56,15 @@ class Prepared(NamedTuple):
     devpts_fd: int
     binds: list[AttachedMount]
     cgroups: list[AttachedMount]
-    proc_fd: int = -1  # these four only where the container's own root could not make them
+    proc_fd: int = -1  # these five only where the container's own root could not make them
     shared_memory_fd: int = -1
     queues_fd: int = -1
     devices_fd: int = -1
+    sysfs_fd: int = -1
 
     def fds(self) -> list[int]:
-        single = (self.rootfs_fd, self.devpts_fd, self.proc_fd, self.shared_memory_fd, self.queues_fd, self.devices_fd)
+        made = (self.proc_fd, self.shared_memory_fd, self.queues_fd, self.devices_fd, self.sysfs_fd)
+        single = (self.rootfs_fd, self.devpts_fd, *made)
         return [*(fd for fd in single if fd >= 0), *(entry.mount_fd for entry in (*self.binds, *self.cgroups))]
 
 
@@ -86,7 +88,7 @@ def _kernel_mounts(spec: LaunchSpec, prepared: Prepared) -> list[AttachedMount]:
     sysfs = _LOCKED if spec.get("writable_kernel") else _LOCKED | MOUNT_ATTR_RDONLY
     mounts = [
         (prepared.proc_fd if prepared.proc_fd >= 0 else new_mount("proc", _LOCKED), "/proc"),
-        (new_mount("sysfs", sysfs), "/sys"),
+        (prepared.sysfs_fd if prepared.sysfs_fd >= 0 else new_mount("sysfs", sysfs), "/sys"),
         (new_mount("tmpfs", MOUNT_ATTR_NOSUID, mode="755", size="65536k"), "/dev"),
         (prepared.devpts_fd, "/dev/pts"),
         (prepared.queues_fd if prepared.queues_fd >= 0 else new_mount("mqueue", _LOCKED), "/dev/mqueue"),

@@ -71,7 +71,8 @@ def _run(spec: LaunchSpec, end: ChildEnd) -> NoReturn:
     steps.reach("network")
     if "uts" not in of_host:
         set_names(spec["hostname"], spec["domainname"])
-    send_messages([loopback_up(), *messages])
+    if "net" not in of_host:
+        send_messages([loopback_up(), *messages])
     filesystem.finish(spec)
     if spec["init"]:
         _split_off_reaper(end.programs)

@@ -19,6 +19,7 @@ from engine.linux.mount import AT_FDCWD, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MO
 from engine.linux.namespaces import (
     CLONE_FILES,
     CLONE_NEWIPC,
+    CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWPID,
     CLONE_NEWUSER,
@@ -75,14 +76,17 @@ def clone_joined(namespaces: NamespacesSpec, flags: int, *, cgroup_fd: int) -> t
     with Descriptors() as targets:
         ipc = _open(namespaces["ipc"], targets) if "ipc" in namespaces else -1
         pid = _open(namespaces["pid"], targets) if "pid" in namespaces else -1
+        net = _open(namespaces["net"], targets) if "net" in namespaces else -1
         is_child = False
 
         def work() -> tuple[int, int]:
             nonlocal is_child
             if ipc >= 0:
                 setns(ipc, CLONE_NEWIPC)
+            if net >= 0:
+                setns(net, CLONE_NEWNET)
             clear_command_line()  # which whoever shares the process id namespace could read
-            setns(pid if pid >= 0 else ipc, CLONE_NEWUSER)
+            setns(next(fd for fd in (pid, net, ipc) if fd >= 0), CLONE_NEWUSER)
             if pid >= 0:
                 setns(pid, CLONE_NEWPID)
             made = clone3(flags, cgroup_fd=cgroup_fd, as_sibling=True)

@@ -14,7 +14,7 @@ from engine.linux import pty
 from engine.linux.bpf import attach_device_program, load_device_program
 from engine.linux.fscontext import new_mount
 from engine.linux.identity import set_effective_user
-from engine.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID
+from engine.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY
 from engine.linux.namespaces import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -65,7 +65,13 @@ __all__ = [
 ]
 
 _NAMESPACES = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC
-_OF_HOST = {"pid": CLONE_NEWPID, "uts": CLONE_NEWUTS, "ipc": CLONE_NEWIPC, "cgroup": 0}  # the last is unshared by the child
+_OF_HOST = {
+    "pid": CLONE_NEWPID,
+    "net": CLONE_NEWNET,
+    "uts": CLONE_NEWUTS,
+    "ipc": CLONE_NEWIPC,
+    "cgroup": 0,
+}  # the last is unshared by the child
 _OWN_ONLY: NamespacesSpec = {"host": []}
 
 
@@ -177,6 +183,8 @@ def _clone(namespaces: NamespacesSpec, membership: Membership, *, root_uid: int)
         flags &= ~CLONE_NEWIPC
     if "pid" in namespaces:
         flags &= ~CLONE_NEWPID
+    if "net" in namespaces:
+        flags &= ~CLONE_NEWNET
     return clone_joined(namespaces, flags, cgroup_fd=membership.into)
 
 
@@ -197,7 +205,7 @@ def _clone_as(root_uid: int, flags: int, cgroup_fd: int) -> tuple[int, int]:
 
 
 def _joins(namespaces: NamespacesSpec) -> bool:
-    return "ipc" in namespaces or "pid" in namespaces
+    return "ipc" in namespaces or "pid" in namespaces or "net" in namespaces
 
 
 def _prepare_mounts(spec: LaunchSpec, cache: MountCache, root_uid: int, childs: Descriptors) -> Prepared:
@@ -220,6 +228,7 @@ def _prepare_mounts(spec: LaunchSpec, cache: MountCache, root_uid: int, childs: 
         binds,
         [],
         proc_fd=childs.add(new_mount("proc", attributes)) if "pid" in namespaces["host"] else -1,
+        sysfs_fd=childs.add(new_mount("sysfs", attributes | MOUNT_ATTR_RDONLY)) if "net" in namespaces["host"] else -1,
         shared_memory_fd=shared.shared_memory_fd,
         queues_fd=shared.queues_fd,
         devices_fd=childs.add(mount_devices(spec["devices"], spec["ids"])) if spec.get("devices") else -1,

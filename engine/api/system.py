@@ -1,6 +1,9 @@
 """Routes about the engine itself: ping, version, info, events, disk usage."""
 
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -11,7 +14,7 @@ from engine.api.image_json import build_json
 from engine.api.image_json import summary_json as image_summary_json
 from engine.api.registry_config_json import INDEX_SERVER, registry_config_json
 from engine.api.responses import dumps, json_response
-from engine.api.version import API_VERSION, ENGINE_VERSION, LEAST_API_VERSION, version_text
+from engine.api.version import API_VERSION, ENGINE_VERSION, LEAST_API_VERSION, asked_version, version_text
 from engine.api.volumes import usage_json
 from engine.core.events import FILTERS, EngineEvent
 from engine.core.filters import parse_filters
@@ -19,9 +22,11 @@ from engine.core.lifecycle import State
 from engine.core.tenants import Tenant
 from engine.core.timeformat import parse_time
 from engine.errors import NotFound
-from engine.service.disk_usage import disk_usage
+from engine.service.disk_usage import KINDS, disk_usage
 from engine.service.engine import Engine
 
+T = TypeVar("T")
+_USAGE_BY_TYPE_SINCE = (1, 42)
 _NO_SWARM = {
     "NodeID": "",
     "NodeAddr": "",
@@ -175,14 +180,20 @@ def event_json(event: EngineEvent) -> dict[str, object]:
 
 
 async def usage(request: web.Request) -> web.Response:
-    found = await disk_usage(engine_of(request), tenant_of(request))
-    now_ns = time.time_ns()
+    """What was not asked for is null; older clients ask for everything."""
+    kinds = request.query.getall("type", []) if asked_version(request) >= _USAGE_BY_TYPE_SINCE else []
+    found = await disk_usage(engine_of(request), tenant_of(request), kinds or KINDS)
+    summary = partial(summary_json, now_ns=time.time_ns())
     return json_response(
         {
             "LayersSize": found.layers_bytes,
-            "Images": [image_summary_json(image) for image in found.images],
-            "Containers": [summary_json(container, now_ns=now_ns) for container in found.containers],
-            "Volumes": usage_json(request, found.volumes),
-            "BuildCache": [build_json(build) for build in found.builds],
+            "Images": _each(image_summary_json, found.images),
+            "Containers": _each(summary, found.containers),
+            "Volumes": None if found.volumes is None else usage_json(request, found.volumes),
+            "BuildCache": _each(build_json, found.builds),
         }
     )
+
+
+def _each(encode: Callable[[T], dict[str, Any]], found: list[T] | None) -> list[dict[str, Any]] | None:
+    return None if found is None else [encode(one) for one in found]

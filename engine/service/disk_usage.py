@@ -1,14 +1,18 @@
 """Disk usage: what images, containers, volumes and builds of a tenant take."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from engine.core.tenants import Tenant
+from engine.errors import InvalidParameter
 from engine.image.store import Image
 from engine.service.engine import Engine
 from engine.service.inspect_container import Inspection, list_containers
 from engine.service.list_images import ImageView, list_images
 from engine.service.volumes import VolumeUse, volume_usage
+
+KINDS = ("container", "image", "volume", "build-cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +25,43 @@ class BuildUse:
     is_in_use: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DiskUsage:
-    """``layers_bytes`` counts a layer that images share once."""
+    """None where it was not asked for. ``layers_bytes`` counts a layer that images share once."""
 
-    layers_bytes: int
-    images: list[ImageView]
-    containers: list[Inspection]
-    volumes: list[VolumeUse]
-    builds: list[BuildUse]
+    layers_bytes: int = 0
+    images: list[ImageView] | None = None
+    containers: list[Inspection] | None = None
+    volumes: list[VolumeUse] | None = None
+    builds: list[BuildUse] | None = None
 
 
-async def disk_usage(engine: Engine, tenant: Tenant) -> DiskUsage:
-    """Add up. Sizes of writable layers are counted file by file, so this may take a while."""
+async def disk_usage(engine: Engine, tenant: Tenant, kinds: Collection[str] = KINDS) -> DiskUsage:
+    """Add up what is asked for. Where the disk does not count, files are looked at one by one: this may take a while.
+
+    Raises InvalidParameter for an unknown kind.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise InvalidParameter(f"unknown object type: {kind[:40]}: use {', '.join(KINDS)}")
+    found = DiskUsage()
+    if "container" in kinds:
+        found.containers = await list_containers(engine, tenant, filters={}, is_all=True, with_size=True)
+    if "volume" in kinds:
+        found.volumes = await volume_usage(engine, tenant)
+    if "image" in kinds or "build-cache" in kinds:
+        await _add_images(engine, tenant, kinds, found)
+    return found
+
+
+async def _add_images(engine: Engine, tenant: Tenant, kinds: Collection[str], found: DiskUsage) -> None:
     images = await list_images(engine, tenant, filters={}, with_shared=True)
     everything = await list_images(engine, tenant, filters={}, is_all=True)
-    containers = await list_containers(engine, tenant, filters={}, is_all=True, with_size=True)
-    volumes = await volume_usage(engine, tenant)
-    layers_bytes = await asyncio.to_thread(_layers_bytes, engine, everything)
-    builds = await asyncio.to_thread(_builds, engine, tenant, images, everything)
-    return DiskUsage(layers_bytes, images, containers, volumes, builds)
+    if "image" in kinds:
+        found.images = images
+        found.layers_bytes = await asyncio.to_thread(_layers_bytes, engine, everything)
+    if "build-cache" in kinds:
+        found.builds = await asyncio.to_thread(_builds, engine, tenant, images, everything)
 
 
 def _layers_bytes(engine: Engine, images: list[ImageView]) -> int:

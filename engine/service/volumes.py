@@ -71,8 +71,8 @@ def list_volumes(engine: Engine, tenant: Tenant, *, filters: Filters) -> list[Vo
 
 
 async def volume_usage(engine: Engine, tenant: Tenant) -> list[VolumeUse]:
-    """Add up each volume of the tenant, file by file: this may take a while."""
-    volumes = engine.volumes.visible(tenant)
+    """Add up each volume of the tenant that takes any disk; where the disk does not count, file by file."""
+    volumes = [volume for volume in engine.volumes.visible(tenant) if not volume.meaning.backing]
     sizes = await engine.slow.run(tenant, lambda: [engine.volumes.size_bytes(volume.volume_id) for volume in volumes])
     return [
         VolumeUse(volume, size, len(engine.volumes.holders(volume.volume_id)))

@@ -7,6 +7,7 @@ from engine.errors import InvalidParameter
 _OF_WINDOWS = ("CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth")
 _REALTIME = "realtime scheduling is not supported: it would take the processors from everybody else, use CpuShares"
 _REFUSED = {"CpuRealtimeRuntime": _REALTIME, "CpuRealtimePeriod": _REALTIME}
+_RATES = ("NetworkInBps", "NetworkOutBps")
 _OBSOLETE = ("KernelMemory", "KernelMemoryTCP")
 
 
@@ -36,7 +37,17 @@ def decode_limits(host: Document) -> Limits:
         write_bps=_values(host, "BlkioDeviceWriteBps", "Rate"),
         read_iops=_values(host, "BlkioDeviceReadIOps", "Rate"),
         write_iops=_values(host, "BlkioDeviceWriteIOps", "Rate"),
+        network_in_bps=network_rates(host).integer("NetworkInBps") or None,
+        network_out_bps=network_rates(host).integer("NetworkOutBps") or None,
     )
+
+
+def network_rates(body: Document) -> Document:
+    """Return what only this engine's API has, with ``NetworkInBps`` and ``NetworkOutBps``. Raises InvalidParameter."""
+    extension = body.document("Atelier")
+    if unknown := [name for name in extension.keys_of() if name not in _RATES]:
+        raise InvalidParameter(f"unknown field Atelier.{unknown[0][:60]}: use {' and '.join(_RATES)}")
+    return extension
 
 
 def limit_warnings(host: Document) -> list[str]:

@@ -20,6 +20,7 @@ def host_config_json(host: HostConfig) -> dict[str, Any]:
         "RestartPolicy": {"Name": host.restart.name, "MaximumRetryCount": host.restart.maximum_retry_count},
         "AutoRemove": host.auto_remove,
         "ConsoleSize": [host.console_rows, host.console_columns],
+        **_rates(host),
         **({"Annotations": dict(host.annotations)} if host.annotations else {}),
         "CapAdd": list(host.cap_add) or None,
         "CapDrop": list(host.cap_drop) or None,
@@ -50,6 +51,12 @@ def host_config_json(host: HostConfig) -> dict[str, Any]:
         "MaskedPaths": None if host.masked_paths is None else list(host.masked_paths),
         "ReadonlyPaths": None if host.readonly_paths is None else list(host.readonly_paths),
     }
+
+
+def _rates(host: HostConfig) -> dict[str, Any]:
+    """What Docker's API has no field for; clients that know nothing of it see none."""
+    rates = {"NetworkInBps": host.limits.network_in_bps, "NetworkOutBps": host.limits.network_out_bps}
+    return {"Atelier": rates} if any(rates.values()) else {}
 
 
 def _limits(host: HostConfig) -> dict[str, Any]:

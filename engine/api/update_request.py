@@ -1,5 +1,6 @@
 """The body of ``POST /containers/{id}/update``. Owns which of Docker's fields can be changed: nothing is dropped in silence."""
 
+from engine.api.create_limits import network_rates
 from engine.api.decode import Document
 from engine.core.limit_changes import UNLIMITED, LimitChanges
 from engine.core.restart import RestartPolicy, parse_restart_policy
@@ -36,6 +37,8 @@ def _limits(body: Document) -> LimitChanges:
         cpuset_mems=body.text("CpusetMems"),
         pids=_or_unlimited(body.optional_integer("PidsLimit")),
         blkio_weight=_blkio_weight(body.integer("BlkioWeight")),
+        network_in_bps=_or_unlimited(network_rates(body).optional_integer("NetworkInBps")),
+        network_out_bps=_or_unlimited(network_rates(body).optional_integer("NetworkOutBps")),
     )
 
 

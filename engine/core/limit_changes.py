@@ -29,7 +29,7 @@ _DEFAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class LimitChanges:
-    """What a client wants changed; None and empty texts: leave as it is. UNLIMITED takes pids, quota or swap away."""
+    """What a client wants changed; None and empty texts: leave as it is. UNLIMITED takes pids, quota, swap or a rate away."""
 
     memory_bytes: int | None = None
     memory_reservation_bytes: int | None = None
@@ -42,6 +42,8 @@ class LimitChanges:
     cpuset_mems: str = ""
     pids: int | None = None
     blkio_weight: int | None = None
+    network_in_bps: int | None = None
+    network_out_bps: int | None = None
 
 
 def merge_limits(present: Limits, wanted: LimitChanges) -> Limits:
@@ -61,17 +63,25 @@ def merge_limits(present: Limits, wanted: LimitChanges) -> Limits:
         cpuset_mems=wanted.cpuset_mems or present.cpuset_mems,
         pids=_or(wanted.pids, present.pids),
         blkio_weight=_or(wanted.blkio_weight, present.blkio_weight),
+        network_in_bps=_or(wanted.network_in_bps, present.network_in_bps),
+        network_out_bps=_or(wanted.network_out_bps, present.network_out_bps),
     )
     return replace(
         merged,
         memory_swap_bytes=merged.memory_swap_bytes or swap_total(merged),
-        pids=None if merged.pids == UNLIMITED else merged.pids,
-        cpu_quota_us=None if merged.cpu_quota_us == UNLIMITED else merged.cpu_quota_us,
+        pids=_none_if_unlimited(merged.pids),
+        cpu_quota_us=_none_if_unlimited(merged.cpu_quota_us),
+        network_in_bps=_none_if_unlimited(merged.network_in_bps),
+        network_out_bps=_none_if_unlimited(merged.network_out_bps),
     )
 
 
 def _or(wanted: int | None, present: int | None) -> int | None:
     return present if wanted is None else wanted
+
+
+def _none_if_unlimited(value: int | None) -> int | None:
+    return None if value == UNLIMITED else value
 
 
 def _check_processor_time(present: Limits, wanted: LimitChanges) -> None:

@@ -13,6 +13,7 @@ from engine.errors import InvalidParameter
 
 CPU_PERIOD_US = 100_000
 TENANT_PIDS = 4096
+NETWORK_LEAST_BPS, NETWORK_MOST_BPS = 4096, 2**40  # less than some packets a second would stall every connection for good
 MEMORY_LEAST_BYTES = 6 * 2**20  # as dockerd: below this the first process cannot start
 _PIDS_MOST = 2**22  # PID_MAX_LIMIT of the kernel
 _CPU_QUOTA_MOST_US = 2**44 - 1  # the kernel's MAX_BW
@@ -57,6 +58,8 @@ class Limits:
     write_bps: tuple[DeviceValue, ...] = ()
     read_iops: tuple[DeviceValue, ...] = ()
     write_iops: tuple[DeviceValue, ...] = ()
+    network_in_bps: int | None = None
+    network_out_bps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,9 @@ def check_limits(limits: Limits) -> None:
     if swappiness is not None and not 0 <= swappiness <= 100:
         raise InvalidParameter(f"invalid memory swappiness {swappiness}: use 0 to 100, or -1 for the host's")
     _check_devices(limits)
+    for name, rate in (("NetworkInBps", limits.network_in_bps), ("NetworkOutBps", limits.network_out_bps)):
+        if rate is not None and not NETWORK_LEAST_BPS <= rate <= NETWORK_MOST_BPS:
+            raise InvalidParameter(f"invalid {name} {rate}: use {NETWORK_LEAST_BPS} to {NETWORK_MOST_BPS} bytes a second")
 
 
 def _check_devices(limits: Limits) -> None:

@@ -183,9 +183,7 @@ class Attachments:
 
     def _shape(self, guest: Guest, made: _Reservation) -> None:
         """Before the first packet can pass: the container's end is not up yet."""
-        if guest.rates.is_limited:
-            self.shaper.set_rates(guest.container_id, guest.rates)
-        self.shaper.attach(Port(guest.container_id, made.network.owner, made.lease.address))
+        self.shaper.attach(Port(guest.container_id, made.network.owner, made.lease.address), guest.rates)
 
     def join(self, guest: Guest, netns_fd: int) -> Endpoint:
         """Put a running container on one further network; on failure nothing of it stays. Raises as ``reserve``."""

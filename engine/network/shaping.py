@@ -79,8 +79,9 @@ class Shaper:
         except OSError as error:
             _log.warning("the network rates of %s are not what they were: %s", scope, error)
 
-    def attach(self, port: Port) -> None:
-        """A container has got a device. Raises OSError when it cannot be limited as it is to be."""
+    def attach(self, port: Port, own: Rates = NO_RATES) -> None:
+        """A container with rates of its own has got a device. Raises OSError when it cannot be limited as it is to be."""
+        self._keep(port.container_id, own)
         guest = self._guests.setdefault(port.container_id, _Guest(port.tenant))
         guest.ports.add(device_index(port.address))
         self._counts.add(port.tenant, veth_name(self._instance, port.address))

@@ -13,6 +13,7 @@ from engine.core.tenants import Tenant
 from engine.errors import Forbidden, InvalidParameter, NotFound
 from engine.network.attachments import Guest
 from engine.network.model import Endpoint, Network
+from engine.network.rates import Rates
 from engine.service.engine import Engine
 from engine.service.networks import find_network, publish_network
 
@@ -32,8 +33,14 @@ def guest_of(record: ContainerRecord, joins: Sequence[NetworkJoin]) -> Guest:
         hostname=record.config.hostname,
         names=(record.name,),
         joins=tuple(joins),
+        rates=rates_of(record),
         servers=record.host.dns,
     )
+
+
+def rates_of(record: ContainerRecord) -> Rates:
+    """Return what the container itself may receive and send."""
+    return Rates(record.host.limits.network_in_bps, record.host.limits.network_out_bps)
 
 
 def resolve_networks(engine: Engine, tenant: Tenant, mode: str, joins: Sequence[NetworkJoin]) -> tuple[NetworkJoin, ...] | None:

@@ -6,6 +6,7 @@ Owns the cases. The kernel is right, the records follow; what nobody saw is reco
 import logging
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from engine.errors import EngineError, NotFound
 from engine.runtime.process import Process
 from engine.service.build_leftovers import remove_build_steps
 from engine.service.commit_pause import release_commit_pauses
-from engine.service.container_networks import joins_of
+from engine.service.container_networks import joins_of, rates_of
 from engine.service.engine import Engine
 from engine.service.exits import finish_locked, remove_if_wanted
 from engine.service.launch_spec import container_log
@@ -45,8 +46,19 @@ async def reconcile(engine: Engine) -> None:
     await sweep_strays(engine)
     await release_commit_pauses(engine)
     alive = [record for record in engine.containers.all() if record.run.state in ALIVE]
+    await _restore_rates(engine, alive)
     await engine.network.reconcile({record.container_id: {join.network for join in joins_of(record)} for record in alive})
     engine.collect_images()
+
+
+async def _restore_rates(engine: Engine, alive: Sequence[ContainerRecord]) -> None:
+    """Those of its own; whoever starts anew brings them along."""
+    for record in alive:
+        if rates_of(record).is_limited and engine.process(record.container_id) is not None:
+            try:
+                await engine.network.set_rates(record.container_id, rates_of(record))
+            except EngineError as error:
+                log.error("network rates of container %s do not hold: %s", record.name, error.message)  # noqa: TRY400 - as above
 
 
 async def _reconcile_container(engine: Engine, record: ContainerRecord) -> None:

@@ -5,7 +5,7 @@ Owns the order: what the kernel refuses is put back, and is not recorded.
 
 import asyncio
 import errno
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from engine.core.containers import ContainerRecord
@@ -18,6 +18,7 @@ from engine.core.restart import RestartPolicy
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, EngineError, Fault, InvalidParameter, reason_of
 from engine.runtime.limit_writer import apply_limits
+from engine.service.container_networks import rates_of
 from engine.service.engine import Engine
 from engine.service.restart_policy import give_up_locked, goes_on
 
@@ -63,9 +64,13 @@ async def _make_true(engine: Engine, record: ContainerRecord, updated: Container
     try:
         if is_live:
             await _tell_supervisor(engine, record, updated.host.limits)
+            await _shape(engine, record, updated)
         await engine.containers.save(updated)
     except (OSError, EngineError) as error:
         await asyncio.to_thread(undo.close)
+        if is_live:
+            with suppress(EngineError):  # it is what could not be changed
+                await _shape(engine, updated, record)
         if isinstance(error, EngineError):
             raise
         raise Fault(f"cannot record the update of container {record.name}: {reason_of(error)}") from error
@@ -101,6 +106,11 @@ async def _tell_supervisor(engine: Engine, record: ContainerRecord, limits: Limi
     groups = plan_new_groups(layout, path, record.host.limits, limits)
     if groups["join"]:
         await engine.supervisor.join_groups(record.container_id, groups)
+
+
+async def _shape(engine: Engine, before: ContainerRecord, after: ContainerRecord) -> None:
+    if rates_of(before) != rates_of(after):
+        await engine.network.set_rates(after.container_id, rates_of(after))
 
 
 def _path(engine: Engine, record: ContainerRecord) -> list[str]:

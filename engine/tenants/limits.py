@@ -3,12 +3,12 @@
 from dataclasses import dataclass, fields
 from typing import get_type_hints
 
+from engine.core.limits import NETWORK_LEAST_BPS, NETWORK_MOST_BPS
 from engine.errors import InvalidParameter
 
 _MOST = 2**53  # what every JSON reader holds as a whole number
 _MOST_CPUS = 65_536.0
 DISK_LEAST_BYTES = 2**20  # below this not even the files that the engine makes for a container fit
-NETWORK_LEAST_BPS, NETWORK_MOST_BPS = 4096, 2**40  # less than some packets a second would stall every connection for good
 
 # Everything else is refused rather than accepted without effect.
 ENFORCED = frozenset(

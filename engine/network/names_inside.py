@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.linux.namespaces import CLONE_NEWNET, setns
+from engine.linux.route_socket import loopback_up, send_messages
 from engine.network.names_redirect import RESOLVER_ADDRESS
 
-_IP_FREEBIND = 15  # linux/in.h; the loopback may not be up yet
 _LOOPBACK = b"lo\0"
 _RECEIVE_BYTES = 64 * 1024  # what a flood may hold of the kernel's memory
 _BACKLOG = 16
@@ -41,6 +41,7 @@ class Inside:
     def open_resolver(self, netns_fd: int, port: int) -> tuple[socket.socket, socket.socket]:
         """Return the UDP and the listening TCP socket of the resolver's address. Raises OSError."""
         with self.entered(netns_fd):
+            send_messages([loopback_up()])  # before it is up it has no addresses, and init has not come to it yet
             datagrams = _bound(socket.SOCK_DGRAM, port)
             try:
                 listener = _bound(socket.SOCK_STREAM, port)
@@ -62,7 +63,6 @@ def _bound(kind: int, port: int) -> socket.socket:
     made = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _LOOPBACK)  # neighbours on a bridge never get through
-        made.setsockopt(socket.SOL_IP, _IP_FREEBIND, 1)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
         if kind == socket.SOCK_STREAM:  # connections of a resolver before this one may still rest on the port
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

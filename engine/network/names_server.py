@@ -6,6 +6,7 @@ it makes its sockets inside the containers' network namespaces. It knows of netw
 
 import os
 import socket
+import sys
 from contextlib import suppress
 
 from engine.linux import packets, rlimit
@@ -68,6 +69,9 @@ class NamesServer:
             answer = self._handle(body, fds)
         except OSError as error:
             answer = {"error": error.strerror or str(error), "errno": error.errno}
+        except Exception as error:
+            answer = {"error": repr(error), "errno": 0}
+            sys.excepthook(*sys.exc_info())
         finally:
             for fd in fds.values():
                 os.close(fd)
@@ -136,8 +140,8 @@ class NamesServer:
 
 def _place(place: Body) -> Place:
     return Place(
-        network_id=place["network"],
-        network_name=place["name"],
+        network_id=place["network_id"],
+        network_name=place["network_name"],
         addresses=tuple(place["addresses"]),
         names=tuple(name.lower() for name in place["names"]),
         links={alias.lower(): target.lower() for alias, target in place["links"].items()},

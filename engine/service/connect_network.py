@@ -19,6 +19,7 @@ from engine.runtime.process import Process
 from engine.service.container_networks import check_join, guest_of, joins_of, publish_endpoints
 from engine.service.engine import Engine
 from engine.service.hosts_entries import add_hosts_entry, remove_hosts_entry
+from engine.service.network_files import turn_to_names
 from engine.service.networks import find_network, publish_network
 
 T = TypeVar("T")
@@ -92,7 +93,10 @@ async def _connect(engine: Engine, connected: ContainerRecord, join: NetworkJoin
     except Fault:
         await _inside(process, lambda netns: engine.network.leave(connected.container_id, endpoint.network_id, netns))
         raise
-    await asyncio.to_thread(add_hosts_entry, engine.containers.path(connected.container_id), _hosts_line(connected, endpoint))
+    path = engine.containers.path(connected.container_id)
+    await asyncio.to_thread(add_hosts_entry, path, _hosts_line(connected, endpoint))
+    if endpoint.name != BRIDGE:
+        await asyncio.to_thread(turn_to_names, path, connected)
     publish_endpoints(engine, connected, [endpoint], "connect")
 
 

@@ -16,7 +16,7 @@ from engine.core.volume_options import IN_MEMORY, ON_HOST
 from engine.core.volumes import DRIVER, VolumeRecord, check_driver
 from engine.errors import Conflict, Fault, Forbidden, InvalidParameter, NotFound, reason_of
 from engine.service.engine import Engine
-from engine.service.volumes import check_volume_options, publish_volume
+from engine.service.volumes import check_volume_options, filling_volume, publish_volume
 from engine.storage.volume_fill import check_mount_point, fill_volume, open_beneath
 
 
@@ -101,7 +101,7 @@ async def _make_mount(engine: Engine, record: ContainerRecord, point: MountPoint
     volume = await asyncio.to_thread(_volume, engine, record, point)
     decided = _decided(point, volume)
     try:
-        await engine.fillers.fill(record.tenant, volume.volume_id, _filling(engine, decided, layers))
+        await engine.fillers.fill(record.tenant, volume.volume_id, _filling(engine, volume, decided, layers))
     except OSError as error:
         raise Fault(f"cannot fill the volume for {point.target}: {reason_of(error)}") from error
     return decided
@@ -139,13 +139,14 @@ def _volume(engine: Engine, record: ContainerRecord, point: MountPoint) -> Volum
         raise Conflict(f"volume {point.name} was removed meanwhile, with the container that had it") from None
 
 
-def _filling(engine: Engine, point: MountPoint, layers: Sequence[Path]) -> Callable[[], None]:
+def _filling(engine: Engine, volume: VolumeRecord, point: MountPoint, layers: Sequence[Path]) -> Callable[[], None]:
     path = Path(point.source) if point.backing == ON_HOST else engine.volumes.data_path(point.volume_id)
 
     def fill() -> None:
         if point.copies:
             marked = None if point.subpath else engine.volumes.filling(point.volume_id)
-            fill_volume(layers, point.target, path, point.subpath, marked=marked)
+            with filling_volume(engine, volume):
+                fill_volume(layers, point.target, path, point.subpath, marked=marked)
             return
         check_mount_point(layers, point.target)
         if point.backing == ON_HOST and not path.is_dir():

@@ -86,7 +86,7 @@ def _on_disk(
         images=ImageStore(data_path / "images", layers, trash, default_domain=SHORT_NAME_DOMAIN),
         trash=trash,
         staging=Staging(data_path / "builds", trash, areas),
-        volumes=VolumeStore(data_path / "volumes", trash, disk),
+        volumes=VolumeStore(data_path / "volumes", trash, areas),
         containers=containers,
         execs=ExecStore(containers),
         network=NetworkManager(data_path=data_path, run_path=run_path, instance=instance_of(data_path), pools=pools),

@@ -19,7 +19,7 @@ from engine.core.volumes import VolumeRecord
 from engine.errors import Conflict, Fault, InvalidParameter, reason_of
 from engine.linux.pipe_drain import open_drain, read_some
 from engine.service.engine import Engine
-from engine.service.volumes import publish_volume
+from engine.service.volumes import filling_volume, publish_volume
 from engine.storage.volume_archive import pack_folder, unpack_folder
 from engine.tenants.store import SLICE_IDS
 
@@ -69,7 +69,7 @@ async def restore_volume(
     volume = _with_files(engine, tenant, name)
     _check_unused(engine, volume)
     async with _replacement(engine, volume) as data:
-        await engine.slow.run(tenant, partial(unpack_folder, stream, data, ids=SLICE_IDS))
+        await engine.slow.run(tenant, partial(_unpack, engine, volume, stream, data))
         if not is_whole():
             raise InvalidParameter(f"the archive for volume {volume.name} was cut off: nothing has changed")
         with engine.volumes.closed(volume.volume_id):
@@ -119,6 +119,11 @@ def _checked(volume: VolumeRecord, work: Callable[[], T]) -> T:
         return work()
     except OSError as error:
         raise Fault(f"cannot restore volume {volume.name}: {reason_of(error)}") from error
+
+
+def _unpack(engine: Engine, volume: VolumeRecord, stream: BinaryIO, data: Path) -> None:
+    with filling_volume(engine, volume):
+        unpack_folder(stream, data, ids=SLICE_IDS)
 
 
 def _pack(path: Path, write_fd: int) -> None:

@@ -4,7 +4,8 @@ Owns the use cases that change no container.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from engine.core.containers import ContainerRecord
@@ -12,8 +13,9 @@ from engine.core.filters import Filters, matches_labels, matches_name, parse_boo
 from engine.core.tenants import Tenant
 from engine.core.volume_options import ON_HOST, read_volume_options
 from engine.core.volumes import DRIVER, VolumeRecord, check_driver, check_volume_name, is_driver
-from engine.errors import Forbidden, InvalidParameter, NotFound
+from engine.errors import EngineError, Forbidden, InvalidParameter, NotFound, QuotaExceeded
 from engine.service.engine import Engine
+from engine.storage.areas import full_cause
 
 FILTERS = frozenset({"dangling", "driver", "label", "name"})
 
@@ -50,6 +52,26 @@ def check_volume_options(engine: Engine, tenant: Tenant, options: Mapping[str, s
         raise Forbidden("only administrators may make volumes of the host's folders: leave out device")
     if meaning.limit_bytes is not None and not engine.disk.has_limits:
         raise InvalidParameter("quota size requested but no quota support: the engine's disk sets no limits, leave out size")
+
+
+@contextmanager
+def filling_volume(engine: Engine, volume: VolumeRecord) -> Iterator[None]:
+    """Writing into a volume on its tenant's account: whatever fails since a limit is reached raises QuotaExceeded."""
+    try:
+        with engine.areas.charged(volume.tenant):
+            yield
+    except (OSError, EngineError) as error:
+        limit = volume.meaning.limit_bytes
+        if limit is None or isinstance(error, QuotaExceeded) or full_cause(error) is None:
+            raise
+        raise QuotaExceeded(
+            f"volume {volume.name} is full: it was made with a size of {limit} bytes",
+            resource="disk",
+            limit=limit,
+            used=engine.volumes.size_bytes(volume.volume_id),
+            requested=0,
+            tenant=volume.tenant.name,
+        ) from error
 
 
 def find_volume(engine: Engine, tenant: Tenant, name: str) -> VolumeRecord:

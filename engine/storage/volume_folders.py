@@ -11,16 +11,20 @@ Knows no names and nobody who has a volume.
 
 import contextlib
 import logging
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from engine.core.records import dump_record, parse_record
 from engine.core.volumes import VolumeRecord
+from engine.errors import QuotaExceeded
 from engine.linux.inode_flags import spread_folders
-from engine.storage.disk import Disk
+from engine.storage.areas import Areas
+from engine.storage.file_copy import remove_acls
 from engine.storage.files import exchange, sync_filesystem, sync_folder, write_atomically
-from engine.storage.trash import Trash
+from engine.storage.trash import Trash, remove_tree
+from engine.storage.tree import OPEN_FOLDER
 
 _log = logging.getLogger(__name__)
 RECORD, DATA, PENDING, FILLING, STAGING = "volume.json", "data", "pending", "filling", "staging"
@@ -28,12 +32,12 @@ _MODE = 0o755
 
 
 class VolumeFolders:
-    """All methods block on the disk and raise OSError."""
+    """All methods block on the disk and raise OSError; those that make something QuotaExceeded too."""
 
-    def __init__(self, root: Path, trash: Trash, disk: Disk) -> None:
+    def __init__(self, root: Path, trash: Trash, areas: Areas) -> None:
         self._root = root
         self._trash = trash
-        self._disk = disk
+        self._areas = areas
         self._staging = root / STAGING
         self._staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         root.chmod(0o700)
@@ -69,9 +73,12 @@ class VolumeFolders:
         self._trash.discard(self._root / volume_id)
 
     def empty(self, record: VolumeRecord) -> None:
-        """Put a new folder in the place of a volume's, which no container may have mounted."""
-        with self._staged(record) as staged:
-            exchange(staged / DATA, self.data(record.volume_id))
+        """Put a new folder in the place of a volume's, which no container may have mounted; or clear it where no room is left."""
+        try:
+            with self._staged(record) as staged:
+                exchange(staged / DATA, self.data(record.volume_id))
+        except (OSError, QuotaExceeded):
+            _clear(self.data(record.volume_id))
 
     @contextlib.contextmanager
     def replacement(self, record: VolumeRecord) -> Iterator[Path]:
@@ -90,7 +97,7 @@ class VolumeFolders:
 
     def size_bytes(self, volume_id: str) -> int | None:
         """What the kernel counts for a volume; None where nobody counts."""
-        return self._disk.area_bytes(self.data(volume_id))
+        return self._areas.disk.area_bytes(self.data(volume_id))
 
     def mark_pending(self, volume_id: str, holder: str) -> None:
         write_atomically(self._root / volume_id / PENDING, holder.encode())
@@ -111,10 +118,24 @@ class VolumeFolders:
         staged = self._staging / f"{record.volume_id}.{secrets.token_hex(4)}"
         staged.mkdir(mode=0o700)
         try:
-            self._disk.make_area(staged / DATA, owner=record.tenant, limit_bytes=record.meaning.limit_bytes, mode=_MODE)
+            self._areas.make(staged / DATA, owner=record.tenant, limit_bytes=record.meaning.limit_bytes)
+            with self._areas.charged(record.tenant):
+                (staged / DATA).chmod(_MODE)
             yield staged
         finally:
             self._trash.discard(staged)
+
+
+def _clear(data: Path) -> None:
+    folder = os.open(data, OPEN_FOLDER)
+    try:
+        for name in os.listdir(folder):
+            remove_tree(folder, name)
+        remove_acls(folder)
+        os.fchown(folder, 0, 0)
+        os.fchmod(folder, _MODE)
+    finally:
+        os.close(folder)
 
 
 def _read(folder: Path) -> VolumeRecord:

@@ -17,7 +17,7 @@ from engine.core.ids import ID_BYTES, format_id
 from engine.core.tenants import Tenant
 from engine.core.volumes import ANONYMOUS_LABEL, VolumeRecord
 from engine.errors import Conflict, Fault, NotFound, reason_of
-from engine.storage.disk import Disk
+from engine.storage.areas import Areas
 from engine.storage.sizes import bytes_below
 from engine.storage.trash import Trash
 from engine.storage.tree import OPEN_FOLDER
@@ -29,9 +29,9 @@ _log = logging.getLogger(__name__)
 class VolumeStore:
     """All methods may be called from any thread; those that write may block on the disk."""
 
-    def __init__(self, root: Path, trash: Trash, disk: Disk) -> None:
+    def __init__(self, root: Path, trash: Trash, areas: Areas) -> None:
         """Open or make the store. A record that cannot be read is left where it is, with a message, and the rest is loaded."""
-        self._folders = VolumeFolders(root, trash, disk)
+        self._folders = VolumeFolders(root, trash, areas)
         self._lock = threading.Lock()
         self._records = {record.volume_id: record for record in self._folders.load()}
         self._holders: dict[str, set[str]] = {}  # containers by volume
@@ -90,7 +90,7 @@ class VolumeStore:
         """Return the tenant's volume of that name and whether it is new; without a name a new anonymous one.
 
         A holder, the id of a container that is being made, keeps it from removal; a new volume goes with that container if this
-        does not come to be (``settle``). Raises Fault.
+        does not come to be (``settle``). Raises QuotaExceeded, Fault.
         """
         with self._lock:
             found = self.own(tenant, name) if name else None

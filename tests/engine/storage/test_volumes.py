@@ -9,7 +9,7 @@ import pytest
 from engine.core.tenants import ADMINISTRATOR, Tenant
 from engine.core.volumes import VolumeRecord, check_volume_name
 from engine.errors import Conflict, Fault, InvalidParameter, NotFound
-from engine.storage.disk_plain import PlainDisk
+from engine.storage.areas import Areas
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
 
@@ -23,13 +23,13 @@ def trash(tmp_path: Path) -> Trash:
 
 @pytest.fixture
 def store(tmp_path: Path, trash: Trash) -> VolumeStore:
-    return VolumeStore(tmp_path / "volumes", trash, PlainDisk("a test"))
+    return VolumeStore(tmp_path / "volumes", trash, Areas())
 
 
 def reopened(store: VolumeStore, tmp_path: Path, held: dict[str, list[str]] | None = None) -> VolumeStore:
     """What the next daemon finds, whose containers hold volumes as told."""
     trash = Trash(tmp_path / "trash")
-    found = VolumeStore(tmp_path / "volumes", trash, PlainDisk("a test"))
+    found = VolumeStore(tmp_path / "volumes", trash, Areas())
     found.restore(held or {})
     trash.empty()
     return found

@@ -6,8 +6,9 @@ it was when they fail.
 """
 
 import builtins
+import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from engine.core.layers import distinct_layers
 from engine.core.platforms import Platform
 from engine.core.tenants import Tenant
 from engine.core.timeformat import format_time
+from engine.errors import NotFound
 from engine.image.adoption import Adoption
 from engine.image.catalog import Catalog
 from engine.image.disk import ImageFolder
 from engine.image.family import built_images
 from engine.image.loading import LayerProgress, LoadedImage, Loader, Tell
+from engine.image.payers import new_payers
 from engine.image.platform import host_platform
 from engine.image.records import Image, Origin
 from engine.image.removal import ImageUse
@@ -33,6 +36,7 @@ from engine.storage.compression import Readable
 from engine.storage.layers import Layer, LayerStore
 from engine.storage.trash import Trash
 
+_log = logging.getLogger(__name__)
 __all__ = ["Image", "ImageStore", "ImageUse", "InUse", "LayerProgress", "LoadedImage", "Removed", "RemovedItem", "Tell"]
 
 
@@ -284,6 +288,26 @@ class ImageStore:
                 self._catalog.delete(record)
             self._layers.collect(self._catalog.wanted_layers())
         return [record.image_id for record in unused]
+
+    def settle_payers(self, users: Callable[[], Mapping[str, Collection[Tenant]]]) -> None:
+        """Charge layers whose payer needs them no more to somebody who does: whose image it is, or who has a container of it.
+
+        The caller is asked who has containers of which image once nothing else can change.
+        """
+        with self._adoption.lock:
+            using = users()
+            images = [
+                (
+                    self._catalog.config(one.image_id).diff_ids,
+                    {*(held.owner for held in one.holdings), *using.get(one.image_id, ())},
+                )
+                for one in self._catalog.records()
+            ]
+            for diff_id, payer in new_payers(self._layers.payers(), images).items():
+                try:
+                    self._layers.charge(diff_id, payer)
+                except (OSError, NotFound) as error:
+                    _log.error("layer %s cannot be charged to %r: %s; the next start tries again", diff_id, payer.name, error)
 
     def _imported_config(self, changes: Sequence[str], message: str, platform: Platform) -> ImageConfig:
         created = format_time(self._now_ns())

@@ -1,12 +1,14 @@
 """Writes a log: frames into segments, for one container or exec.
 
-Owns the open segment. A disk that refuses loses output, which is counted, and never holds the process up. Part of the
+Owns the open segment. A disk that refuses, or a quota that is used up, loses output and never holds the process up; how much is
+counted, and said in the log itself once there is room. Part of the
 supervisor: standard library and no typing at run time.
 """
 
 from __future__ import annotations
 
 import os
+import time
 
 from engine.runtime import log_format
 from engine.runtime.log_format import CONTINUES_LINE, HEADER, MAX_PAYLOAD_BYTES, OVERHEAD_BYTES, TRAILER
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
 _LINE_FEED = 0x0A
+# A full quota has the kernel look for room each time, which takes long: one such log must not slow down all others.
+_REFUSED_SECONDS = 0.5
+_LOST = b"[%d bytes of output were lost here: there was no room for the log]\n"
 _HELD_BYTES = 64 * 1024 * 1024  # so far behind, a reader loses the oldest
 
 
@@ -27,6 +32,8 @@ class LogWriter:
     def __init__(self, spec: LogSpec, state: Body | None = None) -> None:
         self.dropped_bytes = 0
         self.position = 0
+        self._untold_bytes = 0  # of those that were dropped
+        self._refused_until = 0.0
         self._directory = spec["directory"]
         self._segment_bytes = spec["segment_bytes"]
         self._keep_segments = spec["keep_segments"]
@@ -47,12 +54,13 @@ class LogWriter:
             "size": self._size,
             "position": self.position,
             "dropped_bytes": self.dropped_bytes,
+            "untold_bytes": self._untold_bytes,
             "within_line": [stream for stream, is_within in self._within_line.items() if is_within],
         }
 
     def _restore(self, state: Body) -> None:
         self._fd, self._size, self.position = state["fd"], state["size"], state["position"]
-        self.dropped_bytes = state["dropped_bytes"]
+        self.dropped_bytes, self._untold_bytes = state["dropped_bytes"], state.get("untold_bytes", 0)
         self._within_line.update(dict.fromkeys(state["within_line"], True))
 
     @property
@@ -64,16 +72,36 @@ class LogWriter:
 
     def write(self, stream: int, data: memoryview, time_ns: int) -> None:
         """Append one frame of at most ``frame_bytes``, to a new segment where the present one would grow too long."""
-        flags = CONTINUES_LINE if self._within_line[stream] else 0
-        self._within_line[stream] = data[-1] != _LINE_FEED
+        if self._refused_until and time.monotonic() < self._refused_until:
+            self._drop(len(data))
+            return
         try:
-            if self._fd < 0 or self._is_too_long(OVERHEAD_BYTES + len(data)):
-                self._open_next()
-            self._append(
-                [HEADER.pack(time_ns, len(data), stream | flags), data, TRAILER.pack(len(data))], OVERHEAD_BYTES + len(data)
-            )
+            if self._untold_bytes:
+                self._tell_loss(stream, time_ns)
+            self._write_frame(stream, data, time_ns)
+            self._refused_until = 0.0
         except OSError:
-            self.dropped_bytes += len(data)
+            self._drop(len(data))
+            self._refused_until = time.monotonic() + _REFUSED_SECONDS
+
+    def _drop(self, length: int) -> None:
+        self.dropped_bytes += length
+        self._untold_bytes += length
+
+    def _tell_loss(self, stream: int, time_ns: int) -> None:
+        """On a line of its own. What comes next begins one too, whatever of it was lost."""
+        told = _LOST % self._untold_bytes
+        self._write_frame(stream, memoryview(b"\n" + told if self._within_line[stream] else told)[: self.frame_bytes], time_ns)
+        self._untold_bytes = 0
+
+    def _write_frame(self, stream: int, data: memoryview, time_ns: int) -> None:
+        """Raises OSError; nothing of it is there then."""
+        length = OVERHEAD_BYTES + len(data)
+        if self._fd < 0 or self._is_too_long(length):
+            self._open_next()
+        flags = CONTINUES_LINE if self._within_line[stream] else 0
+        self._append([HEADER.pack(time_ns, len(data), stream | flags), data, TRAILER.pack(len(data))], length)
+        self._within_line[stream] = data[-1] != _LINE_FEED
 
     def _is_too_long(self, length: int) -> bool:
         return 0 < self._segment_bytes < self._size + length and self._size > 0
@@ -88,6 +116,15 @@ class LogWriter:
         self._within_line[stream & ~CONTINUES_LINE] = last[0] != _LINE_FEED
 
     def close(self) -> None:
+        """Let go of the log; nobody writes to it any more."""
+        if self._fd >= 0 and self._untold_bytes:
+            try:
+                self._tell_loss(log_format.STDERR, time.time_ns())
+            except OSError:
+                self._untold_bytes = 0
+        self._close_segment()
+
+    def _close_segment(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -110,7 +147,7 @@ class LogWriter:
             if positions:
                 self._open_segment(positions[-1])
         except OSError:
-            self.close()  # each write tries again, and counts what it loses
+            self._close_segment()  # each write tries again, and counts what it loses
 
     def _open_segment(self, position: int) -> None:
         self._fd = os.open(log_format.segment_path(self._directory, position), _OPEN)
@@ -121,7 +158,7 @@ class LogWriter:
 
     def _open_next(self) -> None:
         fd = os.open(log_format.segment_path(self._directory, self.position), _OPEN | os.O_CREAT, 0o600)
-        self.close()
+        self._close_segment()
         self._fd, self._size = fd, 0
         if self._keep_segments > 0:
             self._prune()

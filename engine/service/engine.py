@@ -153,4 +153,19 @@ class Engine:
         def used() -> set[str]:
             return {record.image_id for record in self.containers.all()} | self.builds.images()
 
-        asyncio.get_running_loop().run_in_executor(None, self.images.collect, used)
+        def collect() -> None:
+            self.images.collect(used)
+            self.settle_payers()
+
+        asyncio.get_running_loop().run_in_executor(None, collect)
+
+    def settle_payers(self) -> None:
+        """Charge layers to those who still need them. Blocking."""
+        if self.disk.has_limits:
+            self.images.settle_payers(self._image_users)
+
+    def _image_users(self) -> dict[str, set[Tenant]]:
+        users: dict[str, set[Tenant]] = {}
+        for record in self.containers.all():
+            users.setdefault(record.image_id, set()).add(record.tenant)
+        return users

@@ -94,6 +94,7 @@ async def remove_image(engine: Engine, tenant: Tenant, name: str, *, force: bool
     """Remove a name or an image, and the nameless parents that only it needed. Raises NotFound, Conflict, Forbidden."""
     in_use = image_uses(engine)
     removed = await asyncio.to_thread(engine.images.remove, tenant, name, force=force, in_use=in_use, prunes=prunes)
+    await asyncio.to_thread(engine.settle_payers)
     publish_removed(engine, tenant, removed)
     return removed.items
 

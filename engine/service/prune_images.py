@@ -1,5 +1,6 @@
 """Prune: remove the acting tenant's own images that nothing needs, and what builds left behind. Those of others stay."""
 
+import asyncio
 from collections.abc import Callable
 
 from engine.core.filters import Filters, matches_labels, parse_bool
@@ -26,6 +27,7 @@ async def prune_images(engine: Engine, tenant: Tenant, filters: Filters, *, is_t
     )
     if is_trial:
         return removed
+    await asyncio.to_thread(engine.settle_payers)
     publish_removed(engine, tenant, removed)
     engine.events.publish("image", "prune", "", {"reclaimed": str(removed.freed_bytes)}, tenant=tenant)
     return removed
@@ -39,6 +41,7 @@ async def prune_builds(engine: Engine, tenant: Tenant, filters: Filters, *, is_t
     )
     if is_trial:
         return removed
+    await asyncio.to_thread(engine.settle_payers)
     publish_removed(engine, tenant, removed)
     engine.events.publish("builder", "prune", "", {"reclaimed": str(removed.freed_bytes)}, tenant=tenant)
     return removed

@@ -129,8 +129,8 @@ class VolumeFolders:
 def _clear(data: Path) -> None:
     folder = os.open(data, OPEN_FOLDER)
     try:
-        for name in os.listdir(folder):
-            remove_tree(folder, name)
+        for path in list(data.iterdir()):
+            remove_tree(folder, path.name)
         remove_acls(folder)
         os.fchown(folder, 0, 0)
         os.fchmod(folder, _MODE)

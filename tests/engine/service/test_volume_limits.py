@@ -17,7 +17,7 @@ MIB = 2**20
 def counting() -> Iterator[EngineDaemon]:
     """An engine on a disk of its own that counts."""
     daemon = EngineDaemon()
-    daemon.disk = "btrfs"
+    daemon.disk = "image"
     try:
         daemon.start().import_busybox()
         yield daemon

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from engine.api.body import body_as_file
 from engine.api.context import engine_of, tenant_of
-from engine.api.create_networks import network_mode
+from engine.api.create_networks import build_network_mode
 from engine.api.decode import Document, query_bool, query_int, query_text
 from engine.api.responses import dumps
 from engine.build.output import Line, failure
@@ -163,7 +163,7 @@ def _host_config(request: web.Request) -> HostConfig:
     if shm_bytes < 0:
         raise InvalidParameter(f"invalid shmsize {shm_bytes}: use a number of bytes")
     return HostConfig(
-        network_mode=network_mode(query_text(request, "networkmode")),
+        network_mode=build_network_mode(query_text(request, "networkmode")),
         limits=_limits(request),
         shm_bytes=shm_bytes,
         ulimits=tuple(

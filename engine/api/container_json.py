@@ -58,7 +58,7 @@ def inspect_json(found: Inspection, *, shows_paths: bool) -> dict[str, Any]:
         "NetworkSettings": {
             **old_settings_json(found.endpoints),
             "Ports": settings_ports_json(record, found.published, leads_out=any(one.gateway for one in found.endpoints)),
-            "Networks": container_networks_json(record, found.endpoints),
+            "Networks": container_networks_json(record, found.endpoints, found.network_ids),
         },
         "Atelier": {"Tenant": record.tenant.name},
     }
@@ -84,7 +84,7 @@ def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
         "State": str(record.run.state),
         "Status": status_text(record, now_ns=now_ns, health=found.health),
         "HostConfig": {"NetworkMode": record.host.network_mode},
-        "NetworkSettings": {"Networks": container_networks_json(record, found.endpoints)},
+        "NetworkSettings": {"Networks": container_networks_json(record, found.endpoints, found.network_ids)},
         "Mounts": mounts_json(record),
         "Atelier": {"Tenant": record.tenant.name},
     }

@@ -45,8 +45,6 @@ def _warnings(body: Document, host: Document) -> list[str]:
         warnings.append("log opt compress has no effect: what is kept of a log is kept as it is")
     warnings += [f"{name} has no effect: it is a setting of Windows or of builds" for name in _NO_EFFECT if body.is_set(name)]
     warnings += join_warnings(body)
-    if body.text("MacAddress"):
-        warnings.append("the MAC address is derived from the address given, not set")
     return warnings
 
 

@@ -8,12 +8,13 @@ from aiohttp import web
 from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.create_networks import decode_join, decode_network
 from engine.api.decode import query_bool, query_text, read_document
-from engine.api.network_json import network_json
+from engine.api.network_json import builtin_network_json, network_json
 from engine.api.responses import json_response
 from engine.core.filters import parse_filters
 from engine.errors import InvalidParameter, NotFound
 from engine.network.model import Network
 from engine.service import networks
+from engine.service.builtin_networks import containers_on, find_builtin, list_builtins, made_ns
 from engine.service.connect_network import connect_network, disconnect_network
 from engine.service.engine import Engine
 from engine.service.networks import create_network, find_network, list_networks, prune_networks, remove_network
@@ -28,13 +29,26 @@ async def create(request: web.Request) -> web.Response:
 async def listing(request: web.Request) -> web.Response:
     filters = parse_filters(query_text(request, "filters"), known=networks.FILTERS)
     engine = engine_of(request)
-    found = list_networks(engine, tenant_of(request), filters=filters)
-    return json_response([_shown(engine, network, is_long=False) for network in found])
+    tenant = tenant_of(request)
+    found = list_networks(engine, tenant, filters=filters)
+    since_ns = made_ns(engine)
+    builtins = list_builtins(engine, tenant, filters=filters)
+    return json_response(
+        [
+            *(builtin_network_json(one, (), created_ns=since_ns) for one in builtins),
+            *(_shown(engine, network, is_long=False) for network in found),
+        ]
+    )
 
 
 async def inspect(request: web.Request) -> web.Response:
     engine = engine_of(request)
-    network = find_network(engine, tenant_of(request), name_of(request))
+    tenant, name = tenant_of(request), name_of(request)
+    builtin = find_builtin(engine, tenant, name)
+    if builtin is not None:
+        on_it = containers_on(engine, builtin)
+        return json_response(builtin_network_json(builtin, on_it, created_ns=made_ns(engine)))
+    network = find_network(engine, tenant, name)
     if query_text(request, "scope") not in ("", "local"):
         raise NotFound(f"network {name_of(request)} not found: networks of this engine are local")
     return json_response(_shown(engine, network, is_long=True))

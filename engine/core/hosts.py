@@ -38,7 +38,7 @@ def hosts_file(
     Raises InvalidParameter for an extra host that cannot be read.
     """
     lines = list(_LOOPBACK)
-    lines += [_extra_line(text, gateway) for text in extra_hosts]
+    lines += [extra_line(text, gateway) for text in extra_hosts]
     lines += linked
     names = _own_names(hostname, domainname, aliases)
     if names:
@@ -52,8 +52,11 @@ def _own_names(hostname: str, domainname: str, aliases: Sequence[str]) -> list[s
     return list(dict.fromkeys(name for name in (*full, hostname, *aliases) if name))
 
 
-def _extra_line(text: str, gateway: str) -> str:
-    """Docker accepts ``name:address`` and ``name=address``; an IPv6 address may stand in brackets."""
+def extra_line(text: str, gateway: str) -> str:
+    """Return one line. Docker accepts ``name:address`` and ``name=address``; an IPv6 address may stand in brackets.
+
+    Raises InvalidParameter.
+    """
     separator = "=" if "=" in text else ":"
     name, _, value = text.partition(separator)
     name, value = name.strip(), value.strip().removeprefix("[").removesuffix("]")

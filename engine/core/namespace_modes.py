@@ -31,6 +31,11 @@ def joined_container(mode: str) -> str:
     return mode.removeprefix(_CONTAINER) if mode.startswith(_CONTAINER) else ""
 
 
+def has_own_network(mode: str) -> bool:
+    """Whether a network mode gives a container a network namespace of its own."""
+    return mode != HOST and not mode.startswith(_CONTAINER)
+
+
 def join_mode(container_id: str) -> str:
     """Return the mode that shares the namespace of a container."""
     return f"{_CONTAINER}{container_id}"

@@ -10,7 +10,7 @@ from engine.core.addresses import Subnet
 from engine.core.networks import BRIDGE_NAME_OPTION, NetworkRequest, check_not_around_host
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, Fault, Forbidden, NotFound, Unavailable
-from engine.network.devices import Devices, has_device
+from engine.network.devices import Devices, has_device, has_ipv6
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
 from engine.network.model import DEFAULT_NETWORK, Network
@@ -44,6 +44,8 @@ class Bridges:
         """Make a network. Raises Conflict for its name, Forbidden for a subnet that is taken, Unavailable, OSError."""
         if self._ledger.find_network(tenant, request.name) is not None:
             raise Conflict(f"network with name {request.name} already exists")
+        if request.has_ipv6 and not has_ipv6():
+            raise Unavailable("IPv6 is switched off in this host's kernel: make the network without it")
         if name := request.options.get(BRIDGE_NAME_OPTION):
             self._check_device_name(name)
         outside = self._devices.look_around(self._ledger.subnets())

@@ -15,6 +15,7 @@ from engine.core.tenants import Tenant
 from engine.errors import Forbidden, InvalidParameter, Unavailable
 from engine.network.members import MOST_MEMBERS, Members
 from engine.network.model import DEFAULT_NETWORK, Lease, Network
+from engine.network.names import builtin_network_id
 from engine.network.records import Records
 
 _NOTHING_ASKED = NetworkJoin(DEFAULT_NETWORK)
@@ -23,7 +24,8 @@ _NOTHING_ASKED = NetworkJoin(DEFAULT_NETWORK)
 class Ledger:
     """Networks by id; the leases of a container, in the order of its interfaces, by its id."""
 
-    def __init__(self, records: Records, pools: Sequence[Pool]) -> None:
+    def __init__(self, records: Records, pools: Sequence[Pool], *, instance: str = "") -> None:
+        self._instance = instance
         self._records = records
         self._pools = pools
         self._last: dict[str, IPv4Address] = {}  # the address given last, by network id
@@ -69,7 +71,7 @@ class Ledger:
         """
         wanted = request or NetworkRequest(DEFAULT_NETWORK)
         network = Network(
-            network_id=secrets.token_hex(32),
+            network_id=self._new_id(tenant, wanted.name),
             name=wanted.name,
             owner=tenant,
             subnet=wanted.ipam.subnet or choose_subnet(self._pools, [*self.subnets(), *taken]),
@@ -83,6 +85,11 @@ class Ledger:
         self._records.save_network(network)
         self._enter_network(network)
         return network
+
+    def _new_id(self, tenant: Tenant, name: str) -> str:
+        """That of a default network is known before it is there."""
+        is_default = name == DEFAULT_NETWORK
+        return builtin_network_id(self._instance, tenant.name, name) if is_default else secrets.token_hex(32)
 
     def _subnet6(self, wanted: NetworkRequest, taken: Iterable[IPv6Network]) -> IPv6Network | None:
         if wanted.ipam.subnet6 is None and wanted.has_ipv6:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from engine.core.addresses import DEFAULT_POOLS, Pool
+from engine.core.addresses import DEFAULT_POOLS, Pool, default_pool6
 from engine.core.networks import NetworkRequest
 from engine.core.ports import PortBinding, PublishedPort
 from engine.core.tenants import Tenant
@@ -79,7 +79,9 @@ class NetworkManager:
         asyncio.get_running_loop().add_reader(self._watch, self._on_firewall_change)
 
     def _load(self) -> Attachments:
-        ledger = Ledger(Records(self._records_path), self._pools)
+        has_pool6 = any(pool.network.version == 6 for pool in self._pools)
+        pools = self._pools if has_pool6 else (*self._pools, default_pool6(self._instance))
+        ledger = Ledger(Records(self._records_path), pools, instance=self._instance)
         return Attachments(
             instance=self._instance,
             ledger=ledger,
@@ -280,6 +282,11 @@ class NetworkManager:
         """Return a container's attachments in the order of its interfaces."""
         ledger = self._attachments.ledger
         return tuple(endpoint_of(ledger.networks[lease.network_id], lease) for lease in ledger.leases.get(container_id, ()))
+
+    def is_in_use(self, network_id: str) -> bool:
+        """Whether any running container is on a network."""
+        network = self.get_network(network_id)
+        return network is not None and bool(self._attachments.ledger.leases_of(network))
 
     def endpoints(self, network: Network) -> list[Endpoint]:
         """Return all attachments to a network."""

@@ -53,6 +53,11 @@ class Network:
         return self.name == DEFAULT_NETWORK
 
     @property
+    def driver(self) -> str:
+        """What makes it work, in Docker's words."""
+        return "bridge"
+
+    @property
     def bridge_name(self) -> str:
         """A name by which administrators find the bridge, beside its own; empty for none."""
         return self.options.get(BRIDGE_NAME_OPTION, "")

@@ -4,6 +4,7 @@ All follow from the instance (6 hexadecimal digits of the data folder's path) an
 other engines' and found again without a record. The kernel allows 15 characters: ``b`` or ``v``, the instance, the address in 8.
 """
 
+import hashlib
 import re
 from ipaddress import IPv4Address, IPv4Network
 
@@ -22,6 +23,11 @@ def check_instance(instance: str) -> str:
     if not _INSTANCE.fullmatch(instance):
         raise InvalidParameter(f"invalid engine instance {instance[:40]!r}: use 6 hexadecimal digits")
     return instance
+
+
+def builtin_network_id(instance: str, owner: str, name: str) -> str:
+    """Return the id of a network that is there without anybody making it: the same at any time."""
+    return hashlib.sha256(f"{instance}\0{owner}\0{name}".encode()).hexdigest()
 
 
 def table_name(instance: str) -> str:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from engine.core.containers import ContainerRecord
 from engine.core.lifecycle import State
+from engine.core.namespace_modes import has_own_network
 from engine.core.networks import BRIDGE, NONE, NetworkJoin
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, Fault, Forbidden, NotFound, reason_of
@@ -20,6 +21,7 @@ from engine.service.container_networks import check_join, guest_of, joins_of, pu
 from engine.service.engine import Engine
 from engine.service.hosts_entries import add_hosts_entry, remove_hosts_entry
 from engine.service.network_files import turn_to_names
+from engine.service.network_modes import SHARED
 from engine.service.networks import find_network, publish_network
 
 T = TypeVar("T")
@@ -72,6 +74,8 @@ def _check(record: ContainerRecord, network: Network | None, join: NetworkJoin) 
         raise Forbidden(
             f"network {network.name} belongs to {network.owner.name or 'administrators'}: only containers of theirs can be on it"
         )
+    if not has_own_network(record.host.network_mode):
+        raise Forbidden(SHARED)
     if record.config.network_disabled or record.host.network_mode == NONE:
         raise Forbidden("container cannot be connected to multiple networks with one of the networks in private (none) mode")
     if record.run.state in (State.REMOVING, State.DEAD):

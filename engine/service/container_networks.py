@@ -5,9 +5,10 @@ Owns the step from what a client names to the networks of the container's own te
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from engine.core.containers import ContainerRecord
+from engine.core.namespace_modes import has_own_network
 from engine.core.networks import BRIDGE, NONE, NetworkJoin
 from engine.core.tenants import Tenant
 from engine.errors import Forbidden, InvalidParameter, NotFound
@@ -20,7 +21,8 @@ from engine.service.networks import find_network, publish_network
 
 def joins_of(record: ContainerRecord) -> tuple[NetworkJoin, ...]:
     """Return how the container is to be on its networks, the first of them its eth0."""
-    if record.config.network_disabled or record.host.network_mode == NONE:
+    mode = record.host.network_mode
+    if record.config.network_disabled or mode == NONE or not has_own_network(mode):
         return ()
     return (NetworkJoin(BRIDGE),) if record.networks is None else record.networks
 
@@ -48,7 +50,7 @@ def resolve_networks(engine: Engine, tenant: Tenant, mode: str, joins: Sequence[
 
     One that does not exist is kept: as with dockerd the start tells, since then it may. Raises InvalidParameter, Forbidden.
     """
-    if mode == NONE or (mode == BRIDGE and not joins):
+    if mode == NONE or not has_own_network(mode) or (mode == BRIDGE and not joins):
         return None
     own_mode = _own_name(engine, tenant, mode)
     resolved = [replace(join, network=_own_name(engine, tenant, join.network)) for join in joins]
@@ -92,18 +94,20 @@ def own_network(engine: Engine, tenant: Tenant, name: str) -> Network:
 
 def check_join(network: Network | None, join: NetworkJoin) -> None:
     """Look at an address and names that were asked for, in dockerd's words. Raises InvalidParameter."""
-    if join.network == BRIDGE and join.address:
+    if join.network == BRIDGE and (join.address or join.address6):
         raise InvalidParameter("user specified IP address is supported on user defined networks only")
     if join.network == BRIDGE and join.aliases:
         raise InvalidParameter("network-scoped alias is supported only for containers in user defined networks")
-    if network is None or not join.address:
+    if network is None:
         return
-    if network.ipam.subnet is None:
+    if (join.address and network.ipam.subnet is None) or (join.address6 and network.ipam.subnet6 is None):
         raise InvalidParameter(
             "user specified IP address is supported only when connecting to networks with user configured subnets"
         )
-    if IPv4Address(join.address) not in network.subnet:
+    if join.address and IPv4Address(join.address) not in network.subnet:
         raise InvalidParameter(f"requested address {join.address} is out of range: network {network.name} has {network.subnet}")
+    if join.address6 and network.subnet6 is not None and IPv6Address(join.address6) not in network.subnet6:
+        raise InvalidParameter(f"requested address {join.address6} is out of range: network {network.name} has {network.subnet6}")
 
 
 def publish_endpoints(engine: Engine, record: ContainerRecord, endpoints: Sequence[Endpoint], action: str) -> None:

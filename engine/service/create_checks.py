@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.core.capabilities import container_capabilities, effective_capabilities
 from engine.core.containers import ContainerConfig, HostConfig, Ulimit
-from engine.core.namespace_modes import HOST, joined_container
+from engine.core.namespace_modes import HOST, has_own_network, joined_container
 from engine.core.resolv import check_resolver
 from engine.core.storage_options import storage_limit
 from engine.core.sysctls import check_sysctls
@@ -22,6 +22,7 @@ from engine.runtime.sysctl_probe import try_sysctls
 from engine.service.devices import find_devices, with_numbers
 from engine.service.engine import Engine
 from engine.service.isolation import check_possible
+from engine.service.network_modes import check_network_mode, network_warnings
 
 _PRIVILEGED = (
     "privileged gives all rights in the container's own user namespace, none on the host: its devices, kernel modules, clock and"
@@ -35,9 +36,10 @@ _NO_UNIFIED = "writable cgroups take cgroup version 2: the container's cgroups s
 def check_isolation(config: ContainerConfig, host: HostConfig) -> None:
     """Values that are wrong anywhere. Raises InvalidParameter."""
     check_possible(host, hostname=config.hostname)
+    check_network_mode(config, host)
     effective_capabilities(add=host.cap_add, drop=host.cap_drop)
     has_own_ipc = host.ipc_mode != HOST and not joined_container(host.ipc_mode)
-    check_sysctls(host.sysctls, own_network=True, own_ipc=has_own_ipc)
+    check_sysctls(host.sysctls, own_network=has_own_network(host.network_mode), own_ipc=has_own_ipc)
     for options in host.tmpfs.values():
         check_tmpfs_options(options)
     check_resolver(nameservers=host.dns, search=host.dns_search, options=host.dns_options)
@@ -78,7 +80,7 @@ def host_warnings(engine: Engine, host: HostConfig) -> list[str]:
     may_raise = bool(host.ulimits or host.oom_score_adj < 0) and is_effective("CAP_SYS_RESOURCE")
     warnings += [text for limit in host.ulimits if (text := _ulimit_warning(limit, may_raise=may_raise))]
     warnings += [] if may_raise else _oom_warnings(host.oom_score_adj)
-    return warnings + _limit_warnings(engine, host)
+    return [*warnings, *network_warnings(host), *_limit_warnings(engine, host)]
 
 
 def _oom_warnings(value: int) -> list[str]:

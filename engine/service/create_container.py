@@ -14,7 +14,7 @@ from engine.core.limits import cgroup_path, check_limits, plan_cgroup, tenant_li
 from engine.core.merge import merge_config
 from engine.core.mounts import MountPoint
 from engine.core.names import made_up_name, parse_name
-from engine.core.namespace_modes import HOST
+from engine.core.namespace_modes import HOST, joined_container
 from engine.core.networks import NetworkJoin
 from engine.core.storage_options import storage_limit
 from engine.core.tenants import Tenant
@@ -124,7 +124,10 @@ def _record(engine: Engine, tenant: Tenant, request: CreateRequest, image: Image
 
 
 def _own_hostname(engine: Engine, host: HostConfig, container_id: str) -> str:
-    return engine.host.name if host.uts_mode == HOST else short_id(container_id)
+    if HOST in (host.uts_mode, host.network_mode):
+        return engine.host.name
+    shared = engine.containers.get(joined_container(host.network_mode))
+    return short_id(container_id) if shared is None else shared.config.hostname
 
 
 def _make_folders(engine: Engine, record: ContainerRecord, image: Image, points: list[MountPoint]) -> None:

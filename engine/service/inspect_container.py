@@ -1,8 +1,8 @@
 """Inspect and list: what is known of containers, gathered for showing. Changes nothing."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.core.containers import ContainerRecord
@@ -13,6 +13,7 @@ from engine.core.ports import PublishedPort, host_port_text
 from engine.core.tenants import Tenant
 from engine.errors import EngineError, InvalidParameter
 from engine.network.model import Endpoint
+from engine.service.builtin_networks import network_ids
 from engine.service.container_networks import is_on_network
 from engine.service.engine import Engine
 from engine.storage.rootfs import size_rw
@@ -37,6 +38,7 @@ class Inspection:
     size_rw_bytes: int | None = None
     image_bytes: int = 0
     health: Health | None = None
+    network_ids: Mapping[str, str] = field(default_factory=dict)  # of the networks that it is to be on, by name
 
 
 async def inspect_container(engine: Engine, tenant: Tenant, name: str, *, with_size: bool = False) -> Inspection:
@@ -62,7 +64,8 @@ async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> 
     endpoints = engine.network.endpoints_of(record.container_id)
     published = engine.network.published(record.container_id)
     if not with_size:
-        return Inspection(record, path, endpoints, published, running, health=engine.health.get(record.container_id))
+        health = engine.health.get(record.container_id)
+        return Inspection(record, path, endpoints, published, running, health=health, network_ids=network_ids(engine, record))
     size = await engine.slow.run(record.tenant, lambda: size_rw(path))
     return Inspection(
         record,
@@ -73,6 +76,7 @@ async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> 
         size_rw_bytes=size,
         image_bytes=await asyncio.to_thread(_image_bytes, engine, record),
         health=engine.health.get(record.container_id),
+        network_ids=network_ids(engine, record),
     )
 
 

@@ -18,6 +18,7 @@ from engine.core.tenants import Tenant
 from engine.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from engine.service.devices import find_devices, with_numbers
 from engine.service.engine import Engine
+from engine.service.network_modes import network_owner
 
 _SHAREABLE = "shareable"
 
@@ -54,10 +55,10 @@ def check_possible(host: HostConfig, *, hostname: str) -> None:
 
 def resolve_modes(engine: Engine, tenant: Tenant, host: HostConfig) -> HostConfig:
     """Return the configuration with the ids of the containers that it joins. Raises NotFound, Forbidden, Conflict."""
-    ipc, pid = (_resolved(engine, tenant, mode) for mode in (host.ipc_mode, host.pid_mode))
+    ipc, pid, net = (_resolved(engine, tenant, mode) for mode in (host.ipc_mode, host.pid_mode, host.network_mode))
     if (name := joined_container(ipc)) and engine.containers.find(tenant, name).host.ipc_mode != _SHAREABLE:
         raise Conflict(_not_shareable(name))
-    return replace(host, ipc_mode=ipc, pid_mode=pid)
+    return replace(host, ipc_mode=ipc, pid_mode=pid, network_mode=net)
 
 
 def container_cgroup(engine: Engine, record: ContainerRecord) -> CgroupSpec:
@@ -92,6 +93,7 @@ def _modes(host: HostConfig) -> dict[str, str]:
         "UTSMode": host.uts_mode,
         "UsernsMode": host.userns_mode,
         "CgroupnsMode": host.cgroupns_mode,
+        "NetworkMode": host.network_mode,
     }
 
 
@@ -111,7 +113,14 @@ def _resolved(engine: Engine, tenant: Tenant, mode: str) -> str:
 
 def _namespaces(engine: Engine, record: ContainerRecord) -> NamespacesSpec:
     host = record.host
-    modes = {"ipc": host.ipc_mode, "pid": _followed(engine, record), "uts": host.uts_mode, "cgroup": host.cgroupns_mode}
+    net = network_owner(engine, record).host.network_mode
+    modes = {
+        "ipc": host.ipc_mode,
+        "pid": _followed(engine, record),
+        "uts": host.uts_mode,
+        "cgroup": host.cgroupns_mode,
+        "net": net,
+    }
     spec: NamespacesSpec = {"host": [name for name, mode in modes.items() if mode == HOST]}
     if name := joined_container(modes["ipc"]):
         spec["ipc"] = _join(engine, record, name, "IPC")
@@ -119,6 +128,8 @@ def _namespaces(engine: Engine, record: ContainerRecord) -> NamespacesSpec:
             raise Conflict(_not_shareable(name))
     if name := joined_container(modes["pid"]):
         spec["pid"] = _join(engine, record, name, "PID")
+    if net != HOST and (name := joined_container(host.network_mode)):
+        spec["net"] = _join(engine, record, name, "network")
     return spec
 
 

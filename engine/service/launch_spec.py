@@ -13,7 +13,7 @@ from engine.core.execs import ExecRecord
 from engine.core.launch import BindSpec, CgroupSpec, ExecSpec, IdMapping, LaunchSpec, LogSpec, ProcessSpec, Rlimit
 from engine.core.log_options import log_limits
 from engine.core.merge import merge_env
-from engine.core.namespace_modes import HOST
+from engine.core.namespace_modes import HOST, has_own_network
 from engine.service.mount_specs import VolumePath, bind_specs, tmpfs_specs
 from engine.storage.rootfs import logs_of, rootfs_of
 
@@ -48,8 +48,12 @@ def launch_spec(
     cgroup: CgroupSpec,
     seccomp: tuple[str, str],
     volume_path: VolumePath,
+    network_path: Path | None = None,
 ) -> LaunchSpec:
-    """Return the whole specification; ``path`` is the container's folder, ``seccomp`` the compiled filters' paths."""
+    """Return the whole specification; ``path`` is the container's folder, ``seccomp`` the compiled filters' paths.
+
+    ``network_path`` is the folder of the container whose network it shares.
+    """
     host, rootfs = record.host, rootfs_of(path)
     return {
         "container_id": record.container_id,
@@ -62,12 +66,12 @@ def launch_spec(
             "work": str(rootfs.work),
             "readonly": host.readonly_rootfs,
         },
-        "binds": [*_network_files(path, readonly=host.readonly_rootfs), *bind_specs(record, volume_path)],
+        "binds": [*_network_files(network_path or path, readonly=host.readonly_rootfs), *bind_specs(record, volume_path)],
         "tmpfs": tmpfs_specs(record),
         "shm_bytes": host.shm_bytes,
         "masked_paths": _protected(host, host.masked_paths, MASKED_PATHS),
         "readonly_paths": _protected(host, host.readonly_paths, READONLY_PATHS),
-        "sysctls": {**sysctls.DEFAULTS, **host.sysctls},
+        "sysctls": {**(sysctls.DEFAULTS if has_own_network(host.network_mode) else {}), **host.sysctls},
         "cgroup": cgroup,
         "process": _process(record, seccomp),
         "init": host.init or host.pid_mode == HOST,  # else its orphans would go to the host's processes

@@ -3,12 +3,13 @@
 Owns what is written at a start. A running container has them mounted and may have changed them: then they are written in place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from engine.core.containers import ContainerRecord
-from engine.core.hosts import hosts_file
+from engine.core.hosts import extra_line, hosts_file
+from engine.core.namespace_modes import HOST
 from engine.core.networks import BRIDGE
 from engine.core.resolv import embedded_resolv_conf, resolv_conf
 from engine.network.model import Endpoint
@@ -16,6 +17,7 @@ from engine.network.names_redirect import RESOLVER_ADDRESS
 from engine.network.resolver import host_resolv_conf
 
 _RESOLV = "resolv.conf"
+_ETC = Path("/etc")
 
 
 def write_network_files(
@@ -23,6 +25,9 @@ def write_network_files(
 ) -> None:
     """Write all three; ``path`` is the container's folder, ``linked`` are lines of hosts for containers it has linked."""
     config, host = record.config, record.host
+    if host.network_mode == HOST:
+        _write(path, _files_of_host(record))
+        return
     hosts = hosts_file(
         hostname=config.hostname,
         domainname=config.domainname,
@@ -32,7 +37,31 @@ def write_network_files(
         linked=linked,
     )
     resolver = _resolver_text(record, asks_names=any(endpoint.name != BRIDGE for endpoint in endpoints))
-    for name, text in (("hosts", hosts), ("hostname", f"{config.hostname}\n"), (_RESOLV, resolver)):
+    _write(path, {"hosts": hosts, "hostname": f"{config.hostname}\n", _RESOLV: resolver})
+
+
+def _files_of_host(record: ContainerRecord) -> dict[str, str]:
+    """Who shares the host's network resolves names as the host does."""
+    host = record.host
+    own_lines = "".join(f"{extra_line(text, '127.0.0.1')}\n" for text in host.extra_hosts)
+    is_as_host = not (host.dns or host.dns_search or host.dns_options)
+    text = resolv_conf(_read(_ETC / _RESOLV), nameservers=host.dns, search=host.dns_search, options=host.dns_options)
+    return {
+        "hosts": _read(_ETC / "hosts") + own_lines,
+        "hostname": f"{record.config.hostname}\n",
+        _RESOLV: _read(_ETC / _RESOLV) if is_as_host else text,
+    }
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _write(path: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
         (path / name).write_text(text)
         (path / name).chmod(0o644)
 

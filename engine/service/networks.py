@@ -3,12 +3,13 @@
 Owns the use cases that change no container. Every look-up has a tenant; a container joins networks of its own tenant only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from engine.core.filters import Filters, matches_labels, matches_name, parse_bool
 from engine.core.ids import is_id_prefix
-from engine.core.networks import PREDEFINED, NetworkRequest, check_ipam, check_network_name
+from engine.core.networks import PREDEFINED, NetworkRequest, check_host_options, check_ipam, check_network_name
 from engine.core.tenants import Tenant
 from engine.core.timeformat import parse_time
 from engine.errors import Conflict, Forbidden, InvalidParameter, NotFound
@@ -17,7 +18,6 @@ from engine.service.engine import Engine
 
 FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
 PRUNE_FILTERS = frozenset({"until", "label", "label!"})
-DRIVER = "bridge"
 _MOST_OF_A_TENANT = 128  # the pool of subnets is for all
 
 
@@ -25,6 +25,7 @@ async def create_network(engine: Engine, tenant: Tenant, request: NetworkRequest
     """Make a network. Raises InvalidParameter, Conflict for its name, Forbidden for its subnet, Unavailable, Fault."""
     check_network_name(request.name)
     check_ipam(request.ipam, any_subnet=tenant.is_administrator)
+    check_host_options(request.options, is_administrator=tenant.is_administrator)
     own = [network for network in engine.network.list_networks(tenant) if network.owner == tenant and not network.is_default]
     if len(own) >= _MOST_OF_A_TENANT and not tenant.is_administrator:
         raise Forbidden(f"too many networks: {tenant.name} has {len(own)} and may have {_MOST_OF_A_TENANT}, remove some")
@@ -35,9 +36,10 @@ async def create_network(engine: Engine, tenant: Tenant, request: NetworkRequest
 
 def find_network(engine: Engine, tenant: Tenant, name: str) -> Network:
     """Look up by id, by name, own ones first, then by beginning of an id. Raises NotFound, InvalidParameter, Conflict."""
+    exact = engine.network.get_network(name)
+    if exact is not None and tenant.sees(exact.owner):
+        return exact
     visible = engine.network.list_networks(tenant)
-    if exact := [network for network in visible if network.network_id == name]:
-        return exact[0]
     named = [network for network in visible if network.name == name]
     own = [network for network in named if network.owner == tenant]
     if own or len(named) == 1:
@@ -55,7 +57,7 @@ def find_network(engine: Engine, tenant: Tenant, name: str) -> Network:
 
 def list_networks(engine: Engine, tenant: Tenant, *, filters: Filters) -> list[Network]:
     """List what the tenant sees. Raises InvalidParameter."""
-    tests = [_test(engine, name, values) for name, values in filters.items()]
+    tests = network_tests(engine, filters)
     return [network for network in engine.network.list_networks(tenant) if all(test(network) for test in tests)]
 
 
@@ -93,11 +95,31 @@ async def prune_networks(engine: Engine, tenant: Tenant, *, filters: Filters, no
 
 def publish_network(engine: Engine, network: Network, action: str, **attributes: str) -> None:
     """Tell what happened to a network."""
-    told = {"name": network.name, "type": DRIVER, **attributes}
+    told = {"name": network.name, "type": network.driver, **attributes}
     engine.events.publish("network", action, network.network_id, told, tenant=network.owner)
 
 
-Test = Callable[[Network], bool]
+class Shown(Protocol):
+    """What filters look at."""
+
+    @property
+    def network_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def driver(self) -> str: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def is_default(self) -> bool: ...
+
+
+Test = Callable[[Shown], bool]
+
+
+def network_tests(engine: Engine, filters: Filters) -> list[Test]:
+    """Return what a network has to pass to be listed. Raises InvalidParameter."""
+    return [_test(engine, name, values) for name, values in filters.items()]
 
 
 def _test(engine: Engine, name: str, values: tuple[str, ...]) -> Test:
@@ -109,18 +131,24 @@ def _test(engine: Engine, name: str, values: tuple[str, ...]) -> Test:
         case "label":
             return lambda network: matches_labels(values, network.labels)
         case "type":
-            if unknown := set(values) - {"custom", "builtin"}:
-                raise InvalidParameter(f"invalid filter: 'type'={sorted(unknown)[0][:40]!r}: use custom or builtin")
-            return lambda network: ("builtin" if network.is_default else "custom") in values
-        case "dangling":
-            is_wanted = parse_bool(values, name=name)
-            return lambda network: is_wanted != (network.is_default or bool(engine.network.endpoints(network)))
+            return _type_test(values)
+        case "driver" | "scope":  # of scopes there is but one
+            return lambda network: (network.driver if name == "driver" else "local") in values
         case _:
-            same = DRIVER if name == "driver" else "local"
-            return lambda _: same in values
+            return _dangling_test(engine, parse_bool(values, name=name))
 
 
-def _prune_test(filters: Filters, now_ns: int) -> Test:
+def _type_test(values: tuple[str, ...]) -> Test:
+    if unknown := set(values) - {"custom", "builtin"}:
+        raise InvalidParameter(f"invalid filter: 'type'={sorted(unknown)[0][:40]!r}: use custom or builtin")
+    return lambda network: ("builtin" if network.is_default else "custom") in values
+
+
+def _dangling_test(engine: Engine, is_wanted: bool) -> Test:
+    return lambda network: is_wanted != (network.is_default or engine.network.is_in_use(network.network_id))
+
+
+def _prune_test(filters: Filters, now_ns: int) -> Callable[[Network], bool]:
     until = filters.get("until", ())
     if len(until) > 1:
         raise InvalidParameter("invalid filter 'until': give one time")

@@ -15,6 +15,7 @@ from typing import TypeVar, cast
 from engine.core.containers import ContainerRecord, Run
 from engine.core.launch import LaunchSpec
 from engine.core.lifecycle import Event, State, next_state
+from engine.core.namespace_modes import joined_container
 from engine.core.tenants import Tenant
 from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotModified, reason_of
 from engine.network.model import Endpoint
@@ -29,6 +30,7 @@ from engine.service.isolation import container_cgroup, isolate
 from engine.service.launch_spec import NETWORK_FILES, launch_spec
 from engine.service.milestones import Milestone
 from engine.service.network_files import write_network_files
+from engine.service.network_modes import network_owner
 from engine.service.output_flow import with_readers
 from engine.service.remove_container import remove_locked
 
@@ -130,6 +132,7 @@ def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
         cgroup=container_cgroup(engine, record),
         seccomp=engine.seccomp_paths(record),
         volume_path=engine.volumes.data_path,
+        network_path=engine.containers.path(network_owner(engine, record).container_id),
     )
     return with_readers(engine, record, isolate(engine, record, spec))
 
@@ -156,6 +159,8 @@ async def _attach(
 
 
 def _write_network_files(engine: Engine, record: ContainerRecord, endpoints: tuple[Endpoint, ...]) -> None:
+    if joined_container(record.host.network_mode):  # it has the other's
+        return
     write_network_files(engine.containers.path(record.container_id), record, endpoints)
 
 

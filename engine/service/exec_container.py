@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 
 from engine.core.containers import ContainerRecord
@@ -17,6 +18,7 @@ from engine.errors import CommandNotRunnable, Conflict, Forbidden, InvalidParame
 from engine.runtime.process import Process
 from engine.service.engine import Engine
 from engine.service.launch_spec import exec_spec
+from engine.storage.rootfs import ensure_exec_area
 
 log = logging.getLogger(__name__)
 NOT_RUNNABLE_EXIT_CODE = 126
@@ -90,7 +92,7 @@ def _note_start(engine: Engine, starting: ExecRecord, process: Process) -> None:
 
 async def _launch(engine: Engine, container: ContainerRecord, execution: ExecRecord) -> Process:
     """Start the process, and meanwhile write its record for a next daemon: a disk that refuses keeps nobody waiting."""
-    seccomp = await asyncio.to_thread(engine.seccomp_paths, container)
+    seccomp = await asyncio.to_thread(_prepared, engine, container)
     writing = asyncio.ensure_future(asyncio.to_thread(engine.execs.write, execution))
     try:
         return await engine.supervisor.exec(_spec(engine, container, execution, seccomp))
@@ -98,6 +100,13 @@ async def _launch(engine: Engine, container: ContainerRecord, execution: ExecRec
         (refused,) = await asyncio.gather(writing, return_exceptions=True)
         if isinstance(refused, OSError):
             log.error("the record of exec %s cannot be written: %s", short_id(execution.exec_id), refused)
+
+
+def _prepared(engine: Engine, container: ContainerRecord) -> tuple[str, str]:
+    """Return the filters' paths, and have a place for output."""
+    with suppress(OSError):  # then there is none of it
+        ensure_exec_area(engine.containers.path(container.container_id), engine.areas)
+    return engine.seccomp_paths(container)
 
 
 def _spec(engine: Engine, container: ContainerRecord, execution: ExecRecord, seccomp: tuple[str, str]) -> ExecSpec:

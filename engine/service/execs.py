@@ -130,7 +130,6 @@ class ExecStore:
     def drop(self, record: ExecRecord) -> None:
         """Forget an exec and its output."""
         if self._forget(record):
-            shutil.rmtree(self.log_path(record), ignore_errors=True)
             shutil.rmtree(self.path(record), ignore_errors=True)
 
     def _forget(self, record: ExecRecord) -> bool:

@@ -2,12 +2,16 @@
 
     <container>/disk/upper, work   the folders of its overlay
     <container>/disk/logs          its output
-    <container>/disk/execs/<id>    the output of an exec
+    <container>/execs              an area too: records and output of execs
 
 Containers of earlier versions have the overlay's folders in rootfs/, and logs beside the record. All paths are named here only.
+
+Execs are how a container whose area is full is cleared, and nobody can clear it without seeing what the shell says: their output
+is no tenant's, but limited for each container.
 The mount itself is made by the supervisor. On disk files carry the container's own ids, so nothing here changes owners.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Sequence
@@ -21,6 +25,8 @@ from engine.storage.trash import Trash
 from engine.storage.tree import OPEN_FOLDER
 
 _FORMER = "rootfs"
+_EXECS = "execs"
+_EXECS_BYTES = 64 << 20  # the last output of 30 that were noisy
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,15 @@ def logs_of(container_path: Path) -> Path:
 
 def exec_log_of(container_path: Path, exec_id: str) -> Path:
     """Say where the output of an exec is."""
-    return container_path / "execs" / exec_id / "log" if _is_former(container_path) else container_path / AREA / "execs" / exec_id
+    return container_path / _EXECS / exec_id / "log"
+
+
+def ensure_exec_area(container_path: Path, areas: Areas) -> None:
+    """Make the area of a container's execs if it has none. Raises OSError, also where the container has just been removed."""
+    if not (container_path / _EXECS).is_dir():
+        limit_bytes = _EXECS_BYTES if areas.disk.has_limits else None
+        with contextlib.suppress(FileExistsError):
+            areas.make(container_path / _EXECS, owner=ADMINISTRATOR, limit_bytes=limit_bytes)
 
 
 def _is_former(container_path: Path) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.engine.daemon import EngineDaemon, wait_until
 from tests.engine.service.test_volume_archive import backup, content, make, one_file, restore
-from tests.engine.service.test_volumes import ADA, BOB, binds, data_path, ensure_image, names, said, volumes
+from tests.engine.service.test_volumes import ADA, BOB, binds, data_path, names, said, volumes
 
 pytestmark = pytest.mark.requires_root
 MIB = 2**20
@@ -20,6 +20,8 @@ def counting() -> Iterator[EngineDaemon]:
     daemon.disk = "image"
     try:
         daemon.start().import_busybox()
+        for tenant in (ADA, BOB):
+            said(daemon, "true", tenant=tenant)  # who never had a container is not known
         yield daemon
     finally:
         daemon.destroy()
@@ -28,8 +30,6 @@ def counting() -> Iterator[EngineDaemon]:
 @pytest.fixture
 def clean(counting: EngineDaemon) -> Iterator[EngineDaemon]:
     """The file's engine without volumes and limits."""
-    for tenant in (ADA, BOB):
-        ensure_image(counting, tenant)
     yield counting
     counting.remove_containers()
     for volume in volumes(counting):
@@ -118,7 +118,7 @@ def test_an_archive_beyond_the_tenants_quota_changes_nothing(clean: EngineDaemon
 
 def test_a_copy_of_the_image_that_does_not_fit_leaves_nothing(clean: EngineDaemon) -> None:
     script = "head -c 14000000 /dev/urandom >/big/f"
-    done = clean.shell(f"$D run --name c busybox sh -c 'mkdir /big; {script}' && $D commit c big && $D rm c")
+    done = clean.shell(f"$D run --name c1 busybox sh -c 'mkdir /big; {script}' && $D commit c1 big && $D rm c1")
     assert done.returncode == 0, done
     done = clean.shell("$D create --mount type=volume,src=small,dst=/big,volume-opt=size=10m big true")
     assert (done.returncode, b"small is full" in done.stderr) == (1, True), done

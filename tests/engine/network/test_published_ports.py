@@ -6,7 +6,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -66,7 +66,7 @@ SHORT = 0.4  # for what must not come: dropped packets tell nothing
 class Host:
     """Asks from the host itself, as a sandbox does from inside."""
 
-    enter: tuple[str, ...] = ()
+    enter: Sequence[str] = ()
 
 
 def ask(box: "Sandbox | Host | Outside", address: str, port: int, *, protocol: str = "tcp", seconds: float = PATIENCE) -> str:

@@ -10,8 +10,9 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -67,11 +68,18 @@ async def attached(manager: NetworkManager, box: Sandbox, tenant: Tenant) -> End
     return endpoint
 
 
+class Inside(Protocol):
+    """Anything whose ``enter`` stands before a command for it to run there."""
+
+    @property
+    def enter(self) -> Sequence[str]: ...
+
+
 class Listener:
     """One datagram or frame, waited for in a sandbox or, without one, on the host."""
 
-    def __init__(self, box: Sandbox | None, code: str, address: str, port: int) -> None:
-        enter = box.enter if box else []
+    def __init__(self, box: Inside | None, code: str, address: str, port: int) -> None:
+        enter = box.enter if box else ()
         command = [*enter, sys.executable, "-S", "-E", "-u", "-c", code, address, str(port)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None

@@ -46,7 +46,7 @@ def inspect_json(found: Inspection, *, shows_paths: bool) -> dict[str, Any]:
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": list(found.exec_ids) or None,
-        "HostConfig": host_config_json(record.host),
+        "HostConfig": host_config_json(record.host, links=found.links),
         "GraphDriver": {"Name": "overlay2", "Data": None},
         **(
             {}

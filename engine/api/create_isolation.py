@@ -53,10 +53,7 @@ def decode_isolation(host: Document) -> dict[str, Any]:
 def isolation_warnings(host: Document) -> list[str]:
     """Return what is accepted without any effect."""
     unapplied = parse_security_options(host.texts("SecurityOpt")).unapplied
-    warnings = [f"security option {label[:60]} has no effect: AppArmor and SELinux are not used here" for label in unapplied]
-    if host.texts("Links"):  # docker-compose run sends them each time
-        warnings.append("Links has no effect: containers reach each other by address, names can be given with ExtraHosts")
-    return warnings
+    return [f"security option {label[:60]} has no effect: AppArmor and SELinux are not used here" for label in unapplied]
 
 
 def _refuse(host: Document) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from engine.api.decode import Document
 from engine.core.addresses import parse_mac
+from engine.core.links import parse_links
 from engine.core.namespace_modes import HOST, has_own_network, joined_container
 from engine.core.networks import (
     BRIDGE,
@@ -24,7 +25,7 @@ from engine.core.networks import (
 from engine.errors import InvalidParameter
 
 _MOST_NETWORKS = 32
-_WITHOUT_EFFECT = ("Links", "DriverOpts", "GwPriority")
+_WITHOUT_EFFECT = ("DriverOpts", "GwPriority")
 _FLAGS = {"Ingress": "swarm", "ConfigOnly": "configurations of other networks"}
 
 
@@ -95,6 +96,7 @@ def decode_join(endpoint: Document, network: str) -> NetworkJoin:
         str(parse_address(address, name="IPv4 address")) if address else "",
         address6=str(parse_address6(address6, name="IPv6 address")) if address6 else "",
         mac=parse_mac(mac) if mac else "",
+        links=tuple(map(str, parse_links(endpoint.texts("Links")))),
     )
 
 

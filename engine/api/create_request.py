@@ -111,6 +111,7 @@ def _host_config(host: Document) -> HostConfig:
         dns_options=host.texts("DnsOptions"),
         dns_search=host.texts("DnsSearch"),
         extra_hosts=host.texts("ExtraHosts"),
+        links=host.texts("Links"),
         log_driver=log_driver,
         log_options=log_options,
         console_rows=rows,

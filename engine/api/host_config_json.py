@@ -1,5 +1,6 @@
 """``HostConfig`` as Docker's JSON. Owns the shape only."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from engine.api.mounts_json import mounts_config_json
@@ -8,7 +9,7 @@ from engine.core.containers import HostConfig
 from engine.core.limits import DeviceValue
 
 
-def host_config_json(host: HostConfig) -> dict[str, Any]:
+def host_config_json(host: HostConfig, *, links: Sequence[str] = ()) -> dict[str, Any]:
     """Return the object as inspect shows it."""
     return {
         **_limits(host),
@@ -32,7 +33,7 @@ def host_config_json(host: HostConfig) -> dict[str, Any]:
         "GroupAdd": list(host.group_add) or None,
         "IpcMode": host.ipc_mode,
         "Cgroup": "",
-        "Links": None,
+        "Links": list(links) or None,
         "OomScoreAdj": host.oom_score_adj,
         "PidMode": host.pid_mode,
         "Privileged": host.privileged,

@@ -120,7 +120,7 @@ def _settings_json(record: ContainerRecord, join: NetworkJoin, endpoint: Endpoin
     asked = {name: address for name, address in chosen.items() if address}
     return {
         "IPAMConfig": asked or ({} if has_names else None),
-        "Links": None,
+        "Links": list(join.links) or None,
         "Aliases": list(join.aliases) or None,
         "MacAddress": endpoint.mac if endpoint else join.mac,
         "DriverOpts": None,

@@ -111,6 +111,7 @@ class HostConfig:
     dns_options: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     extra_hosts: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()  # on the default bridge, as "id:alias"
     console_rows: int = 0
     console_columns: int = 0
     privileged: bool = False

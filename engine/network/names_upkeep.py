@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.core.ids import short_id
+from engine.core.links import parse_links
 from engine.core.networks import NetworkJoin
 from engine.network.ledger import Ledger
 from engine.network.model import Lease, Network
@@ -98,5 +99,4 @@ def _place(network: Network, lease: Lease, links: Mapping[str, str]) -> Place:
 
 def _links(texts: Sequence[str]) -> dict[str, str]:
     """``name:alias`` as alias to name."""
-    pairs = (text.removeprefix("/").partition(":") for text in texts)
-    return {(alias or name).rpartition("/")[2]: name for name, _, alias in pairs}
+    return {link.alias: link.target for link in parse_links(texts)}

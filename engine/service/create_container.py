@@ -28,6 +28,7 @@ from engine.service.create_checks import check_isolation, check_kernel, check_st
 from engine.service.engine import Engine
 from engine.service.init_links import as_system_container
 from engine.service.isolation import check_allowed, resolve_modes
+from engine.service.links import place_links
 from engine.storage.rootfs import create_rootfs
 
 
@@ -63,6 +64,7 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
     _check_platform(image, request)
     record = _record(engine, tenant, request, image)
     record = replace(record, networks=resolve_networks(engine, tenant, record.host.network_mode, request.joins))
+    record = place_links(engine, record)
     points = plan_container_mounts(engine, record)
     engine.containers.reserve(record)
     try:

@@ -18,6 +18,7 @@ from engine.errors import CommandNotRunnable, Conflict, Forbidden, InvalidParame
 from engine.runtime.process import Process
 from engine.service.engine import Engine
 from engine.service.launch_spec import exec_spec
+from engine.service.links import with_links
 from engine.storage.rootfs import ensure_exec_area
 
 log = logging.getLogger(__name__)
@@ -112,13 +113,14 @@ def _prepared(engine: Engine, container: ContainerRecord) -> tuple[str, str]:
 def _spec(engine: Engine, container: ContainerRecord, execution: ExecRecord, seccomp: tuple[str, str]) -> ExecSpec:
     path = cgroup_path(engine.instance, container.tenant, container.container_id)
     cgroup = plan_cgroup(engine.host.cgroups, path, container.host.limits)
-    return exec_spec(
+    spec = exec_spec(
         container,
         execution,
         log_path=engine.execs.log_path(execution),
         cgroup_join=cgroup["join"],
         seccomp=seccomp,
     )
+    return with_links(engine, container, spec, needs_all=False)
 
 
 def resize_exec(engine: Engine, tenant: Tenant, exec_id: str, *, rows: int, columns: int) -> None:

@@ -38,3 +38,14 @@ def _write(path: Path, text: str) -> None:
     descriptor = os.open(path / _FILE, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
+
+
+def renew_hosts_entry(path: Path, name: str, line: str) -> None:
+    """Put a line in place of those in which ``name`` comes first, or at the end where there is none."""
+    with suppress(OSError, UnicodeDecodeError):
+        text = _read(path)
+        if text is not None:
+            lines = text.splitlines(keepends=True)
+            others = [one for one in lines if one.split()[1:2] != [name]]
+            if len(others) != len(lines):
+                _write(path, "".join(others) + f"{line}\n")

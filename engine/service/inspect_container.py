@@ -16,6 +16,7 @@ from engine.network.model import Endpoint
 from engine.service.builtin_networks import network_ids
 from engine.service.container_networks import is_on_network
 from engine.service.engine import Engine
+from engine.service.links import shown_links
 from engine.storage.rootfs import size_rw
 
 FILTERS = frozenset(
@@ -38,6 +39,7 @@ class Inspection:
     size_rw_bytes: int | None = None
     image_bytes: int = 0
     health: Health | None = None
+    links: tuple[str, ...] = ()  # on the default bridge
     network_ids: Mapping[str, str] = field(default_factory=dict)  # of the networks that it is to be on, by name
 
 
@@ -65,7 +67,8 @@ async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> 
     published = engine.network.published(record.container_id)
     if not with_size:
         health = engine.health.get(record.container_id)
-        return Inspection(record, path, endpoints, published, running, health=health, network_ids=network_ids(engine, record))
+        ids, links = network_ids(engine, record), shown_links(engine, record)
+        return Inspection(record, path, endpoints, published, running, health=health, network_ids=ids, links=links)
     size = await engine.slow.run(record.tenant, lambda: size_rw(path))
     return Inspection(
         record,
@@ -77,6 +80,7 @@ async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> 
         image_bytes=await asyncio.to_thread(_image_bytes, engine, record),
         health=engine.health.get(record.container_id),
         network_ids=network_ids(engine, record),
+        links=shown_links(engine, record),
     )
 
 

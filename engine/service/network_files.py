@@ -80,5 +80,6 @@ def turn_to_names(path: Path, record: ContainerRecord) -> None:
     """
     file = path / _RESOLV
     with suppress(OSError, UnicodeDecodeError):
-        if file.read_text() == _resolver_text(record, asks_names=False):
+        former = _resolver_text(record, asks_names=False)
+        if file.stat().st_size == len(former.encode()) and file.read_text() == former:
             file.write_text(_resolver_text(record, asks_names=True))

@@ -28,6 +28,7 @@ from engine.service.health_monitor import begin_health
 from engine.service.io_limits import limit_start
 from engine.service.isolation import container_cgroup, isolate
 from engine.service.launch_spec import NETWORK_FILES, launch_spec
+from engine.service.links import linked_lines, renew_links, with_links
 from engine.service.milestones import Milestone
 from engine.service.network_files import write_network_files
 from engine.service.network_modes import network_owner
@@ -69,6 +70,7 @@ async def start_locked(engine: Engine, record: ContainerRecord) -> None:
     except EngineError as error:
         await _note_failure(engine, record, error)
         raise
+    await renew_links(engine, started)
     publish_endpoints(engine, started, engine.network.endpoints_of(started.container_id), "connect")
     publish_mounts(engine, started, "mount")
     engine.publish(started, "start")
@@ -134,7 +136,7 @@ def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
         volume_path=engine.volumes.data_path,
         network_path=engine.containers.path(network_owner(engine, record).container_id),
     )
-    return with_readers(engine, record, isolate(engine, record, spec))
+    return with_readers(engine, record, with_links(engine, record, isolate(engine, record, spec)))
 
 
 async def _abort(engine: Engine, container_id: str) -> None:
@@ -161,7 +163,8 @@ async def _attach(
 def _write_network_files(engine: Engine, record: ContainerRecord, endpoints: tuple[Endpoint, ...]) -> None:
     if joined_container(record.host.network_mode):  # it has the other's
         return
-    write_network_files(engine.containers.path(record.container_id), record, endpoints)
+    linked = linked_lines(engine, record)
+    write_network_files(engine.containers.path(record.container_id), record, endpoints, linked=linked)
 
 
 async def _end(process: Process) -> None:

@@ -64,7 +64,7 @@ def linked_lines(engine: Engine, record: ContainerRecord) -> list[str]:
 
 
 def with_links(engine: Engine, record: ContainerRecord, spec: Spec, *, needs_all: bool = True) -> Spec:
-    """Let a command find what its container has linked in its environment. With ``needs_all`` raises Conflict for what is away."""
+    """Tell a command of what its container has linked. With ``needs_all`` raises Conflict for what is away."""
     told: list[str] = []
     for link in _links(record):
         try:

@@ -116,10 +116,14 @@ class EngineDaemon:
     def supervisor_pid(self) -> int | None:
         """Find the supervisor of this engine by its run folder. It hides its command line while it makes a process."""
         for _ in range(_LOOKS):
-            if found := processes_with(f"'{self.run_path}'"):
+            if found := processes_with(f"supervisor import main; main('{self.run_path}'"):
                 return found[0]
             time.sleep(_LOOK_SECONDS)
         return None
+
+    def resolver_pid(self) -> int | None:
+        """Find the resolver of this engine's user networks, if there is one."""
+        return next(iter(processes_with(f"names_server import main; main('{self.run_path}'")), None)
 
     def remove_containers(self) -> None:
         """Remove every container."""
@@ -130,7 +134,7 @@ class EngineDaemon:
         """End everything and delete the folders."""
         if self._process is not None:
             self.stop()
-        if (pid := self.supervisor_pid()) is not None:
+        for pid in filter(None, (self.supervisor_pid(), self.resolver_pid())):
             os.kill(pid, signal.SIGKILL)
         wait_until(self._unmount, "the disk to be unmounted")
         subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=False)  # deeper than the interpreter can go

@@ -68,7 +68,7 @@ def mount_point(request: MountRequest) -> MountPoint:
             case "tmpfs":
                 return _tmpfs(request)
     except InvalidParameter as error:
-        raise InvalidParameter(f"invalid mount config for type {request.kind!r}: {error.message}") from None
+        raise InvalidParameter(f'invalid mount config for type "{request.kind}": {error.message}') from None
     raise InvalidParameter(f"mount type {request.kind[:40]!r} unknown: use bind, volume or tmpfs")
 
 

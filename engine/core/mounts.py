@@ -103,7 +103,7 @@ def parse_volumes_from(text: str) -> tuple[str, bool]:
 def parse_target(path: str, what: str) -> str:
     """Return where in the container something goes, without dots and doubled slashes. Raises InvalidParameter."""
     if not path.startswith("/") or "\0" in path:
-        raise InvalidParameter(f"invalid {what} target {path[:120]!r}: use an absolute path")
+        raise InvalidParameter(f"invalid {what} path: {path[:120]!r} mount path must be absolute")
     cleaned = clean_path(path)
     if cleaned == "/":
         raise InvalidParameter(f"invalid {what} target {path[:40]!r}: destination can't be '/', use a folder below it")

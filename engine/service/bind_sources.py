@@ -14,7 +14,7 @@ def prepare_bind_sources(points: Iterable[MountPoint]) -> None:
         if source.exists():
             continue
         if not bind.makes_source:
-            raise InvalidParameter(f"bind source path {bind.source} does not exist: make it first")
+            raise InvalidParameter(f'invalid mount config for type "bind": bind source path does not exist: {bind.source}')
         try:
             source.mkdir(mode=0o755, parents=True, exist_ok=True)
         except OSError as error:

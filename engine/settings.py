@@ -93,8 +93,8 @@ def _add_disk(parser: argparse.ArgumentParser) -> None:
         "--disk",
         choices=DRIVER_NAMES,
         default=DiskSettings().driver,
-        help="what counts disk space: image (a btrfs of the engine's own in DIR/engine.btrfs), btrfs (that on which DIR lies),"
-        " project (quotas of XFS and ext4), none, or auto, whatever holds here (default: %(default)s)",
+        help="what counts disk space: image (a btrfs of the engine's own in DIR/engine.btrfs), none, or auto, whatever holds here"
+        " (default: %(default)s)",
     )
     parser.add_argument(
         "--disk-size", type=parse_disk_size, metavar="SIZE", help="size of a new image, as 200G (default: most of what is free)"

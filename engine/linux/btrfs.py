@@ -12,8 +12,10 @@ from uuid import UUID
 BTRFS_SUPER_MAGIC = 0x9123683E
 FIRST_INODE = 256  # of each subvolume: its top folder
 TOP_SUBVOLUME = 5
-ROOT_TREE, QUOTA_TREE = 1, 8
+ROOT_TREE, CHUNK_TREE, QUOTA_TREE = 1, 3, 8
+ROOT_ITEM = 132
 ROOT_REF = 156  # in the tree of roots: (parent's id, kind, child's id)
+CHUNK_ITEM = 228
 QGROUP_STATUS, QGROUP_INFO, QGROUP_LIMIT, QGROUP_RELATION = 240, 242, 244, 246
 QUOTA_FULL, QUOTA_OFF, QUOTA_SIMPLE = 1, 2, 4  # commands of QUOTA_CTL
 
@@ -22,6 +24,7 @@ _RESIZE = 0x50009403
 _SNAP_DESTROY = 0x5000940F
 _SNAP_DESTROY_V2 = 0x5000943F
 _INO_LOOKUP = 0xD0009412
+_SNAP_CREATE_V2 = 0x50009417
 _SUBVOL_CREATE_V2 = 0x50009418
 _START_SYNC = 0x80089418
 _FS_INFO = 0x8400941F
@@ -73,6 +76,11 @@ def create_subvolume(folder_fd: int, name: str, *, groups: Sequence[int] = (), l
     held = (ctypes.c_char * len(inherit)).from_buffer(inherit)
     arguments = _ARGUMENTS_V2.pack(0, 0, _QGROUP_INHERIT, len(inherit), ctypes.addressof(held), os.fsencode(name))
     _ioctl(folder_fd, _SUBVOL_CREATE_V2, arguments)
+
+
+def create_snapshot(source_fd: int, folder_fd: int, name: str) -> None:
+    """Make a subvolume with all that is in an open one. Waits for a commit. Raises OSError."""
+    _ioctl(folder_fd, _SNAP_CREATE_V2, _ARGUMENTS_V2.pack(source_fd, 0, 0, 0, 0, os.fsencode(name)))
 
 
 def destroy_subvolume(folder_fd: int, name: str) -> None:

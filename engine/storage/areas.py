@@ -6,7 +6,7 @@ neither containers nor images.
 
 import contextlib
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from engine.core.tenants import Tenant
@@ -30,11 +30,18 @@ class Areas:
         """``limit_of`` tells how many bytes a team or a member may have by its own limit, if any."""
         self.disk = disk or PlainDisk("nobody asked for another")
         self._limit_of = limit_of
+        self.layers: Callable[[], Collection[Path]] = tuple  # whoever has them says which there are
 
-    def make(self, path: Path, *, owner: Tenant, limit_bytes: int | None = None) -> None:
-        """Make an empty area that only the engine can enter. Raises QuotaExceeded, OSError, Unavailable for the limit."""
+    def make(
+        self, path: Path, *, owner: Tenant, limit_bytes: int | None = None, apart_from: Collection[Path] | None = None
+    ) -> None:
+        """Make an empty area that only the engine can enter. Raises QuotaExceeded, OSError, Unavailable for the limit.
+
+        Its files will have other inode numbers than those of the layers that it is put on; without them, than of any layer.
+        """
+        layers = self.layers() if apart_from is None else apart_from
         with self.charged(owner):
-            self.disk.make_area(path, owner=owner, limit_bytes=limit_bytes)
+            self.disk.make_area(path, owner=owner, limit_bytes=limit_bytes, apart_from=layers)
 
     @contextlib.contextmanager
     def charged(self, owner: Tenant) -> Iterator[None]:

@@ -8,6 +8,7 @@ Owns what an area is. Must not know what lies in one, nor who may have how much:
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -15,13 +16,13 @@ from typing import Literal, get_args
 from engine.core.tenants import Tenant
 
 log = logging.getLogger(__name__)
-DriverName = Literal["auto", "image", "btrfs", "project", "none"]
+DriverName = Literal["auto", "image", "none"]
 DRIVER_NAMES: tuple[DriverName, ...] = get_args(DriverName)
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSettings:
-    """``image`` is a btrfs of the engine's own in a file, ``btrfs`` that of the data folder; ``auto`` looks what holds.
+    """``image`` is a btrfs of the engine's own in a file; ``auto`` looks what holds.
 
     ``size_bytes`` is that of a new image; none means a share of what is free on the host's disk.
     """
@@ -39,8 +40,20 @@ class Disk(ABC):
     has_nested_limits: bool  # whether the kernel holds a tenant's limit over all its areas
 
     @abstractmethod
-    def make_area(self, path: Path, *, owner: Tenant, limit_bytes: int | None = None, mode: int = 0o700) -> None:
-        """Make an empty one, charged to the owner. Raises FileExistsError, OSError; Unavailable for a limit that cannot hold."""
+    def make_area(
+        self,
+        path: Path,
+        *,
+        owner: Tenant,
+        limit_bytes: int | None = None,
+        mode: int = 0o700,
+        apart_from: Collection[Path] | None = None,
+    ) -> None:
+        """Make an empty one, charged to the owner. Raises FileExistsError, OSError; Unavailable for a limit that cannot hold.
+
+        For what is to be part of an overlay ``apart_from`` names what it may be put on, areas or folders in them, if only none:
+        no two files of an overlay may have the same inode number. Something is to be made in such an area at once.
+        """
 
     @abstractmethod
     def limit_area(self, path: Path, limit_bytes: int | None) -> None:

@@ -16,6 +16,7 @@ import logging
 import os
 import stat
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 from engine.core.tenants import Tenant
@@ -23,6 +24,7 @@ from engine.linux import btrfs
 from engine.storage.disk import Disk
 from engine.storage.disk_groups import QuotaGroups, group_of
 from engine.storage.disk_image import DiskImage
+from engine.storage.disk_numbers import NumberRanges
 from engine.storage.trash import remove_tree
 
 _log = logging.getLogger(__name__)
@@ -31,13 +33,13 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class BtrfsDisk(Disk):
-    """``image`` is what the data folder lies in, where it does."""
+    """``image`` is what the data folder lies in."""
 
     kind = "btrfs"
     has_limits = True
     has_nested_limits = True
 
-    def __init__(self, data_path: Path, reason: str, *, image: DiskImage | None) -> None:
+    def __init__(self, data_path: Path, reason: str, *, image: DiskImage) -> None:
         """Turns quotas on where they are off. Raises OSError."""
         self.reason = reason
         self.image = image
@@ -48,11 +50,35 @@ class BtrfsDisk(Disk):
             self.groups = QuotaGroups(self._fd)
             self.groups.turn_on()
             self.groups.put_right()
+            self.numbers = NumberRanges(data_path)
         except BaseException:
             os.close(self._fd)
             raise
 
-    def make_area(self, path: Path, *, owner: Tenant, limit_bytes: int | None = None, mode: int = 0o700) -> None:
+    def make_area(
+        self,
+        path: Path,
+        *,
+        owner: Tenant,
+        limit_bytes: int | None = None,
+        mode: int = 0o700,
+        apart_from: Collection[Path] | None = None,
+    ) -> None:
+        if apart_from is None:
+            self._make_subvolume(path, owner, limit_bytes)
+            path.chmod(mode)
+            return
+        self.numbers.take(path, apart_from=apart_from)
+        try:
+            path.chmod(mode)
+            self.charge_area(path, owner)
+            if limit_bytes is not None:
+                self.limit_area(path, limit_bytes)
+        except BaseException:
+            self.remove_area(path)
+            raise
+
+    def _make_subvolume(self, path: Path, owner: Tenant, limit_bytes: int | None) -> None:
         folder = os.open(path.parent, _FOLDER)
         try:
             btrfs.create_subvolume(folder, path.name, groups=self.groups.holding(owner), limit_bytes=limit_bytes)
@@ -60,7 +86,6 @@ class BtrfsDisk(Disk):
             raise OSError(error.errno, error.strerror, str(path)) from error
         finally:
             os.close(folder)
-        path.chmod(mode)
 
     def limit_area(self, path: Path, limit_bytes: int | None) -> None:
         self.groups.limit(_subvolume(path), limit_bytes)
@@ -139,13 +164,14 @@ class BtrfsDisk(Disk):
         return None if tenant.is_administrator else self.groups.used(group_of(tenant))
 
     def close(self, *, unmount: bool) -> None:
+        self.numbers.close()
         with self._lock:
             if self._commit is not None:
                 self._commit.cancel()
                 self._commit = None
             os.close(self._fd)
             self._fd = -1
-        if unmount and self.image is not None:
+        if unmount:
             try:
                 self.image.unmount()
             except OSError as error:

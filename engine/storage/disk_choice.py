@@ -1,18 +1,16 @@
 """Which driver holds for a data folder: what lies there decides first, then what was asked for, then what the host offers.
 
-Once made, an image or a subvolume is used for ever: the data is in it. A folder that has data from before keeps plain folders.
+Once made, an image is used for ever: the data is in it. A folder that has data from before keeps plain folders. Where the folder
+lies on btrfs it gets an image too, whose blocks are overwritten in place: the masters of areas can be made on no file system that
+is in use (see disk_numbers.py), and to turn quotas on for a whole host would be the host's affair.
 """
 
 import logging
-import os
 from pathlib import Path
 
 from engine.errors import EngineError, Unavailable
-from engine.linux import btrfs
-from engine.linux.files import filesystem_magic
 from engine.storage.disk import Disk, DiskSettings
 from engine.storage.disk_btrfs import BtrfsDisk
-from engine.storage.disk_groups import QuotaGroups
 from engine.storage.disk_image import SUFFIX, DiskImage
 from engine.storage.disk_plain import PlainDisk
 
@@ -31,9 +29,6 @@ def choose_disk(data_path: Path, wanted: DiskSettings) -> Disk:
     if image.path.exists():
         _refuse_other(wanted, ("auto", "image"), f"the engine's data lies in {image.path}")
         return _open_image(image)
-    if _is_subvolume(data_path):
-        _refuse_other(wanted, ("auto", "btrfs"), f"the engine's data lies in a btrfs subvolume, {data_path}")
-        return BtrfsDisk(data_path, "the data folder is a subvolume of the host's btrfs", image=None)
     if wanted.driver == "none":
         return PlainDisk("asked for by --disk none")
     if has_data(data_path):
@@ -55,12 +50,8 @@ def _refuse_other(wanted: DiskSettings, accepted: tuple[str, ...], why: str) -> 
 
 
 def _make(data_path: Path, image: DiskImage, wanted: DiskSettings) -> Disk:
-    if wanted.driver == "btrfs":
-        return _make_native(data_path)
     if wanted.driver == "image":
         return _make_image(image, wanted)
-    if _may_count(data_path):
-        return _make_native(data_path)
     try:
         return _make_image(image, wanted)
     except (EngineError, OSError) as error:
@@ -93,49 +84,3 @@ def _set_aside(data_path: Path) -> None:
         _log.warning("%s has data beside its image: it is set aside as %s", data_path, aside)
         data_path.rename(aside)
         data_path.mkdir(mode=0o700)
-
-
-def _make_native(data_path: Path) -> Disk:
-    """Put a subvolume in the place of the empty folder."""
-    if not _is_on_btrfs(data_path):
-        raise Unavailable(f"{data_path} is not on btrfs: leave out --disk btrfs")
-    (data_path / _OLD_LOCK).unlink(missing_ok=True)
-    data_path.rmdir()
-    folder = os.open(data_path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        btrfs.create_subvolume(folder, data_path.name)
-    finally:
-        os.close(folder)
-    data_path.chmod(0o700)
-    return BtrfsDisk(data_path, "the data folder is a subvolume of the host's btrfs", image=None)
-
-
-def _is_subvolume(data_path: Path) -> bool:
-    return _is_on_btrfs(data_path) and data_path.stat().st_ino == btrfs.FIRST_INODE
-
-
-def _is_on_btrfs(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        return filesystem_magic(descriptor) & 0xFFFFFFFF == btrfs.BTRFS_SUPER_MAGIC
-    finally:
-        os.close(descriptor)
-
-
-def _may_count(data_path: Path) -> bool:
-    """Whether the host's btrfs counts already, or is there for the engine alone.
-
-    To turn quotas on for a whole host is left to those who ask for it: older kernels mount such a file system no more.
-    """
-    if not _is_on_btrfs(data_path):
-        return False
-    parent = data_path.parent
-    return (parent.is_mount() and parent != parent.parent) or _counts(data_path)
-
-
-def _counts(data_path: Path) -> bool:
-    descriptor = os.open(data_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        return QuotaGroups(descriptor).are_on
-    finally:
-        os.close(descriptor)

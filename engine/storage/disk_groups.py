@@ -17,7 +17,6 @@ from engine.linux import btrfs
 _log = logging.getLogger(__name__)
 _LEVEL_SHIFT = 48
 _MEMBER, _TEAM = 1, 2
-_ROOT_ITEM = 132
 
 
 def group_of(tenant: Tenant) -> int:
@@ -63,7 +62,7 @@ class QuotaGroups:
             btrfs.rescan(self._fd)
         relations = btrfs.search(self._fd, btrfs.QUOTA_TREE, btrfs.QGROUP_RELATION)  # each is there from both ends
         parents = {max(item.object_id, item.offset) for item in relations}
-        subvolumes = {item.object_id for item in btrfs.search(self._fd, btrfs.ROOT_TREE, _ROOT_ITEM)}
+        subvolumes = {item.object_id for item in btrfs.search(self._fd, btrfs.ROOT_TREE, btrfs.ROOT_ITEM)}
         limited = {
             item.offset
             for item in btrfs.search(self._fd, btrfs.QUOTA_TREE, btrfs.QGROUP_LIMIT)

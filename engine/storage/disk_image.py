@@ -19,6 +19,7 @@ from engine.errors import InvalidParameter, Unavailable
 from engine.linux import btrfs, loop
 from engine.linux.inode_flags import forgo_copies
 from engine.linux.mount import MS_NOATIME, MS_NODEV, mount, umount2
+from engine.storage.disk_numbers import make_masters, number_masters
 from engine.storage.files import sync_folder
 
 _log = logging.getLogger(__name__)
@@ -54,12 +55,13 @@ class DiskImage:
         if size < LEAST_BYTES:
             raise Unavailable(f"an image of {size} bytes is too small for the engine's disk: give --disk-size of at least 1G")
         temporary = self.path.with_name(f".{self.path.name}.new")
-        temporary.unlink(missing_ok=True)
+        self.clear()
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             forgo_copies(descriptor)
             os.ftruncate(descriptor, size)
             _run((*_MKFS, str(temporary)))
+            self._prepare(temporary, descriptor)
             os.fsync(descriptor)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -68,6 +70,39 @@ class DiskImage:
             os.close(descriptor)
         temporary.rename(self.path)
         sync_folder(self.path.parent)
+
+    def _prepare(self, temporary: Path, descriptor: int) -> None:
+        """Make the masters of areas, and number them while the new image is mounted nowhere."""
+        scratch = DiskImage(temporary, temporary.with_name(f"{temporary.name}.mounted"))
+        scratch.mount_path.mkdir(mode=0o700)
+        try:
+            scratch.mount()
+            try:
+                leaves = make_masters(scratch.mount_path)
+            finally:
+                scratch.unmount()
+            scratch.wait_for_release()
+        finally:
+            scratch.mount_path.rmdir()
+        number_masters(descriptor, leaves)
+
+    def clear(self) -> None:
+        """Take away what a daemon left that was killed while it made the file. Raises OSError."""
+        temporary = self.path.with_name(f".{self.path.name}.new")
+        scratch = DiskImage(temporary, temporary.with_name(f"{temporary.name}.mounted"))
+        if scratch.mount_path.exists():
+            if scratch.is_mounted:
+                scratch.unmount()
+            scratch.mount_path.rmdir()
+        temporary.unlink(missing_ok=True)
+
+    def wait_for_release(self) -> None:
+        """Return when no device shows the file any more. Raises Unavailable where one stays."""
+        deadline = time.monotonic() + _UNMOUNT_SECONDS
+        while loop.loop_of(self.path) is not None:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{self.path} is still in use: look for it with losetup --all")
+            time.sleep(_PAUSE_SECONDS / 10)
 
     def mount(self) -> None:
         """Mount it, through the device that shows it already if there is one. Raises Unavailable, OSError."""

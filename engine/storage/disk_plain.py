@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from engine.core.tenants import Tenant
@@ -20,7 +21,15 @@ class PlainDisk(Disk):
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
-    def make_area(self, path: Path, *, owner: Tenant, limit_bytes: int | None = None, mode: int = 0o700) -> None:
+    def make_area(
+        self,
+        path: Path,
+        *,
+        owner: Tenant,
+        limit_bytes: int | None = None,
+        mode: int = 0o700,
+        apart_from: Collection[Path] | None = None,
+    ) -> None:
         _refuse(limit_bytes)
         path.mkdir(mode=mode)
         path.chmod(mode)

@@ -90,7 +90,7 @@ def create_rootfs(
     """
     areas = areas or Areas()
     container_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    areas.make(container_path / AREA, owner=owner, limit_bytes=limit_bytes)
+    areas.make(container_path / AREA, owner=owner, limit_bytes=limit_bytes, apart_from=lowers)
     rootfs = Rootfs(container_path / AREA)
     with areas.charged(owner):
         rootfs.work.mkdir(mode=0o700)

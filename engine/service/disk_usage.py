@@ -46,7 +46,7 @@ async def disk_usage(engine: Engine, tenant: Tenant, kinds: Collection[str] = KI
             raise InvalidParameter(f"unknown object type: {kind[:40]}: use {', '.join(KINDS)}")
     found = DiskUsage()
     if "container" in kinds:
-        found.containers = await list_containers(engine, tenant, filters={}, is_all=True, with_size=True)
+        found.containers = await list_containers(engine, tenant, filters={}, is_all=True, with_size=True, counts_all=True)
     if "volume" in kinds:
         found.volumes = await volume_usage(engine, tenant)
     if "image" in kinds or "build-cache" in kinds:

@@ -15,6 +15,7 @@ from engine.errors import EngineError, InvalidParameter
 from engine.network.model import Endpoint
 from engine.service.builtin_networks import network_ids
 from engine.service.container_networks import is_on_network
+from engine.service.container_sizes import container_bytes
 from engine.service.engine import Engine
 from engine.service.links import shown_links
 from engine.storage.rootfs import size_rw
@@ -49,18 +50,28 @@ async def inspect_container(engine: Engine, tenant: Tenant, name: str, *, with_s
 
 
 async def list_containers(
-    engine: Engine, tenant: Tenant, *, filters: Filters, is_all: bool, limit: int | None = None, with_size: bool = False
+    engine: Engine,
+    tenant: Tenant,
+    *,
+    filters: Filters,
+    is_all: bool,
+    limit: int | None = None,
+    with_size: bool = False,
+    counts_all: bool = False,
 ) -> list[Inspection]:
-    """List containers, newest first: running ones unless ``is_all``, a limit, or a filter by state says otherwise."""
+    """List containers, newest first: running ones unless ``is_all``, a limit, or a filter by state says otherwise.
+
+    With ``counts_all`` the size is what the disk would get back.
+    """
     wants_all = is_all or bool(limit and limit > 0) or "status" in filters or "exited" in filters
     tests = [_test(engine, tenant, name, values) for name, values in filters.items()]
     records = [record for record in engine.containers.visible(tenant) if wants_all or record.run.state in ALIVE]
     chosen = [record for record in records if all(test(record) for test in tests)]
     chosen = chosen[:limit] if limit and limit > 0 else chosen
-    return [await _look(engine, record, with_size=with_size) for record in chosen]
+    return [await _look(engine, record, with_size=with_size, counts_all=counts_all) for record in chosen]
 
 
-async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> Inspection:
+async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool, counts_all: bool = False) -> Inspection:
     path = engine.containers.path(record.container_id)
     running = tuple(one.exec_id for one in engine.execs.of_container(record.container_id) if one.run.is_running)
     endpoints = engine.network.endpoints_of(record.container_id)
@@ -69,14 +80,14 @@ async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool) -> 
         health = engine.health.get(record.container_id)
         ids, links = network_ids(engine, record), shown_links(engine, record)
         return Inspection(record, path, endpoints, published, running, health=health, network_ids=ids, links=links)
-    size = await engine.slow.run(record.tenant, lambda: size_rw(path))
+    measured = container_bytes(engine, record) if counts_all else engine.slow.run(record.tenant, lambda: size_rw(path))
     return Inspection(
         record,
         path,
         endpoints,
         published,
         running,
-        size_rw_bytes=size,
+        size_rw_bytes=await measured,
         image_bytes=await asyncio.to_thread(_image_bytes, engine, record),
         health=engine.health.get(record.container_id),
         network_ids=network_ids(engine, record),

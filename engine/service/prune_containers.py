@@ -10,9 +10,9 @@ from engine.core.lifecycle import ALIVE
 from engine.core.tenants import Tenant
 from engine.core.timeformat import parse_time
 from engine.errors import Conflict, InvalidParameter, NotFound
+from engine.service.container_sizes import container_bytes
 from engine.service.engine import Engine
 from engine.service.remove_container import remove_locked
-from engine.storage.rootfs import size_rw
 
 FILTERS = frozenset({"until", "label", "label!"})
 
@@ -35,7 +35,7 @@ async def prune_containers(engine: Engine, tenant: Tenant, filters: Filters, *, 
     for record in engine.containers.visible(tenant):
         if record.tenant == tenant and record.run.state not in ALIVE and is_wanted(record):
             with suppress(NotFound, Conflict):  # somebody else was faster, or has started it
-                pruned.freed_bytes += await (_size(engine, record) if is_trial else _remove(engine, record))
+                pruned.freed_bytes += await (container_bytes(engine, record) if is_trial else _remove(engine, record))
                 pruned.container_ids.append(record.container_id)
     if is_trial:
         return pruned
@@ -46,13 +46,9 @@ async def prune_containers(engine: Engine, tenant: Tenant, filters: Filters, *, 
 async def _remove(engine: Engine, record: ContainerRecord) -> int:
     async with engine.containers.lock(record.container_id):
         present = engine.containers.current(record.container_id)
-        size = await _size(engine, present)
+        size = await container_bytes(engine, present)
         await remove_locked(engine, present)
     return size
-
-
-async def _size(engine: Engine, record: ContainerRecord) -> int:
-    return await engine.slow.run(record.tenant, lambda: size_rw(engine.containers.path(record.container_id)))
 
 
 def _test(filters: Filters, now_ns: int) -> Callable[[ContainerRecord], bool]:

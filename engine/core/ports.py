@@ -94,11 +94,7 @@ def _parse(text: str) -> tuple[int, int, str]:
 
 def parse_binding(port: Port, *, host_address: str, host_port: str) -> PortBinding:
     """Read how a client wants a port to be published. Raises InvalidParameter."""
-    if host_address:
-        try:
-            host_address = str(ip_address(host_address))
-        except ValueError:
-            raise InvalidParameter(f"invalid IP address {host_address[:60]!r} to publish port {port} on") from None
+    host_address = _host_address(port, host_address)
     if host_port in ("", "0"):
         return PortBinding(port, host_address)
     match = _SPECIFICATION.fullmatch(host_port)
@@ -106,6 +102,20 @@ def parse_binding(port: Port, *, host_address: str, host_port: str) -> PortBindi
     if not 0 < first <= last <= _LAST_PORT:
         raise InvalidParameter(f"invalid port specification: {host_port[:40]!r}, use 8080, 8000-8010 or nothing for any port")
     return PortBinding(port, host_address, first, last)
+
+
+def _host_address(port: Port, text: str) -> str:
+    if not text:
+        return ""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise InvalidParameter(f"invalid IP address {text[:60]!r} to publish port {port} on") from None
+    if address.version == 6 and (address.is_loopback or address.is_link_local):
+        raise InvalidParameter(
+            f"port {port} cannot be published on [{address}]: the kernel leads nothing on from there, use 127.0.0.1"
+        )
+    return str(address)
 
 
 def check_bindings(bindings: Sequence[PortBinding]) -> None:

@@ -112,9 +112,9 @@ PORTS = [
     ),
     Case(
         "on the network of another",
-        f"{_RUN.format('')} docker run --network container:lab -p 80:80 busybox true 2>&1 | grep -o 'port publishing and the con';"
-        f" docker run --network container:lab --expose 80 busybox true 2>&1 | grep -o 'port exposing and the con'{_CLEAR}",
-        "port publishing and the con port exposing and the con",
+        f"{_RUN.format('')} docker run --network container:lab -p 80:80 busybox true 2>&1 | grep -o 'port publishing and';"
+        f" docker run --network container:lab --expose 80 busybox true 2>&1 | grep -o 'port exposing and'{_CLEAR}",
+        "port publishing and port exposing and",
     ),
     Case(
         "filters",

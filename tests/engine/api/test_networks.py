@@ -45,10 +45,16 @@ def test_the_docker_command_makes_shows_and_removes_networks(lab: EngineDaemon) 
     shown = json.loads(said(lab, "network", "inspect", "net"))[0]
     assert (shown["Id"], shown["Driver"], shown["Labels"], shown["Scope"]) == (network_id, "bridge", {"a": "b"}, "local")
     assert shown["IPAM"]["Config"] == [{"Subnet": "10.11.0.0/24", "Gateway": "10.11.0.9"}]
-    for wanted in ("name=ne", f"id={network_id[:8]}", "label=a", "label=a=b", "driver=bridge", "type=custom", "dangling=true"):
+    for wanted in ("name=net", f"id={network_id[:8]}", "label=a", "label=a=b", "type=custom", "dangling=true"):
         assert said(lab, "network", "ls", "--filter", wanted, "-q", "--no-trunc") == network_id
-    for unwanted in ("name=other", "label=c", "driver=overlay", "type=builtin", "dangling=false", "scope=swarm"):
+    for unwanted in ("name=other", "label=c", "driver=overlay", "scope=swarm"):
         assert said(lab, "network", "ls", "--filter", unwanted, "-q") == ""
+    for wanted, names in (
+        ("driver=bridge", ["bridge", "net"]),
+        ("type=builtin", ["bridge", "host", "none"]),
+        ("driver=null", ["none"]),
+    ):
+        assert sorted(said(lab, "network", "ls", "--filter", wanted, "--format", "{{.Name}}").split()) == names
     assert lab.cli("network", "create", "net").stderr.decode().strip().endswith("network with name net already exists")
     assert said(lab, "network", "rm", "net") == "net"
     assert lab.request("GET", "/networks/net").status == 404
@@ -134,14 +140,22 @@ def test_the_events_tell_who_came_and_went(lab: EngineDaemon) -> None:
         ({"Name": ""}, 400, "invalid network name"),
         ({"Name": "x", "Driver": "overlay"}, 400, "driver 'overlay'"),
         ({"Name": "x", "Driver": "host"}, 400, "driver 'host'"),
-        ({"Name": "x", "EnableIPv6": True}, 400, "IPv6"),
+        ({"Name": "x", "EnableIPv4": False}, 400, "each network has IPv4"),
         ({"Name": "x", "Ingress": True}, 400, "Ingress"),
         ({"Name": "x", "IPAM": {"Driver": "dhcp"}}, 400, "IPAM driver"),
         ({"Name": "x", "IPAM": {"Config": [{"Subnet": "10.1.0.0/24"}, {"Subnet": "10.2.0.0/24"}]}}, 400, "too many subnets"),
-        ({"Name": "x", "IPAM": {"Config": [{"Subnet": "fd00::/64"}]}}, 400, "invalid subnet"),
+        ({"Name": "x", "IPAM": {"Config": [{"Subnet": "fd00::/64"}]}}, 400, "takes EnableIPv6"),
+        ({"Name": "x", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "fe80::/64"}]}}, 400, "no container can have"),
+        ({"Name": "x", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "fd00::/32"}]}}, 400, "use a prefix"),
+        (
+            {"Name": "x", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "fd55::/64", "Gateway": "fd56::1"}]}},
+            400,
+            "invalid gateway",
+        ),
         ({"Name": "x", "IPAM": {"Config": [{"Subnet": "127.0.0.0/24"}]}}, 400, "no container can have"),
         ({"Name": "x", "IPAM": {"Config": [{"Gateway": "10.1.0.1"}]}}, 400, "takes a subnet"),
-        ({"Name": "x", "Options": {"com.docker.network.bridge.name": "eth0"}}, 400, "bridge.name"),
+        ({"Name": "x", "Options": {"com.docker.network.bridge.name": "a/b"}}, 400, "bridge.name"),
+        ({"Name": "x", "Options": {"com.docker.network.bridge.name": "lo"}}, 409, "used by a device"),
     ],
 )
 def test_a_network_that_cannot_be_is_refused_with_the_reason(
@@ -193,7 +207,7 @@ def test_the_network_of_another_tenant_does_not_exist(lab: EngineDaemon) -> None
         made = lab.create("true", tenant=BOB, NetworkingConfig={"EndpointsConfig": {name: {}}})
         assert lab.request("POST", f"/containers/{made}/start", tenant=BOB).status == 404
     assert lab.request("POST", "/networks/prune", tenant=BOB).document == {"NetworksDeleted": None}
-    assert [one["Name"] for one in lab.request("GET", "/networks", tenant=BOB).document] == ["bridge"]
+    assert [one["Name"] for one in lab.request("GET", "/networks", tenant=BOB).document] == ["none", "bridge"]
     assert lab.request("GET", f"/networks/{network_id}", tenant=ADA).status == 200
     assert lab.request("POST", "/networks/secret/connect", {"Container": container_id}, tenant=ADA).status == 404
 

@@ -11,6 +11,7 @@ from engine.core.cpusets import check_processors
 from engine.core.hosts import hosts_file
 from engine.core.ids import ID_BYTES, format_id, is_acceptable_id, short_id
 from engine.core.limits import cgroup_path, check_limits, plan_cgroup, tenant_limits
+from engine.core.log_options import NO_DRIVER
 from engine.core.merge import merge_config
 from engine.core.mounts import MountPoint
 from engine.core.names import made_up_name, parse_name
@@ -135,8 +136,14 @@ def _own_hostname(engine: Engine, host: HostConfig, container_id: str) -> str:
 def _make_folders(engine: Engine, record: ContainerRecord, image: Image, points: list[MountPoint]) -> None:
     prepare_bind_sources(points)
     path = engine.containers.path(record.container_id)
-    limit_bytes = storage_limit(record.host.storage_options)
-    create_rootfs(path, engine.images.lowers(image), areas=engine.areas, owner=record.tenant, limit_bytes=limit_bytes)
+    create_rootfs(
+        path,
+        engine.images.lowers(image),
+        areas=engine.areas,
+        owner=record.tenant,
+        limit_bytes=storage_limit(record.host.storage_options),
+        keeps_log=record.host.log_driver != NO_DRIVER,
+    )
 
 
 def _new_id() -> str:

@@ -10,14 +10,17 @@ import time
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import TypedDict, TypeVar, cast
 
 from engine.core.containers import ContainerRecord, Run
 from engine.core.launch import LaunchSpec
 from engine.core.lifecycle import Event, State, next_state
 from engine.core.namespace_modes import joined_container
+from engine.core.storage_options import storage_limit
 from engine.core.tenants import Tenant
 from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotModified, reason_of
+from engine.image.settled import settled
 from engine.network.model import Endpoint
 from engine.runtime.process import Process
 from engine.service.container_mounts import publish_mounts
@@ -34,6 +37,7 @@ from engine.service.network_files import write_network_files
 from engine.service.network_modes import network_owner
 from engine.service.output_flow import with_readers
 from engine.service.remove_container import remove_locked
+from engine.storage.rootfs import area_of
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -101,7 +105,12 @@ async def _both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
 
 
 async def _create(engine: Engine, record: ContainerRecord, undo: AsyncExitStack) -> Process:
-    process = await engine.supervisor.create(await asyncio.to_thread(_plan, engine, record))
+    spec, lent = await asyncio.to_thread(_plan_and_lend, engine, record)
+    try:
+        process = await engine.supervisor.create(spec)
+    finally:
+        if lent:
+            await settled(asyncio.to_thread(engine.areas.take_room_back, **lent))
     undo.push_async_callback(_abort, engine, record.container_id)
     await limit_start(engine, record)
     return process
@@ -120,6 +129,21 @@ async def _reserve(engine: Engine, record: ContainerRecord, undo: AsyncExitStack
 async def _run(engine: Engine, process: Process, netlink: Sequence[bytes], undo: AsyncExitStack) -> None:
     await engine.supervisor.start(process.id, netlink)
     undo.push_async_callback(_end, process)
+
+
+class _Lent(TypedDict):
+    area: Path
+    owner: Tenant
+    limit_bytes: int | None
+
+
+def _plan_and_lend(engine: Engine, record: ContainerRecord) -> tuple[LaunchSpec, _Lent | None]:
+    """The specification, and what was lent so that it can be mounted. Raises QuotaExceeded, OSError."""
+    spec, area = _plan(engine, record), area_of(engine.containers.path(record.container_id))
+    if area is None:
+        return spec, None
+    room = _Lent(area=area, owner=record.tenant, limit_bytes=storage_limit(record.host.storage_options))
+    return spec, room if engine.areas.lend_room(**room) else None
 
 
 def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:

@@ -6,6 +6,8 @@ neither containers nor images.
 
 import contextlib
 import errno
+import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from engine.storage.disk_plain import PlainDisk
 AREA = "disk"  # the area within a folder that holds records too
 FULL = frozenset({errno.EDQUOT, errno.ENOSPC})
 _NEARLY_BYTES = 2 << 20  # the kernel reserves more than it uses in the end: so near to a limit, that limit it was
+_LENT_BYTES = 1 << 20
 _MIB = 1 << 20
 _MOST_CAUSES = 16
 
@@ -30,6 +33,8 @@ class Areas:
         """``limit_of`` tells how many bytes a team or a member may have by its own limit, if any."""
         self.disk = disk or PlainDisk("nobody asked for another")
         self._limit_of = limit_of
+        self._lock = threading.Lock()
+        self._lent: Counter[Tenant] = Counter()
         self.layers: Callable[[], Collection[Path]] = tuple  # whoever has them says which there are
 
     def make(
@@ -54,6 +59,47 @@ class Areas:
                 raise
             raise refusal from error
 
+    def lend_room(self, area: Path, *, owner: Tenant, limit_bytes: int | None) -> bool:
+        """Before an overlay is mounted on a full area, let it have a little more; say whether that was needed.
+
+        Each mount makes a folder in it, and without room for that the kernel mounts it read-only: nobody could clear it.
+        The most that anybody gains is that little, however often. To be taken back; a daemon that dies first leaves it until it
+        sets the limits anew. Raises QuotaExceeded where even that would not be enough, OSError.
+        """
+        if not self.disk.has_limits:
+            return False
+        limits = self._limits(owner)
+        for tenant, limit in limits.items():
+            if (self.disk.tenant_bytes(tenant) or 0) > limit + _LENT_BYTES // 2:
+                raise _exceeded(tenant, limit, self.disk.tenant_bytes(tenant) or 0)
+        is_full = any((self.disk.tenant_bytes(tenant) or 0) + _LENT_BYTES > limit for tenant, limit in limits.items())
+        if not is_full and (limit_bytes is None or (self.disk.area_bytes(area) or 0) + _LENT_BYTES <= limit_bytes):
+            return False
+        with self._lock:
+            for tenant, limit in limits.items():
+                self._lent[tenant] += 1
+                self.disk.limit_tenant(tenant, limit + _LENT_BYTES)
+        if limit_bytes is not None:
+            self.disk.limit_area(area, limit_bytes + _LENT_BYTES)
+        return True
+
+    def take_room_back(self, area: Path, *, owner: Tenant, limit_bytes: int | None) -> None:
+        """After ``lend_room`` has said yes. Raises OSError."""
+        with self._lock:
+            for tenant in [one for one in self._scopes(owner) if self._lent[one]]:
+                self._lent[tenant] -= 1
+                if self._lent[tenant] <= 0:
+                    del self._lent[tenant]
+                    self.disk.limit_tenant(tenant, self._limit_of(tenant))
+        if limit_bytes is not None:
+            self.disk.limit_area(area, limit_bytes)
+
+    def _scopes(self, owner: Tenant) -> list[Tenant]:
+        return list(dict.fromkeys((owner, Tenant(owner.team))))
+
+    def _limits(self, owner: Tenant) -> dict[Tenant, int]:
+        return {tenant: limit for tenant in self._scopes(owner) if (limit := self._limit_of(tenant)) is not None}
+
     def refusal(self, owner: Tenant, error: BaseException) -> QuotaExceeded | None:
         """Return what to say of an error that a full quota is the cause of; None for all others.
 
@@ -61,10 +107,9 @@ class Areas:
         """
         if full_cause(error) is None or isinstance(error, QuotaExceeded):
             return None
-        for tenant in dict.fromkeys((owner, Tenant(owner.team))):
-            limit = self._limit_of(tenant)
-            used = self.disk.tenant_bytes(tenant) if limit is not None else None
-            if limit is not None and used is not None and used + max(_NEARLY_BYTES, limit // 50) >= limit:
+        for tenant, limit in self._limits(owner).items():
+            used = self.disk.tenant_bytes(tenant)
+            if used is not None and used + max(_NEARLY_BYTES, limit // 50) >= limit:
                 return _exceeded(tenant, limit, used)
         return None
 

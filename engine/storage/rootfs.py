@@ -55,7 +55,9 @@ def rootfs_of(container_path: Path) -> Rootfs:
 
 
 def logs_of(container_path: Path) -> Path:
-    """Say where a container's output is."""
+    """Say where a container's output is. What is not kept but only handed on, and so has a limit, is with that of execs."""
+    if (passing := container_path / _EXECS / "logs").is_dir():
+        return passing
     return (container_path if _is_former(container_path) else container_path / AREA) / "logs"
 
 
@@ -83,8 +85,11 @@ def create_rootfs(
     areas: Areas | None = None,
     owner: Tenant = ADMINISTRATOR,
     limit_bytes: int | None = None,
+    keeps_log: bool = True,
 ) -> Rootfs:
     """Make the area with its folders. The container's ``/`` takes mode and owner from upper, so the top layer's are copied.
+
+    Without ``keeps_log`` its output is only handed on to who reads it.
 
     Raises QuotaExceeded, OSError, Unavailable where the disk sets no limits.
     """
@@ -92,10 +97,13 @@ def create_rootfs(
     container_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     areas.make(container_path / AREA, owner=owner, limit_bytes=limit_bytes, apart_from=lowers)
     rootfs = Rootfs(container_path / AREA)
+    if not keeps_log:
+        ensure_exec_area(container_path, areas)
+        (container_path / _EXECS / "logs").mkdir(mode=0o700)
     with areas.charged(owner):
         rootfs.work.mkdir(mode=0o700)
         rootfs.upper.mkdir(mode=0o755)
-        logs_of(container_path).mkdir(mode=0o700)
+        logs_of(container_path).mkdir(mode=0o700, exist_ok=True)
         if lowers:
             top = lowers[-1].stat()
             os.chown(rootfs.upper, top.st_uid, top.st_gid)

@@ -108,14 +108,22 @@ class Bridges:
 
     def _raise_again(self, network: Network) -> None:
         """The bridge went with the host's restart, or somebody deleted it."""
-        if not self._devices.has_bridge(network) and _overlaps(network.subnet, self._devices.look_around().routed):
-            raise Unavailable(
-                f"network {network.name} cannot be used: this host has got another way to {network.subnet}; make the network anew"
-            )
+        if not self._devices.has_bridge(network):
+            outside = self._devices.look_around()
+            self._check_still_free(network, network.subnet, outside.routed)
+            if network.subnet6 is not None:
+                self._check_still_free(network, network.subnet6, outside.routed6)
         try:
             self._raise(network)
         except FileExistsError as error:
             raise Fault(f"network {network.name} cannot be used: a device of another program is in the way") from error
+
+    @staticmethod
+    def _check_still_free(network: Network, subnet: Subnet, routed: Iterable[Subnet]) -> None:
+        if _overlaps(subnet, routed):
+            raise Unavailable(
+                f"network {network.name} cannot be used: this host has got another way to {subnet}; make the network anew"
+            )
 
     def _raise(self, network: Network) -> None:
         """Rules first, devices second."""
@@ -184,4 +192,10 @@ def _overlaps(subnet: Subnet, others: Iterable[Subnet]) -> bool:
 
 def zone_of(network: Network) -> Zone:
     """Return what the firewall has to know of a network."""
-    return Zone(network.subnet, inward=network.internal, quiet=not network.icc, subnet6=network.subnet6)
+    return Zone(
+        network.subnet,
+        inward=network.internal,
+        quiet=not network.icc,
+        subnet6=network.subnet6,
+        bare=not network.masquerade,
+    )

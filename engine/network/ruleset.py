@@ -148,6 +148,7 @@ class Zone(NamedTuple):
     inward: bool = False
     quiet: bool = False
     subnet6: IPv6Network | None = None
+    bare: bool = False  # its packets leave the host under its own addresses
 
 
 class Guard(NamedTuple):
@@ -217,10 +218,12 @@ def _network(verb: str, instance: str, zone: Zone) -> str:
     start = f"{verb} element inet {table_name(instance)}"
     lines = [f"{start} sources {{ {bridge} . {zone.subnet} }}\n"]
     lines += [] if zone.quiet else [f"{start} same {{ {bridge} . {bridge} }}\n"]
-    lines += [f"{start} inward {{ {bridge} }}\n" if zone.inward else f"{start} subnets {{ {zone.subnet} }}\n"]
+    is_hidden = not zone.inward and not zone.bare
+    lines += [f"{start} inward {{ {bridge} }}\n"] if zone.inward else []
+    lines += [f"{start} subnets {{ {zone.subnet} }}\n"] if is_hidden else []
     if zone.subnet6 is not None:
         lines += [f"{start} sources6 {{ {bridge} . {zone.subnet6} }}\n"]
-        lines += [] if zone.inward else [f"{start} subnets6 {{ {zone.subnet6} }}\n"]
+        lines += [f"{start} subnets6 {{ {zone.subnet6} }}\n"] if is_hidden else []
     return "".join(lines)
 
 

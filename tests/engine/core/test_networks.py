@@ -1,10 +1,20 @@
 """What may be asked of a network: names, options and subnets, as tables."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 import pytest
 
-from engine.core.networks import Ipam, check_aliases, check_ipam, check_network_name, check_options, parse_subnet
+from engine.core.networks import (
+    Ipam,
+    check_aliases,
+    check_host_options,
+    check_ipam,
+    check_network_name,
+    check_not_around_host,
+    check_options,
+    parse_address6,
+    parse_subnet,
+)
 from engine.errors import Forbidden, InvalidParameter
 
 
@@ -106,3 +116,81 @@ def test_aliases_are_names_and_not_too_many() -> None:
     for aliases in (["a b"], ["a\n1.2.3.4 host"], [""], [f"a{number}" for number in range(65)]):
         with pytest.raises(InvalidParameter):
             check_aliases(aliases)
+
+
+@pytest.mark.parametrize("subnet", ["fd12:3456:789a::/64", "fd00::/48", "fdff::/112"])
+def test_a_tenant_may_choose_unique_local_subnets_of_ipv6(subnet: str) -> None:
+    check_ipam(Ipam(subnet6=IPv6Network(subnet)), any_subnet=False)
+
+
+@pytest.mark.parametrize(
+    "subnet", ["2001:4860:4860::/64", "fe80::/64", "ff02::/64", "::/64", "fd00::/47", "fd00::/113", "fc00::/64"]
+)
+def test_a_tenant_gets_no_subnet_of_ipv6_that_catches_what_is_for_others(subnet: str) -> None:
+    with pytest.raises(InvalidParameter, match="invalid subnet"):
+        check_ipam(Ipam(subnet6=IPv6Network(subnet)), any_subnet=False)
+
+
+def test_an_administrator_may_choose_a_public_subnet_of_ipv6_but_no_link_local_one() -> None:
+    check_ipam(Ipam(subnet6=IPv6Network("2001:4860:4860::/64")), any_subnet=True)
+    with pytest.raises(InvalidParameter, match="no container can have"):
+        check_ipam(Ipam(subnet6=IPv6Network("fe80::/64")), any_subnet=True)
+
+
+@pytest.mark.parametrize(
+    ("ipam", "words"),
+    [
+        (Ipam(subnet6=IPv6Network("fd00:1::/64"), gateway6=IPv6Address("fd00:2::1")), "invalid gateway"),
+        (Ipam(subnet6=IPv6Network("fd00:1::/64"), ip_range6=IPv6Network("fd00:2::/80")), "invalid ip-range"),
+        (Ipam(subnet6=IPv6Network("fd00:1::/64"), auxiliary6={"a": IPv6Address("fd00:1::")}), "invalid auxiliary"),
+        (Ipam(subnet6=IPv6Network("fd00:1::/64"), auxiliary6={"a": IPv6Address("fd00:1::1")}), "it is the gateway's"),
+    ],
+)
+def test_addresses_of_ipv6_that_contradict_each_other_are_refused(ipam: Ipam, words: str) -> None:
+    with pytest.raises(InvalidParameter, match=words):
+        check_ipam(ipam, any_subnet=True)
+
+
+@pytest.mark.parametrize("text", ["fd00::1%eth0", "10.0.0.1", "fd00::/64", ""])
+def test_an_address_of_ipv6_stands_for_itself_alone(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="IPv6 address"):
+        parse_address6(text, name="IPv6 address")
+
+
+@pytest.mark.parametrize(
+    ("subnet", "beside"),
+    [
+        ("10.77.0.0/16", "10.1.2.0/24"),
+        ("192.168.200.0/24", "192.168.1.0/24"),
+        ("172.20.0.0/16", "172.31.16.0/20"),
+        ("fd00:1:2:3::/64", "fd00:1:2::/64"),
+    ],
+)
+def test_a_subnet_that_is_only_reached_by_the_default_route_is_not_free(subnet: str, beside: str) -> None:
+    with pytest.raises(Forbidden, match="may be in use around this host"):
+        check_not_around_host(ip_network(subnet), [ip_network(beside)])
+
+
+@pytest.mark.parametrize(
+    ("subnet", "beside"),
+    [
+        ("10.77.0.0/16", "192.168.1.0/24"),
+        ("172.50.0.0/16", "172.31.16.0/20"),
+        ("10.77.0.0/16", "8.8.8.0/24"),
+        ("fd00:1:2:3::/64", "fd00:7::/64"),
+        ("fd00:1:2:3::/64", "2001:db8::/64"),
+        ("10.77.0.0/16", "fd00::/64"),
+    ],
+)
+def test_a_subnet_of_another_range_than_the_hosts_is_free(subnet: str, beside: str) -> None:
+    check_not_around_host(ip_network(subnet), [ip_network(beside)])
+
+
+@pytest.mark.parametrize(
+    "option", [{"com.docker.network.bridge.name": "br0"}, {"com.docker.network.bridge.enable_ip_masquerade": "0"}]
+)
+def test_what_touches_the_hosts_own_network_is_for_administrators(option: dict[str, str]) -> None:
+    check_options(option)
+    check_host_options(option, is_administrator=True)
+    with pytest.raises(Forbidden, match="for administrators"):
+        check_host_options(option, is_administrator=False)

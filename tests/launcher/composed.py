@@ -91,12 +91,28 @@ class Composed:
         return self.engine.cli("logs", "--tail", "40", "product_setup_1").stdout.decode(errors="replace")
 
     def up(self) -> None:
-        """Start what does not run, and wait until the site says that it is well."""
+        """Start what does not run, and wait until the site answers."""
         self.compose("up", "-d")
-        wait_until(lambda: self.health("web") == "healthy", "the site to be healthy", hint=lambda: self.compose("logs", "web"))
+        wait_until(self.answers, "the site to answer", hint=lambda: self.compose("logs", "web"))
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/account/login/", timeout=20).ok
+        except requests.ConnectionError:
+            return False
+
+    def is_running(self) -> bool:
+        running = self.engine.request("GET", "/containers/json").document
+        return len(running) == len(SERVICES) and self.answers()
 
     def health(self, service: str) -> str:
         return str(self.inspect(service)["State"]["Health"]["Status"])
+
+    def execute(self, service: str, *command: str) -> str:
+        """Run a command in a part, which is to succeed; return its output."""
+        done = self.engine.cli("exec", f"product_{service}_1", *command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode().strip()
 
     def inspect(self, service: str) -> Any:
         return self.engine.inspect(f"product_{service}_1")

@@ -40,7 +40,8 @@ def composed() -> Iterator[tuple[Composed, str]]:
 
 @pytest.fixture
 def product(composed: tuple[Composed, str]) -> Composed:
-    composed[0].up()
+    if not composed[0].is_running():
+        composed[0].up()
     return composed[0]
 
 
@@ -61,16 +62,21 @@ def test_a_page_for_another_name_is_refused(product: Composed) -> None:
     assert requests.get(product.url, headers={"Host": "elsewhere.example"}, timeout=20).status_code == 400
 
 
+def test_the_parts_say_that_they_are_well(product: Composed) -> None:
+    quick = ("database", "redis", "web")
+    wait_until(lambda: {product.health(service) for service in quick} == {"healthy"}, "all of them to be healthy")
+
+
 def test_the_parts_reach_what_they_need(product: Composed) -> None:
-    assert product.compose("exec", "-T", "web", "python", "-c", _ASK_ENGINE) == "HTTP/1.0 200 OK"
-    asked = product.compose("exec", "-T", "worker", "celery", "-A", "portal.config", "inspect", "ping", "-d", "portal@compose")
+    assert product.execute("web", "python", "-c", _ASK_ENGINE) == "HTTP/1.0 200 OK"
+    asked = product.execute("worker", "celery", "-A", "portal.config", "inspect", "ping", "-d", "portal@compose")
     assert "pong" in asked
-    assert product.compose("exec", "-T", "redis", "ls", "/sys/class/net") == "lo"
+    assert product.execute("redis", "ls", "/sys/class/net") == "lo"
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_part_has_rights_that_it_does_not_need(product: Composed, service: str) -> None:
-    status = product.compose("exec", "-T", service, "cat", "/proc/self/status")
+    status = product.execute(service, "cat", "/proc/self/status")
     fields = dict(line.split(":", 1) for line in status.splitlines())
     assert fields["Uid"].split() == [str(product.data.compose_run.stat().st_uid)] * 4
     assert (int(fields["CapBnd"], 16), fields["NoNewPrivs"].strip()) == (0, "1")
@@ -82,7 +88,7 @@ def test_secrets_are_in_their_files_only(product: Composed) -> None:
     shown += [product.engine.request("GET", f"/containers/product_{service}_1/json").body for service in SERVICES]
     shown += [product.engine.request("GET", f"/images/atelier/{name}/json").body for name in ("database", "portal", "redis")]
     shown += [product.engine.request("GET", f"/images/atelier/{name}/history").body for name in ("database", "portal", "redis")]
-    shown += [product.compose("config").encode(), product.compose("exec", "-T", "web", "env").encode()]
+    shown += [product.compose("config").encode(), product.execute("web", "env").encode()]
     shown += [product.compose("logs").encode()]
     for secret in passwords_of(product.data):
         assert len(secret) > 40
@@ -108,7 +114,7 @@ def test_up_again_changes_nothing(product: Composed, password: str) -> None:
 def test_a_restart_of_the_site_keeps_who_is_signed_in(product: Composed, password: str) -> None:
     visitor = product.sign_in(password)
     product.compose("restart", "-t", "5", "web")
-    wait_until(lambda: product.health("web") == "healthy", "the site to be healthy")
+    wait_until(product.answers, "the site to answer")
     assert is_signed_in(product, visitor)
 
 

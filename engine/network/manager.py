@@ -25,6 +25,7 @@ from engine.network.names import check_instance
 from engine.network.names_client import NameServer
 from engine.network.names_upkeep import NamesUpkeep
 from engine.network.port_records import PortRecords
+from engine.network.rate_probe import NEEDED
 from engine.network.rates import Rates
 from engine.network.records import Records
 from engine.network.traffic_counts import Traffic
@@ -267,8 +268,7 @@ class NetworkManager:
         try:
             await asyncio.shield(self._run(self._attachments.shaper.set_rates, scope, rates))
         except OSError as error:
-            needed = "it takes the kernel's ifb, HTB, cls_bpf and act_mirred"
-            raise Unavailable(f"this host cannot limit network rates: {reason_of(error)}; {needed}") from error
+            raise Unavailable(f"this host cannot limit network rates: {reason_of(error)}; it takes {NEEDED}") from error
 
     async def traffic(self, tenant: Tenant) -> Traffic:
         """Return what a tenant's containers have received and sent since the daemon's start, its members' included."""

@@ -139,6 +139,12 @@ class RateTree:
             os.close(program_fd)
         self._hooks[index] = wanted
 
+    def probe(self) -> None:
+        """Make a class with a filter that leads to it, on one of the devices themselves. Raises OSError."""
+        path = ("probe",)
+        self.ensure(path, [Rates(in_bps=UNLIMITED_BPS)])
+        self.hook(self._in, Hook(path, receives=False, sends=True))
+
     def unhook(self, index: int) -> None:
         """Let a device's packets pass as if there were no limits."""
         for direction in (traffic.INGRESS, traffic.EGRESS):

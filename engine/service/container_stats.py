@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from engine.core.containers import ContainerRecord
 from engine.core.lifecycle import ALIVE
 from engine.core.limits import cgroup_path
+from engine.core.namespace_modes import HOST
 from engine.core.stats import FILES_V1, FILES_V2, Interface, Reading, parse_host_cpu, parse_interfaces, read_v1, read_v2
 from engine.core.tenants import Tenant
 from engine.linux.cgroup_usage import read_texts
@@ -52,18 +53,18 @@ async def _read(engine: Engine, record: ContainerRecord) -> Reading | None:
     path = cgroup_path(engine.instance, record.tenant, record.container_id)
     pidfd = os.dup(process.pidfd)
     try:
-        reading = await asyncio.to_thread(_look, engine.host, path, process.pid)
+        reading = await asyncio.to_thread(_look, engine.host, path, process.pid, record.host.network_mode)
         return reading if is_alive(pidfd) else None  # or the number could have been another's meanwhile
     finally:
         os.close(pidfd)
 
 
-def _look(host: HostFacts, path: list[str], pid: int) -> Reading:
-    """Blocking."""
+def _look(host: HostFacts, path: list[str], pid: int, network_mode: str) -> Reading:
+    """Blocking. The host's own interfaces are nothing that a container on its network uses."""
     layout = host.cgroups
     with open("/proc/stat") as file:
         cpu = parse_host_cpu(file.read(), ticks=_TICKS)
-    interfaces, time_ns = _interfaces(pid), time.time_ns()
+    interfaces, time_ns = ({} if network_mode == HOST else _interfaces(pid)), time.time_ns()
     if layout.version == 2:
         texts = read_texts("/".join([layout.unified, *path]), FILES_V2)
         return read_v2(texts, time_ns=time_ns, host=cpu, memory_bytes=host.memory_bytes, interfaces=interfaces)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.linux.cgroups import detect_layout
+from engine.network.rate_probe import NEEDED, rates_refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,11 @@ def _forwarding() -> Finding:
     return Finding("ip forwarding", True, "on" if value == "1" else "off: the engine turns it on for its networks")
 
 
+def _network_rates() -> Finding:
+    refused = rates_refused()
+    return Finding("network rates", not refused, refused or "can be limited", f"limits on them need {NEEDED}")
+
+
 def _busybox() -> Finding:
     path = shutil.which("busybox")
     return Finding("busybox", path is not None, path or "not found", 'install busybox-static: no "Shell" template')
@@ -119,5 +125,6 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
     _nftables,
     _zstd,
     _forwarding,
+    _network_rates,
     _busybox,
 )

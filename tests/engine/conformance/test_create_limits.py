@@ -10,6 +10,7 @@ pytestmark = pytest.mark.requires_root
 _RUN = "docker run --rm"
 _CGROUP = "cd /sys/fs/cgroup;"
 _HOST_CONFIG = "docker create {flags} --name c1 busybox true >/dev/null; docker inspect -f '{{{{json .HostConfig.{field}}}}}' c1"
+_DISK = "for D in /dev/vda /dev/sda /dev/nvme0n1 /dev/loop0; do [ -b $D ] && break; done"  # a whole disk
 _V1_OR_V2 = "a host with cgroup v1 has one file, one with v2 the other"
 
 
@@ -119,6 +120,21 @@ LIMITS = [
         complaint="/dev/nosuch",
         code=(125, 127),
         why="as of --device",
+    ),
+    Case(
+        "rates of a device in inspect",
+        f"{_DISK}; docker create --name c1 --device-read-bps $D:1mb --device-write-bps $D:2mb --device-read-iops $D:30"
+        " --device-write-iops $D:40 busybox true >/dev/null && docker inspect -f '{{with .HostConfig}}"
+        "{{range .BlkioDeviceReadBps}}{{.Rate}}{{end}} {{range .BlkioDeviceWriteBps}}{{.Rate}}{{end}}"
+        " {{range .BlkioDeviceReadIOps}}{{.Rate}}{{end}} {{range .BlkioDeviceWriteIOps}}{{.Rate}}{{end}}{{end}}' c1",
+        "1048576 2097152 30 40",
+    ),
+    Case("rates of a device that runs", f"{_DISK}; {_RUN} --device-write-bps $D:2mb busybox echo done", "done"),
+    Case(
+        "--device-write-bps without a rate",
+        "docker create --device-write-bps /dev/null busybox",
+        complaint="bad format",
+        code=125,
     ),
     Case(
         "--sysctl",

@@ -14,6 +14,7 @@ from engine.network.attachments import Guest
 from engine.network.manager import NetworkManager
 from engine.network.model import Endpoint
 from engine.network.names import rate_device_names, veth_name
+from engine.network.rate_probe import rates_refused
 from engine.network.rates import NO_RATES, Rates
 from tests.engine.network.conftest import INSTANCE
 from tests.engine.network.sandboxes import Sandbox, ip, udp_frame
@@ -276,3 +277,8 @@ async def test_traffic_is_counted_from_the_containers_view_and_only_grows(manage
     after = await manager.traffic(TEAM)
     assert after.in_bytes >= counted.in_bytes
     assert after.out_bytes >= counted.out_bytes
+
+
+def test_doctor_tells_whether_rates_can_be_limited_and_leaves_nothing() -> None:
+    assert rates_refused() == ""
+    assert rate_device_names("000000")[0] not in ip("-br link")

@@ -4,6 +4,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from engine.core.limits import CgroupLayout
 from engine.core.tenant_io import NO_IO_RATES, IoRates, plan_tenant_io
 from engine.core.tenants import Tenant
 from engine.linux.block_devices import device_beneath
+from engine.linux.cgroups import detect_layout
 from engine.network.names import rate_device_names
 from engine.service.io_limits import write_present
 from tests.engine.daemon import EngineDaemon, wait_until
@@ -170,6 +172,27 @@ def test_what_starts_later_shares_with_what_runs_already(limited: EngineDaemon) 
     put(limited, TEAM, io_write_bps=4 * MB)
     containers = [limited.run("sleep", "600", tenant=tenant) for tenant in (ADA, BOB)]
     assert seconds_to_write(limited, *containers, megabytes=4) > 1.2
+
+
+@pytest.mark.requires_root
+def test_many_that_start_at_once_never_have_more_together_than_the_team(limited: EngineDaemon) -> None:
+    """On version 1, where each has a part; also while the limit changes, and as they end."""
+    put(limited, TEAM, io_write_bps=100 * MB)
+    with ThreadPoolExecutor(8) as pool:
+        started = [pool.submit(limited.run, "sleep", "600", tenant=f"{TEAM}/m{number % 3}") for number in range(8)]
+        pool.submit(put, limited, TEAM, io_write_bps=80 * MB)
+    containers = [one.result() for one in started]
+    assert sum(_parts(limited)) in (0, 80 * MB)
+    for container_id in containers[:4]:
+        limited.request("DELETE", f"/containers/{container_id}?force=1")
+    wait_until(lambda: sum(_parts(limited)) in (0, 80 * MB), "the parts of those that are left to grow")
+
+
+def _parts(engine: EngineDaemon) -> list[int]:
+    """What each running container may write a second; none on version 2."""
+    root = Path(detect_layout().mounts.get("blkio", "/nowhere"), f"atelier-{engine.instance}", f"t-{TEAM}")
+    texts = [path.read_text().split() for path in root.glob("m-*/c-*/blkio.throttle.write_bps_device")]
+    return [int(words[1]) for words in texts]
 
 
 @pytest.mark.requires_root

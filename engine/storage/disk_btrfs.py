@@ -191,6 +191,7 @@ class BtrfsDisk(Disk):
             if self._fd < 0:
                 return
             try:
+                os.utime(self._fd)  # else there may be nothing to commit, and whoever takes areas apart would sleep on
                 btrfs.start_sync(self._fd)
             except OSError as error:
                 _log.warning("cannot commit what was removed: %s", error)

@@ -69,10 +69,12 @@ class QuotaGroups:
             if int.from_bytes(item.data[:8], "little")
         }
         found = [item.offset for item in btrfs.search(self._fd, btrfs.QUOTA_TREE, btrfs.QGROUP_INFO)]
-        for group in sorted(found):
-            is_needed = group in subvolumes if group >> _LEVEL_SHIFT == 0 else group in parents or group in limited
-            if not is_needed:
-                self._remove(group)
+        with self._lock:
+            for group in sorted(found):
+                is_needed = group in subvolumes if group >> _LEVEL_SHIFT == 0 else group in parents or group in limited
+                if not is_needed:
+                    self._remove(group)
+            self._ready.clear()
 
     def _remove(self, group: int) -> None:
         try:

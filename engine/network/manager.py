@@ -101,7 +101,8 @@ class NetworkManager:
             await self._run(_close, opened, remove)
         self._watch_resolver(-1)
         if self._server is not None:
-            await self._run(partial(self._server.close, remove=remove))
+            server, self._server = self._server, None
+            await self._run(partial(server.close, remove=remove))
         self._worker.shutdown()
 
     async def serve_names(self, guests: Sequence[Guest], netns: Mapping[str, int]) -> None:

@@ -12,7 +12,6 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.name
-import dns.opcode
 import dns.rcode
 import dns.rdata
 import dns.rdataclass
@@ -27,7 +26,7 @@ HEADER = struct.Struct("!HHHHHH")  # id, flags, and the counts of questions, ans
 _TTL_SECONDS = 5
 _PLAIN_BYTES = 512
 _MOST_UDP_BYTES = 4096
-_RESPONSE, _TRUNCATED = 0x8000, 0x0200
+_RESPONSE, _OPERATION, _TRUNCATED = 0x8000, 0x7800, 0x0200
 _KIND_AND_CLASS_BYTES = 4
 
 
@@ -64,18 +63,19 @@ class Question(NamedTuple):
 
 def parse_question(wire: bytes) -> Question:
     """Read a query of one question. Raises Malformed."""
-    if len(wire) < HEADER.size or len(wire) > LONGEST_QUERY_BYTES or HEADER.unpack_from(wire)[1] & _RESPONSE:
+    flags = HEADER.unpack_from(wire)[1] if HEADER.size <= len(wire) <= LONGEST_QUERY_BYTES else _RESPONSE
+    if flags & _RESPONSE:
         raise Malformed
+    if flags & _OPERATION:
+        raise Malformed(_bare_answer(wire, dns.rcode.NOTIMP))
     try:
         message = dns.message.from_wire(wire)
     except (dns.exception.DNSException, ValueError, struct.error):
         raise Malformed(_bare_answer(wire, dns.rcode.FORMERR)) from None
-    if message.opcode() != dns.opcode.QUERY or not isinstance(message, dns.message.QueryMessage):
-        raise Malformed(_bare_answer(wire, dns.rcode.NOTIMP))
-    if len(message.question) != 1:
+    if not isinstance(message, dns.message.QueryMessage) or len(message.question) != 1:
         raise Malformed(_bare_answer(wire, dns.rcode.FORMERR))
     asked = message.question[0]
-    name = asked.name.to_text(omit_final_dot=True).lower()
+    name = "" if asked.name == dns.name.root else asked.name.to_text(omit_final_dot=True).lower()
     length = sum(len(label) + 1 for label in asked.name.labels) + _KIND_AND_CLASS_BYTES
     return Question(message, name, int(asked.rdtype), wire[HEADER.size : HEADER.size + length])
 
@@ -97,7 +97,8 @@ def address_of_reverse_name(name: str) -> str:
 def answer_addresses(question: Question, addresses: Sequence[str]) -> bytes:
     """Answer with addresses, which may be none. The longest form, for TCP."""
     kind = "AAAA" if question.is_ipv6 else "A"
-    return _answer(question, [dns.rrset.from_text_list(_asked(question), _TTL_SECONDS, "IN", kind, addresses)])
+    # Each in a set of its own: dnspython shuffles what is in one.
+    return _answer(question, [dns.rrset.from_text(_asked(question), _TTL_SECONDS, "IN", kind, one) for one in addresses])
 
 
 def answer_name(question: Question, name: str) -> bytes:
@@ -121,7 +122,7 @@ def _as_text(name: str) -> str:
 def _answer(question: Question, records: Sequence[dns.rrset.RRset], rcode: int = dns.rcode.NOERROR) -> bytes:
     message = dns.message.make_response(question.message, recursion_available=True, our_payload=_MOST_UDP_BYTES)
     message.set_rcode(dns.rcode.Rcode(rcode))
-    message.answer += [record for record in records if record]
+    message.answer += records
     return message.to_wire(max_size=LONGEST_ANSWER_BYTES)
 
 

@@ -97,6 +97,7 @@ class NamesServer:
             self._open(container_id, fds.pop("netns"), body["port"])
         if (asker := self._askers.get(container_id)) is not None:
             asker.settings = Settings(tuple(body["servers"]), forwards=body["forwards"])
+            asker.forget_answers()  # it may have left the network that knew them
         self._tell(self._book.put(container_id, [_place(place) for place in body["places"]]))
         return {}
 

@@ -35,10 +35,10 @@ def device_names() -> set[str]:
     return {link["ifname"] for link in json.loads(ip("-json link")) if link["group"] != "default"}
 
 
-def rules() -> str:
+def rules(command: str = "list ruleset") -> str:
     nftables = Nftables()
     try:
-        return nftables.run("list ruleset")
+        return nftables.run(command)
     finally:
         nftables.close()
 

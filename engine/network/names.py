@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from engine.errors import InvalidParameter
 
+TABLE_PREFIX = "atelier_"
 _INSTANCE = re.compile(r"[0-9a-f]{6}")
 # Far above what the kernel hands out by itself, which counts up from 1.
 _INDEX_BASE = 0x1000_0000
@@ -31,7 +32,7 @@ def builtin_network_id(instance: str, owner: str, name: str) -> str:
 
 
 def table_name(instance: str) -> str:
-    return f"atelier_{instance}"
+    return f"{TABLE_PREFIX}{instance}"
 
 
 def bridge_prefix(instance: str) -> str:

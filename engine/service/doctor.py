@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.linux.cgroups import detect_layout
+from engine.network.foreign_rules import closed_doors
 from engine.network.rate_probe import NEEDED, rates_refused
 
 
@@ -108,6 +109,19 @@ def _network_rates() -> Finding:
     return Finding("network rates", not refused, refused or "can be limited", f"limits on them need {NEEDED}")
 
 
+def _foreign_rules() -> Finding:
+    try:
+        chains = closed_doors()
+    except OSError:
+        return Finding("foreign rules", True, "cannot be looked at")
+    consequence = (
+        "containers may reach nothing outside, and nobody their published ports (a dockerd on this host does it): accept there what"
+        " comes or goes by devices whose names begin with b and the six digits of the engine's table"
+    )
+    detail = f"forwarded packets are dropped by {', '.join(chains)}" if chains else "none drops what is forwarded"
+    return Finding("foreign rules", not chains, detail, consequence)
+
+
 def _busybox() -> Finding:
     path = shutil.which("busybox")
     return Finding("busybox", path is not None, path or "not found", 'install busybox-static: no "Shell" template')
@@ -125,6 +139,7 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
     _nftables,
     _zstd,
     _forwarding,
+    _foreign_rules,
     _network_rates,
     _busybox,
 )

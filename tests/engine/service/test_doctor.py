@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from engine.network.foreign_rules import dropping_chains
 from engine.service.doctor import Finding, report
 
 
@@ -24,6 +25,31 @@ def test_the_command_exits_with_0_where_the_engine_can_run_and_1_where_not() -> 
     done = subprocess.run([sys.executable, "-m", "engine", "doctor"], capture_output=True, text=True, check=False)
     assert done.returncode == (1 if "MISSING" in done.stdout else 0)
     assert "cgroups" in done.stdout
+
+
+def test_rules_of_others_that_drop_what_is_forwarded_are_told() -> None:
+    listing = """table ip filter {
+	chain FORWARD {
+		type filter hook forward priority filter; policy drop;
+	}
+	chain DOCKER {
+	}
+}
+table inet own {
+	chain input {
+		type filter hook input priority filter; policy drop;
+	}
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+	}
+}
+table inet atelier_5a5a5a {
+	chain forwarded {
+		type filter hook forward priority filter; policy drop;
+	}
+}
+"""
+    assert list(dropping_chains(listing)) == ["ip filter FORWARD"]
 
 
 def test_an_unknown_command_shows_the_usage() -> None:

@@ -106,7 +106,9 @@ def test_what_ended_while_the_daemon_was_away_gives_its_port_back(engine: Engine
 
 def test_a_start_that_finds_its_port_taken_leaves_nothing_and_can_be_tried_again(engine: EngineDaemon) -> None:
     port, other = free_port(), free_port()
-    fields = {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": str(other)}], "81/tcp": [{"HostPort": str(port)}]}}}
+    fields: dict[str, Any] = {
+        "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": str(other)}], "81/tcp": [{"HostPort": str(port)}]}}
+    }
     container_id = engine.create("sleep", "600", **fields)
     with socket.create_server(("0.0.0.0", port)):
         answer = engine.request("POST", f"/containers/{container_id}/start")

@@ -26,9 +26,13 @@ _RETURN = 0x06
 _NUMBER_OFFSET = 0  # in struct seccomp_data
 _ARCHITECTURE_OFFSET = 4
 _ARGUMENT_OFFSET = 16  # the first one's lower half, all that a 32-bit program has
+_SECOND_ARGUMENT_OFFSET = 24
 _ARCHITECTURE_I386 = 0x40000003  # AUDIT_ARCH_I386
 _SOCKETCALL_I386 = 102
 _SYS_SOCKET = 1  # of socketcall(2)
+_IOCTLS = {"x86_64": (16, 54, _X32_BIT | 514), "aarch64": (29, 54)}  # of 64-bit, 32-bit and x32 programs
+# BTRFS_IOC_SNAP_CREATE, SUBVOL_CREATE, their second versions, and SUBVOL_SETFLAGS (linux/btrfs.h).
+_SUBVOLUME_REQUESTS = (0x50009401, 0x5000940E, 0x50009417, 0x50009418, 0x4008941A)
 _RETURN_ERRNO = 0x00050000
 _RETURNS = {
     "ALLOW": 0x7FFF0000,
@@ -56,6 +60,7 @@ def compile_profile(profile: Profile) -> bytes:
         seccomp_filter.export_bpf(file)
         file.seek(0)
         gate = b"" if profile.has_old_socket_gate else _no_old_socket_gate()
+        gate += b"" if profile.may_make_subvolumes else _no_subvolume_gate()
         program = _prologue(unknown, is_open=profile.default_effect[0] == "ALLOW") + gate + file.read()
     if len(program) > _MOST_INSTRUCTIONS * _INSTRUCTION.size:
         count = len(program) // _INSTRUCTION.size
@@ -125,3 +130,20 @@ def _no_old_socket_gate() -> bytes:
         _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ERRNO | errno.ENOSYS),
     ]
     return b"".join(code)
+
+
+def _no_subvolume_gate() -> bytes:
+    """Instructions that answer EPERM to requests of ioctl(2) which make or mark a btrfs subvolume.
+
+    By hand, as only the lower half of a request counts for the kernel, and libseccomp would compare all of it. Which kind of
+    program calls is not looked at: whatever else has one of these numbers would hardly have such a second argument.
+    """
+    numbers = _IOCTLS.get(platform.machine(), ())
+    code = [_INSTRUCTION.pack(_LOAD, 0, 0, _NUMBER_OFFSET)]
+    behind = len(_SUBVOLUME_REQUESTS) + 2  # instructions from the first comparison of a request to the end
+    for left, number in zip(range(len(numbers) - 1, -1, -1), numbers, strict=True):
+        code.append(_INSTRUCTION.pack(_JUMP_EQUAL, left, 0 if left else behind, number))
+    code.append(_INSTRUCTION.pack(_LOAD, 0, 0, _SECOND_ARGUMENT_OFFSET))
+    for left, request in zip(range(len(_SUBVOLUME_REQUESTS) - 1, -1, -1), _SUBVOLUME_REQUESTS, strict=True):
+        code.append(_INSTRUCTION.pack(_JUMP_EQUAL, left, 0 if left else 1, request))
+    return b"".join([*code, _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ERRNO | errno.EPERM)]) if numbers else b""

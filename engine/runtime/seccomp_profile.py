@@ -52,6 +52,7 @@ class Profile:
     rules: tuple[Rule, ...]
     default_action: Action | None = None
     has_old_socket_gate: bool = True  # see default_profile
+    may_make_subvolumes: bool = True  # see default_profile
 
     @property
     def default_effect(self) -> tuple[Action, int]:
@@ -67,7 +68,8 @@ def default_profile(capabilities: Collection[str], *, machine: str = platform.ma
     """The engine's own filter for a container that has these capabilities.
 
     It has no socketcall(2) that makes a socket: there 32-bit programs give the family behind a pointer, where no filter can look.
-    Those who ask for it call socket(2) then, which has its own number since Linux 4.3.
+    Those who ask for it call socket(2) then, which has its own number since Linux 4.3. Nor can btrfs subvolumes be made or marked
+    in a volume: a subvolume is a quota group of its own, so that what lies in it counts nowhere.
     """
     rules = [Rule((*ALLOWED, *BY_ARCHITECTURE.get(machine, ())))]
     rules += [Rule(("socket",), conditions=(Condition(0, "LT", _AF_ALG),))]
@@ -79,4 +81,4 @@ def default_profile(capabilities: Collection[str], *, machine: str = platform.ma
         rules.append(Rule(("clone",), conditions=(Condition(0, "MASKED_EQ", _NEW_NAMESPACES, 0),)))
         # Its flags are behind a pointer, where no filter can look; the C library takes clone instead on this answer.
         rules.append(Rule(("clone3",), errno=errno.ENOSYS))
-    return Profile(errno.EPERM, tuple(rules), has_old_socket_gate=False)
+    return Profile(errno.EPERM, tuple(rules), has_old_socket_gate=False, may_make_subvolumes=False)

@@ -81,6 +81,13 @@ def test_no_call_is_named_twice() -> None:
         (41, (40, 1, 0), errno.EPERM),  # socket(AF_VSOCK)
         (135, (0xFFFFFFFF,), 0),  # personality, asking
         (135, (0x0040000,), errno.EPERM),  # personality(ADDR_NO_RANDOMIZE)
+        (16, (-1, 0x5000940E), errno.EPERM),  # ioctl(BTRFS_IOC_SUBVOL_CREATE)
+        (16, (-1, 0x50009418), errno.EPERM),  # its second version
+        (16, (-1, -0x1_0000_0000 | 0x50009401), errno.EPERM),  # only the lower half of a request counts
+        (16, (-1, 0x4008941A), errno.EPERM),  # the last one of the list
+        (16, (-1, 0x40049409), errno.EBADF),  # FICLONE
+        (16, (-1, 0x5413), errno.EBADF),  # TIOCGWINSZ
+        (54, (-1, 1, 0, 0, 0), errno.EBADF),  # setsockopt, which has the number of ioctl in 32-bit programs
         (452, (-1, 0, 0, 0), errno.EFAULT),  # fchmodat2: reaches the kernel even if the library has no name for it
         (1000, (), errno.ENOSYS),  # a call of the future
     ],

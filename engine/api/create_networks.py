@@ -5,6 +5,7 @@ Owns which of Docker's fields are honoured, which are refused and which draw a w
 
 from dataclasses import replace
 
+from engine.api.create_rates import has_other_options
 from engine.api.decode import Document
 from engine.core.addresses import parse_mac
 from engine.core.links import parse_links
@@ -108,7 +109,7 @@ def join_warnings(body: Document) -> list[str]:
         f"{field} of network {name[:60]} has no effect"
         for name, endpoint in settings
         for field in _WITHOUT_EFFECT
-        if endpoint.is_set(field)
+        if endpoint.is_set(field) and (field != "DriverOpts" or has_other_options(endpoint))
     ]
 
 

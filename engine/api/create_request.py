@@ -11,6 +11,7 @@ from engine.api.create_limits import decode_limits, limit_warnings
 from engine.api.create_mounts import absolute, decode_mounts, decode_tmpfs
 from engine.api.create_networks import decode_joins, join_warnings, network_mode
 from engine.api.create_ports import check_port_mode, decode_bindings, decode_exposed, port_warnings
+from engine.api.create_rates import with_network_options
 from engine.api.decode import Document, console_size
 from engine.core.containers import DEFAULT_SHM_BYTES, ContainerConfig, HostConfig, Ulimit
 from engine.core.log_options import DEFAULT_DRIVER, check_log_options
@@ -30,8 +31,8 @@ def decode_create(body: Document, *, name: str, platform: str = "") -> tuple[Cre
     check_log_options(*_log_config(host))
     check_port_mode(body, host)
     warnings = [*_warnings(body, host), *limit_warnings(host), *isolation_warnings(host), *port_warnings(host)]
-    joins = decode_joins(body, host)
-    return CreateRequest(config=_config(body), host=_host_config(host), name=name, platform=platform, joins=joins), warnings
+    joins, host_config = decode_joins(body, host), with_network_options(_host_config(host), body)
+    return CreateRequest(config=_config(body), host=host_config, name=name, platform=platform, joins=joins), warnings
 
 
 def _log_config(host: Document) -> tuple[str, dict[str, str]]:

@@ -103,6 +103,18 @@ def test_a_containers_rates_change_while_it_runs_and_are_shown(limited: EngineDa
 
 
 @pytest.mark.requires_root
+def test_the_docker_command_can_ask_for_rates_by_options_of_a_network(limited: EngineDaemon) -> None:
+    network = "--network=name=bridge,driver-opt=atelier.in_bps=4000000,driver-opt=atelier.out_bps={}"
+    made = limited.cli("create", network.format(5 * MB), "busybox", check=True)
+    assert made.stderr == b""
+    rates = limited.inspect(made.stdout.decode().strip())["HostConfig"]["Atelier"]
+    assert rates == {"NetworkInBps": 4 * MB, "NetworkOutBps": 5 * MB}
+    refused = limited.cli("create", network.format("fast"), "busybox")
+    assert refused.returncode == 1
+    assert b"invalid driver option atelier.out_bps=fast: use a number of bytes a second" in refused.stderr
+
+
+@pytest.mark.requires_root
 @pytest.mark.parametrize(
     ("rates", "words"),
     [

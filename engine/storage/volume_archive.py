@@ -18,6 +18,8 @@ from engine.storage.tar_source import TarSource
 from engine.storage.tree import OPEN_FOLDER
 from engine.storage.untar import extract
 
+_CHANGED = "the volume was restored or removed meanwhile: try again"
+
 
 def pack_folder(data_path: Path, output: int) -> None:
     """Write all that is in a folder, itself first.
@@ -32,7 +34,7 @@ def pack_folder(data_path: Path, output: int) -> None:
             for found in walk(folder, is_strict=True):
                 packer.add(found, found.path)
             if not _is_same(folder, data_path):
-                raise Conflict("the volume was restored or removed while it was read: try again")
+                raise Conflict(_CHANGED)
             packer.finish()
         except PathTooLongError:
             raise Conflict("folders of the volume are nested deeper than a path can be long: no archive can hold them") from None
@@ -54,7 +56,10 @@ def unpack_folder(stream: BinaryIO, data_path: Path, *, ids: int) -> None:
 
 @contextlib.contextmanager
 def _opened(data_path: Path) -> Iterator[int]:
-    folder = os.open(data_path, OPEN_FOLDER)
+    try:
+        folder = os.open(data_path, OPEN_FOLDER)
+    except FileNotFoundError:
+        raise Conflict(_CHANGED) from None
     try:
         yield folder
     finally:

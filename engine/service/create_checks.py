@@ -49,7 +49,7 @@ def check_storage(engine: Engine, host: HostConfig) -> None:
     """Raise InvalidParameter for options of storage that are wrong, or that no limit here could keep."""
     if storage_limit(host.storage_options) is not None and not engine.disk.has_limits:
         raise InvalidParameter(
-            "storage option size cannot be kept: the engine's disk sets no limits; leave out StorageOpt, or have an administrator"
+            "storage options cannot be kept: the engine's disk sets no limits; leave out StorageOpt, or have an administrator"
             " give the engine a disk that does"
         )
 

@@ -368,7 +368,7 @@ def test_a_daemon_that_dies_in_a_commit_leaves_no_paused_container(start_engine:
 def test_set_user_id_files_belong_to_the_containers_root(engine: EngineDaemon, mode: int) -> None:
     container_id = engine.create("true", tenant="")
     assert put(engine, container_id, "/tmp", make_tar(member("suid", data=b"#!", mode=mode))).status == 200
-    upper = engine.data_path / "engine" / "containers" / container_id / "rootfs" / "upper" / "tmp" / "suid"
+    upper = engine.data_path / "engine" / "containers" / container_id / "disk" / "upper" / "tmp" / "suid"
     assert stat.S_IMODE(upper.stat().st_mode) == mode
     assert stat.S_IMODE((engine.data_path / "engine").stat().st_mode) == 0o700  # so nobody of the host can run it
 

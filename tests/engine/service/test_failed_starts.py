@@ -83,7 +83,7 @@ def test_a_record_that_cannot_be_written_undoes_a_create(start_engine: Callable[
 def test_a_writable_layer_that_is_gone_fails_the_start_and_nothing_else(start_engine: Callable[..., EngineDaemon]) -> None:
     engine = start_engine()
     container_id = engine.create("true")
-    (engine.data_path / "engine" / "containers" / container_id / "rootfs" / "upper").rmdir()
+    (engine.data_path / "engine" / "containers" / container_id / "disk" / "upper").rmdir()
     answer = engine.request("POST", f"/containers/{container_id}/start")
     assert answer.status == 500
     _assert_tells_no_folder_of_the_host(engine, answer.message)

@@ -469,6 +469,50 @@ def _work(engine: EngineDaemon, moment: str) -> None:
             return
 
 
+@pytest.mark.parametrize("disk", ["none", "image"])
+def test_a_daemon_killed_while_volumes_are_made_pruned_and_restored_leaves_whole_ones(
+    start_engine: Callable[..., EngineDaemon], monkeypatch: pytest.MonkeyPatch, disk: str
+) -> None:
+    monkeypatch.setattr(EngineDaemon, "disk", disk)
+    engine = start_engine()
+    said(engine, "touch", "/v/f", **binds("kept:/v"))
+    holder = engine.create("true", **binds("kept:/v"))
+    for _ in range(3):
+        threads = [threading.Thread(target=_churn, args=(engine, name)) for name in ("one", "two", "three")]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(names(engine)) > 2, "some volumes")
+        engine.kill()
+        for thread in threads:
+            thread.join()
+        engine.start()
+        folders = {path.name for path in (engine.data_path / "engine/volumes").iterdir()} - {"staging"}
+        assert folders == {volume["Atelier"]["Id"] for volume in volumes(engine)}
+        assert not list((engine.data_path / "engine/volumes/staging").iterdir())
+        for name in set(names(engine)) - {"kept"}:
+            assert {path.name for path in data_path(engine, name).iterdir()} <= {"whole"}
+    assert (data_path(engine, "kept") / "f").exists()
+    assert engine.request("DELETE", "/volumes/kept").status == 409
+    engine.request("DELETE", f"/containers/{holder}")
+    engine.request("POST", "/volumes/prune?filters=" + quote('{"all":["1"]}'))
+    assert names(engine) == []
+
+
+def _churn(engine: EngineDaemon, name: str) -> None:
+    """Make a volume, restore it and prune all, until nobody answers."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as output:
+        member(output, "whole", data=b"x" * 100_000)
+    for number in range(400):
+        try:
+            engine.request("POST", "/volumes/create", {"Name": name})
+            engine.request("PUT", f"/volumes/{name}/archive", archive.getvalue(), headers={"Content-Type": "application/x-tar"})
+            if number % 3 == 2:
+                engine.request("POST", "/volumes/prune?filters=" + quote('{"all":["1"]}'))
+        except (OSError, ValueError, http.client.HTTPException):  # whatever a dying daemon's half answer provokes
+            return
+
+
 def test_a_restarted_engine_knows_its_volumes_and_sets_a_damaged_one_aside(start_engine: Callable[..., EngineDaemon]) -> None:
     engine = start_engine()
     holder = engine.create("cat", "/v/f", Volumes={"/w": {}}, **binds("data:/v"))

@@ -1,6 +1,7 @@
 """The product by Compose 1.29 on our own engine: it comes up, keeps its data and its secrets, and leaves nothing."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import requests
@@ -63,8 +64,8 @@ def test_a_page_for_another_name_is_refused(product: Composed) -> None:
 
 
 def test_the_parts_say_that_they_are_well(product: Composed) -> None:
-    quick = ("database", "redis", "web")
-    wait_until(lambda: {product.health(service) for service in quick} == {"healthy"}, "all of them to be healthy")
+    for service in SERVICES:
+        wait_until(partial(product.is_well, service), f"{service} to be well")
 
 
 def test_the_parts_reach_what_they_need(product: Composed) -> None:

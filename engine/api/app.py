@@ -130,6 +130,7 @@ LEFT_OUT: list[tuple[str, str]] = [
         for tail in ("", "/{rest:.*}")
     ),
     *(("POST", path) for path in ("/session", "/grpc")),
+    ("PUT", "/volumes/{name}"),  # of cluster volumes
 ]
 
 _CHANGES: frozenset[Handler] = frozenset(

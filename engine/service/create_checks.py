@@ -22,7 +22,7 @@ from engine.runtime.sysctl_probe import try_sysctls
 from engine.service.devices import find_devices, with_numbers
 from engine.service.engine import Engine
 from engine.service.isolation import check_possible
-from engine.service.network_modes import check_network_mode, network_warnings
+from engine.service.network_modes import check_network_mode
 
 _PRIVILEGED = (
     "privileged gives all rights in the container's own user namespace, none on the host: its devices, kernel modules, clock and"
@@ -80,7 +80,7 @@ def host_warnings(engine: Engine, host: HostConfig) -> list[str]:
     may_raise = bool(host.ulimits or host.oom_score_adj < 0) and is_effective("CAP_SYS_RESOURCE")
     warnings += [text for limit in host.ulimits if (text := _ulimit_warning(limit, may_raise=may_raise))]
     warnings += [] if may_raise else _oom_warnings(host.oom_score_adj)
-    return [*warnings, *network_warnings(host), *_limit_warnings(engine, host)]
+    return warnings + _limit_warnings(engine, host)
 
 
 def _oom_warnings(value: int) -> list[str]:

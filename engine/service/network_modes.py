@@ -4,7 +4,7 @@ Owns what such a mode contradicts, whose network it comes to, and whose files te
 """
 
 from engine.core.containers import ContainerConfig, ContainerRecord, HostConfig
-from engine.core.namespace_modes import HOST, has_own_network, joined_container
+from engine.core.namespace_modes import has_own_network, joined_container
 from engine.errors import InvalidParameter, NotFound
 from engine.service.engine import Engine
 
@@ -31,13 +31,6 @@ def check_network_mode(config: ContainerConfig, host: HostConfig) -> None:
         raise InvalidParameter(
             f"conflicting options: the network of container {name} and the processes of {other}: join both of one container"
         )
-
-
-def network_warnings(host: HostConfig) -> list[str]:
-    """Return what has no effect with the mode."""
-    if host.network_mode == HOST and (host.port_bindings or host.publish_all):
-        return ["Published ports are discarded when using host network mode"]
-    return []
 
 
 def network_owner(engine: Engine, record: ContainerRecord) -> ContainerRecord:

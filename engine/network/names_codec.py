@@ -122,7 +122,7 @@ def _as_text(name: str) -> str:
 def _answer(question: Question, records: Sequence[dns.rrset.RRset], rcode: int = dns.rcode.NOERROR) -> bytes:
     message = dns.message.make_response(question.message, recursion_available=True, our_payload=_MOST_UDP_BYTES)
     message.set_rcode(dns.rcode.Rcode(rcode))
-    message.answer += records
+    message.answer.extend(records)
     return message.to_wire(max_size=LONGEST_ANSWER_BYTES)
 
 

@@ -1,5 +1,7 @@
 """Questions and answers on the wire, well-formed and not."""
 
+from typing import Any
+
 import dns.flags
 import dns.message
 import dns.rcode
@@ -59,7 +61,7 @@ def test_a_name_is_read_in_lower_case_and_its_question_kept_as_it_came() -> None
     ("options", "longest"),
     [({}, 512), ({"use_edns": 0, "payload": 1232}, 1232), ({"use_edns": 0, "payload": 100}, 512), ({"payload": 65_535}, 4096)],
 )
-def test_an_answer_by_udp_is_as_long_as_the_asker_takes(options: dict[str, object], longest: int) -> None:
+def test_an_answer_by_udp_is_as_long_as_the_asker_takes(options: dict[str, Any], longest: int) -> None:
     assert question("db", **options).longest_udp_bytes == longest
 
 

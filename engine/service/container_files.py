@@ -21,7 +21,7 @@ from engine.runtime.files_session import FilesSession
 from engine.service.engine import Engine
 from engine.service.launch_spec import NETWORK_FILES
 from engine.service.mount_specs import bind_specs
-from engine.storage.rootfs import rootfs_of
+from engine.storage.rootfs import network_files_of, rootfs_of
 
 _WITH_PROCESSES = (State.RUNNING, State.PAUSED)
 _GOING = (State.REMOVING, State.DEAD)
@@ -99,7 +99,7 @@ def _spec(engine: Engine, record: ContainerRecord, view: View, task: FilesTask) 
 
 def _binds(engine: Engine, record: ContainerRecord) -> list[BindSpec]:
     """What the container would find mounted; the network's files only if it has ever had any."""
-    path = engine.containers.path(record.container_id)
+    path = network_files_of(engine.containers.path(record.container_id))
     own: list[BindSpec] = [
         {"source": str(path / name), "target": f"/etc/{name}", "readonly": False, "idmapped": True}
         for name in NETWORK_FILES

@@ -4,6 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from engine.storage.rootfs import network_files_of
+
 _FILE = "hosts"
 _MOST_BYTES = 2**20  # what somebody has made larger is left alone
 
@@ -29,13 +31,12 @@ def remove_hosts_entry(path: Path, address: str) -> None:
 
 
 def _read(path: Path) -> str | None:
-    if (path / _FILE).stat().st_size > _MOST_BYTES:
-        return None
-    return (path / _FILE).read_text()
+    file = network_files_of(path) / _FILE
+    return None if file.stat().st_size > _MOST_BYTES else file.read_text()
 
 
 def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path / _FILE, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = os.open(network_files_of(path) / _FILE, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
 

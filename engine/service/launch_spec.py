@@ -15,7 +15,7 @@ from engine.core.log_options import log_limits
 from engine.core.merge import merge_env
 from engine.core.namespace_modes import HOST, has_own_network
 from engine.service.mount_specs import VolumePath, bind_specs, tmpfs_specs
-from engine.storage.rootfs import logs_of, rootfs_of
+from engine.storage.rootfs import logs_of, network_files_of, rootfs_of
 
 EXEC_LOG_SEGMENT_BYTES = 2**20
 EXEC_LOG_SEGMENTS = 2
@@ -126,8 +126,9 @@ def _protected(host: HostConfig, paths: Sequence[str] | None, default: Sequence[
 
 def _network_files(path: Path, *, readonly: bool) -> list[BindSpec]:
     """They come first: a bind of the user's may then cover them, as with dockerd."""
+    folder = network_files_of(path)
     return [
-        {"source": str(path / name), "target": f"/etc/{name}", "readonly": readonly, "idmapped": True} for name in NETWORK_FILES
+        {"source": str(folder / name), "target": f"/etc/{name}", "readonly": readonly, "idmapped": True} for name in NETWORK_FILES
     ]
 
 

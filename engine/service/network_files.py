@@ -15,6 +15,7 @@ from engine.core.resolv import embedded_resolv_conf, resolv_conf
 from engine.network.model import Endpoint
 from engine.network.names_redirect import RESOLVER_ADDRESS
 from engine.network.resolver import host_resolv_conf
+from engine.storage.rootfs import network_files_of
 
 _RESOLV = "resolv.conf"
 _ETC = Path("/etc")
@@ -61,6 +62,7 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, texts: Mapping[str, str]) -> None:
+    path = network_files_of(path)
     for name, text in texts.items():
         (path / name).write_text(text)
         (path / name).chmod(0o644)
@@ -78,7 +80,7 @@ def turn_to_names(path: Path, record: ContainerRecord) -> None:
 
     A file that the container has changed, or that cannot be written, stays as it is.
     """
-    file = path / _RESOLV
+    file = network_files_of(path) / _RESOLV
     with suppress(OSError, UnicodeDecodeError):
         former = _resolver_text(record, asks_names=False)
         if file.stat().st_size == len(former.encode()) and file.read_text() == former:

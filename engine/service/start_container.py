@@ -37,7 +37,7 @@ from engine.service.network_files import write_network_files
 from engine.service.network_modes import network_owner
 from engine.service.output_flow import with_readers
 from engine.service.remove_container import remove_locked
-from engine.storage.rootfs import area_of
+from engine.storage.rootfs import area_of, has_room_for_network_files, network_files_of, renew_network_files
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -83,6 +83,9 @@ async def start_locked(engine: Engine, record: ContainerRecord) -> None:
 
 
 async def _bring_up(engine: Engine, record: ContainerRecord) -> ContainerRecord:
+    path = engine.containers.path(record.container_id)
+    if not has_room_for_network_files(path, NETWORK_FILES):
+        await asyncio.to_thread(renew_network_files, path, engine.areas)
     async with AsyncExitStack() as undo:
         process, endpoints = await _both(_create(engine, record, undo), _reserve(engine, record, undo))
         if endpoints:
@@ -149,7 +152,7 @@ def _plan_and_lend(engine: Engine, record: ContainerRecord) -> tuple[LaunchSpec,
 def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
     image = engine.images.by_id(record.image_id)
     for name in NETWORK_FILES:  # bound by descriptor when the container is made, and filled when its address is known
-        (engine.containers.path(record.container_id) / name).touch(mode=0o644)
+        (network_files_of(engine.containers.path(record.container_id)) / name).touch(mode=0o644)
     spec = launch_spec(
         record,
         path=engine.containers.path(record.container_id),

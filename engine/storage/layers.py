@@ -65,7 +65,7 @@ class LayerStore:
         for left in self._staging.iterdir():
             self._trash.discard(left)
         self._layers = dict(self._found())
-        self._areas.layers = lambda: [self.path(diff_id) for diff_id in list(self._layers)]
+        self._areas.layers = lambda: [stored.area / "diff" for stored in list(self._layers.values())]
 
     def unpack(self, stream: Readable, *, expected: str = "", owner: Tenant = ADMINISTRATOR) -> Layer:
         """Store the layer of a tar stream (plain, gzip, bzip2, xz or zstd) and hold it until ``release``.

@@ -3,11 +3,12 @@
     <container>/disk/upper, work   the folders of its overlay
     <container>/disk/logs          its output
     <container>/execs              an area too: records and output of execs
+    <container>/etc                an area too: the files of its networks, which are mounted into it and may be written there
 
 Containers of earlier versions have the overlay's folders in rootfs/, and logs beside the record. All paths are named here only.
 
 Execs are how a container whose area is full is cleared, and nobody can clear it without seeing what the shell says: their output
-is no tenant's, but limited for each container.
+is no tenant's, but limited for each container. So are the files that the engine writes for it at each start.
 The mount itself is made by the supervisor. On disk files carry the container's own ids, so nothing here changes owners.
 """
 
@@ -25,6 +26,7 @@ from engine.storage.trash import Trash
 from engine.storage.tree import OPEN_FOLDER
 
 _FORMER = "rootfs"
+_ETC, _ETC_BYTES = "etc", 4 << 20
 _EXECS = "execs"
 _EXECS_BYTES = 64 << 20  # the last output of 30 that were noisy
 
@@ -71,7 +73,31 @@ def ensure_exec_area(container_path: Path, areas: Areas) -> None:
     if not (container_path / _EXECS).is_dir():
         limit_bytes = _EXECS_BYTES if areas.disk.has_limits else None
         with contextlib.suppress(FileExistsError):
-            areas.make(container_path / _EXECS, owner=ADMINISTRATOR, limit_bytes=limit_bytes)
+            areas.disk.make_area(container_path / _EXECS, owner=ADMINISTRATOR, limit_bytes=limit_bytes)
+
+
+def network_files_of(container_path: Path) -> Path:
+    """Say where ``hosts``, ``hostname`` and ``resolv.conf`` are: beside the record where nobody counts, and formerly."""
+    return etc if (etc := container_path / _ETC).is_dir() else container_path
+
+
+def has_room_for_network_files(container_path: Path, names: Sequence[str]) -> bool:
+    """Whether they can be written anew at a start, which they cannot after a container has filled their area."""
+    folder = network_files_of(container_path)
+    return folder == container_path or not any(_is_large(folder / name) for name in names)
+
+
+def renew_network_files(container_path: Path, areas: Areas) -> None:
+    """Make their area anew, for a container that does not run. Raises OSError."""
+    areas.disk.remove_area(container_path / _ETC)
+    areas.disk.make_area(container_path / _ETC, owner=ADMINISTRATOR, limit_bytes=_ETC_BYTES)
+
+
+def _is_large(path: Path) -> bool:
+    try:
+        return path.stat().st_size > _ETC_BYTES // 8
+    except FileNotFoundError:
+        return False
 
 
 def _is_former(container_path: Path) -> bool:
@@ -97,6 +123,8 @@ def create_rootfs(
     container_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     areas.make(container_path / AREA, owner=owner, limit_bytes=limit_bytes, apart_from=lowers)
     rootfs = Rootfs(container_path / AREA)
+    if areas.disk.has_limits:
+        areas.disk.make_area(container_path / _ETC, owner=ADMINISTRATOR, limit_bytes=_ETC_BYTES)
     if not keeps_log:
         ensure_exec_area(container_path, areas)
         (container_path / _EXECS / "logs").mkdir(mode=0o700)

@@ -101,7 +101,7 @@ def _surplus(engine: CountedEngine) -> set[str]:
     data = engine.data_path / "engine"
     containers = {f"containers/{found['Id']}" for found in engine.request("GET", "/containers/json?all=1").document}
     layers = {f"layers/{path.name}" for path in (data / "layers").iterdir() if len(path.name) == 64}
-    expected = {f"{one}/disk" for one in containers | layers}
+    expected = {f"{one}/disk" for one in containers | layers} | {f"{one}/etc" for one in containers}
     further = {f"{one}/execs" for one in containers}
     found = areas(engine)
     return (found ^ expected) - (found & further)

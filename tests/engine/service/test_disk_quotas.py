@@ -98,6 +98,17 @@ WAYS_PAST = {
 }
 
 
+def test_the_files_of_its_networks_are_no_way_past_the_limit(counted: CountedEngine) -> None:
+    container_id = counted.run("sleep", "600", tenant=limited(counted, "etc"))
+    folder = counted.data_path / "engine" / "containers" / container_id / "etc"
+    for name in ("hosts", "hostname", "resolv.conf"):
+        code, said = counted.script(container_id, f"dd if=/dev/zero of=/etc/{name} bs=64k count=400 conv=notrunc")
+        assert (code, REFUSED in said.lower()) == (1, True), said
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5 * MIB
+    assert counted.request("POST", f"/containers/{container_id}/restart?t=0").status == 204
+    assert counted.script(container_id, "cat /etc/hostname") == (0, f"{container_id[:12]}\n")
+
+
 @pytest.mark.parametrize("script", WAYS_PAST.values(), ids=WAYS_PAST)
 def test_no_way_of_writing_goes_past_the_limit(counted: CountedEngine, script: str) -> None:
     tenant = limited(counted, "past")

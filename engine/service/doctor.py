@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.linux.cgroups import detect_layout
 from engine.network.foreign_rules import closed_doors
 from engine.network.rate_probe import NEEDED, rates_refused
+from engine.storage.disk_choice import explain_disk, image_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,32 @@ class Finding:
     is_fatal: bool = False
 
 
-def examine() -> list[Finding]:
-    """Look at everything the engine relies on."""
-    return [check() for check in _CHECKS]
+def examine(data_path: Path | None = None) -> list[Finding]:
+    """Look at everything the engine relies on, and at a data folder."""
+    found = [check() for check in _CHECKS]
+    return found if data_path is None else [*found, *examine_disk(data_path)]
+
+
+def examine_disk(data_path: Path) -> list[Finding]:
+    """Say which driver counts disk space in a data folder, used already or not, and why."""
+    driver, reason = explain_disk(data_path)
+    findings = [
+        Finding(
+            "disk quotas",
+            driver != "none",
+            f"{driver}: {reason}",
+            "no quota of a tenant, container or volume holds on disk space",
+        )
+    ]
+    image = image_of(data_path)
+    if image.path.exists() and image.is_mounted:
+        findings += [Finding("disk", False, warning) for warning in image.status().warnings]
+    return findings
+
+
+def _mkfs() -> Finding:
+    path = shutil.which("mkfs.btrfs")
+    return Finding("mkfs.btrfs", path is not None, path or "not found", "install btrfs-progs: no quotas of disk space")
 
 
 def report(findings: list[Finding]) -> str:
@@ -115,8 +139,8 @@ def _foreign_rules() -> Finding:
     except OSError:
         return Finding("foreign rules", True, "cannot be looked at")
     consequence = (
-        "containers may reach nothing outside, and nobody their published ports (a dockerd on this host does it): accept there what"
-        " comes or goes by devices whose names begin with b and the six digits of the engine's table"
+        "containers may reach nothing outside, and nobody their published ports (a dockerd on this host does it): accept there"
+        " what comes or goes by devices whose names begin with b and the six digits of the engine's table"
     )
     detail = f"forwarded packets are dropped by {', '.join(chains)}" if chains else "none drops what is forwarded"
     return Finding("foreign rules", not chains, detail, consequence)
@@ -142,4 +166,5 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
     _foreign_rules,
     _network_rates,
     _busybox,
+    _mkfs,
 )

@@ -1,4 +1,4 @@
-"""``python -m engine serve | doctor | agent``: the command line of the engine. Wires and decides nothing."""
+"""``python -m engine serve | doctor | disk | agent``: the command line of the engine. Wires and decides nothing."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ USAGE = """usage: python -m engine COMMAND
 
   serve    run the engine daemon (--help tells its options)
   doctor   tell what this host offers, what is missing, and what that turns off
+  disk     tell of the engine's disk, enlarge it, or move a plain data folder into one (--help tells more)
   agent    carry out the portal's jobs on this host (--help tells its options)
 """
 
@@ -18,8 +19,12 @@ def main(arguments: Sequence[str]) -> int:
     match list(arguments):
         case ["serve", *rest]:
             return _serve(rest)
-        case ["doctor"]:
-            return _doctor()
+        case ["doctor", *rest]:
+            return _doctor(rest)
+        case ["disk", *rest]:
+            from engine.service.disk_command import main as run_disk
+
+            return run_disk(rest)
         case ["agent", *rest]:
             from engine.agent.command import main as run_agent
 
@@ -64,10 +69,11 @@ def _serve(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _doctor() -> int:
+def _doctor(arguments: Sequence[str]) -> int:
     from engine.service.doctor import examine, report
+    from engine.settings import parse_doctor
 
-    findings = examine()
+    findings = examine(parse_doctor(arguments))
     sys.stdout.write(report(findings))
     return 1 if any(finding.is_fatal and not finding.is_present for finding in findings) else 0
 

@@ -88,6 +88,14 @@ def _add_pools(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def parse_doctor(arguments: Sequence[str]) -> Path | None:
+    """Read which data folder is to be looked at, if any."""
+    parser = argparse.ArgumentParser(prog="python -m engine doctor", description="tell what this host offers to the engine")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="say also how disk space is counted in DIR/engine")
+    data: Path | None = parser.parse_args(arguments).data
+    return None if data is None else data.resolve() / "engine"
+
+
 def _add_disk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--disk",

@@ -56,6 +56,7 @@ RUNTIME = (
     Package("redis-server", "job queue", partial(has_program, "redis-server")),
     Package("libseccomp2", "system call filter of containers", partial(has_library, "libseccomp.so.2")),
     Package("libnftables1", "firewall of containers", partial(has_library, "libnftables.so.1")),
+    Package("btrfs-progs", "quotas of disk space", partial(has_program, "mkfs.btrfs")),
     Package("busybox-static", "template Shell", partial(has_static_program, "busybox")),
     Package("mmdebstrap", "template Debian", partial(has_program, "mmdebstrap")),
     Package("debian-archive-keyring", "template Debian", partial(has_file, "/usr/share/keyrings/debian-archive-keyring.gpg")),

@@ -109,7 +109,11 @@ def _abilities(engine: Engine) -> dict[str, object]:
     seccomp = ["name=seccomp,profile=builtin"] if engine.host.is_seccomp_available else []
     return {
         "Driver": "overlay2",
-        "DriverStatus": [["Backing layers", "id-mapped"]],
+        "DriverStatus": [
+            ["Backing Filesystem", engine.disk.kind if engine.disk.has_limits else "as found"],
+            ["Backing layers", "id-mapped"],
+            ["Disk quotas", "members within teams" if engine.disk.has_nested_limits else "none"],
+        ],
         "Plugins": {
             "Volume": ["local"],
             "Network": ["bridge", "null"],
@@ -139,7 +143,8 @@ def _abilities(engine: Engine) -> dict[str, object]:
         "Isolation": "",
         "InitBinary": "built in",
         "SecurityOptions": [*seccomp, "name=userns", "name=cgroupns"],
-        "Warnings": [],  # null makes older clients look for some themselves
+        # null makes older clients look for some themselves
+        "Warnings": [f"WARNING: {warning}" for warning in engine.disk.status().warnings],
     }
 
 

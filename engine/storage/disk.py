@@ -31,6 +31,16 @@ class DiskSettings:
     size_bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DiskStatus:
+    """Bytes of the engine's disk, those the host has left for it, and what administrators are to know."""
+
+    size_bytes: int
+    used_bytes: int
+    host_free_bytes: int
+    warnings: tuple[str, ...] = ()
+
+
 class Disk(ABC):
     """All methods block and may be called from any thread. Paths lie in the data folder; their parents are there."""
 
@@ -85,6 +95,10 @@ class Disk(ABC):
     @abstractmethod
     def tenant_bytes(self, tenant: Tenant) -> int | None:
         """What all areas of a tenant take; None where nobody counts. Raises OSError."""
+
+    @abstractmethod
+    def status(self) -> "DiskStatus":
+        """Say how things are. Raises OSError."""
 
     @abstractmethod
     def close(self, *, unmount: bool) -> None:

@@ -20,14 +20,16 @@ from collections.abc import Collection
 from pathlib import Path
 
 from engine.core.tenants import Tenant
+from engine.errors import Unavailable
 from engine.linux import btrfs
-from engine.storage.disk import Disk
+from engine.storage.disk import Disk, DiskStatus
 from engine.storage.disk_groups import QuotaGroups, group_of
 from engine.storage.disk_image import DiskImage
 from engine.storage.disk_numbers import NumberRanges
 from engine.storage.trash import remove_tree
 
 _log = logging.getLogger(__name__)
+_LEAST_HOST_BYTES = 256 << 20  # what runs goes on writing, and a write that finds no room on the host ends the whole disk
 _COMMIT_SECONDS = 0.3  # removals within that time become one commit
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -64,6 +66,8 @@ class BtrfsDisk(Disk):
         mode: int = 0o700,
         apart_from: Collection[Path] | None = None,
     ) -> None:
+        if self.image.host_free_bytes < _LEAST_HOST_BYTES:
+            raise Unavailable("the host's disk is full: nothing new can be stored until an administrator makes room on it")
         if apart_from is None:
             self._make_subvolume(path, owner, limit_bytes)
             path.chmod(mode)
@@ -162,6 +166,9 @@ class BtrfsDisk(Disk):
 
     def tenant_bytes(self, tenant: Tenant) -> int | None:
         return None if tenant.is_administrator else self.groups.used(group_of(tenant))
+
+    def status(self) -> DiskStatus:
+        return self.image.status()
 
     def close(self, *, unmount: bool) -> None:
         self.numbers.close()

@@ -6,6 +6,7 @@ is in use (see disk_numbers.py), and to turn quotas on for a whole host would be
 """
 
 import logging
+import shutil
 from pathlib import Path
 
 from engine.errors import EngineError, Unavailable
@@ -30,13 +31,36 @@ def choose_disk(data_path: Path, wanted: DiskSettings) -> Disk:
         _refuse_other(wanted, ("auto", "image"), f"the engine's data lies in {image.path}")
         return _open_image(image)
     if wanted.driver == "none":
-        return PlainDisk("asked for by --disk none")
+        return PlainDisk("asked for by --disk none", data_path)
     if has_data(data_path):
-        way_out = f"stop the engine and move it: python -m engine disk --data {data_path.parent} convert"
-        reason = f"{data_path} has data from before the engine counted; {way_out}"
+        reason = _explain_former(data_path)
         _refuse_other(wanted, ("auto",), reason)
-        return PlainDisk(reason)
+        return PlainDisk(reason, data_path, is_wanted=False)
     return _make(data_path, image, wanted)
+
+
+def explain_disk(data_path: Path) -> tuple[str, str]:
+    """Return which driver a daemon without wishes would choose, and why; changes nothing. Raises OSError."""
+    image = image_of(data_path)
+    if image.path.exists():
+        return "btrfs", f"the data lies in {image.path}"
+    if data_path.is_dir() and has_data(data_path):
+        return "none", _explain_former(data_path)
+    lacking = _lacking()
+    return ("none", lacking) if lacking else ("btrfs", f"an image will be made, {image.path}")
+
+
+def _explain_former(data_path: Path) -> str:
+    way_out = f"stop the engine and move it: python -m engine disk --data {data_path.parent} convert"
+    return f"{data_path} has data from before the engine counted; {way_out}"
+
+
+def _lacking() -> str:
+    if shutil.which("mkfs.btrfs") is None:
+        return "btrfs-progs are not installed"
+    if not Path("/dev/loop-control").exists():
+        return "this host has no loop devices"
+    return ""
 
 
 def has_data(data_path: Path) -> bool:
@@ -56,7 +80,7 @@ def _make(data_path: Path, image: DiskImage, wanted: DiskSettings) -> Disk:
         return _make_image(image, wanted)
     except (EngineError, OSError) as error:
         image.path.unlink(missing_ok=True)
-        return PlainDisk(f"no image can be made: {error}")
+        return PlainDisk(f"no image can be made: {error}", data_path, is_wanted=False)
 
 
 def _make_image(image: DiskImage, wanted: DiskSettings) -> Disk:

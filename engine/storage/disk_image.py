@@ -19,6 +19,7 @@ from engine.errors import InvalidParameter, Unavailable
 from engine.linux import btrfs, loop
 from engine.linux.inode_flags import forgo_copies
 from engine.linux.mount import MS_NOATIME, MS_NODEV, mount, umount2
+from engine.storage.disk import DiskStatus
 from engine.storage.disk_numbers import make_masters, number_masters
 from engine.storage.files import sync_folder
 
@@ -48,6 +49,12 @@ class DiskImage:
     def is_mounted(self) -> bool:
         """Whether the data folder is the top of another file system than the folder above it."""
         return self.mount_path.stat().st_dev != self.mount_path.parent.stat().st_dev and self.mount_path.is_mount()
+
+    @property
+    def host_free_bytes(self) -> int:
+        """What the file system beneath has left."""
+        found = os.statvfs(self.path.parent)
+        return found.f_bavail * found.f_frsize
 
     def make(self, size_bytes: int | None) -> None:
         """Make the file, whole or not at all; no size takes a share of what is free. Raises Unavailable, OSError."""
@@ -122,6 +129,21 @@ class DiskImage:
                 if error.errno != errno.EBUSY or time.monotonic() > deadline:
                     raise
             time.sleep(_PAUSE_SECONDS)
+
+    def status(self) -> DiskStatus:
+        """Say how full file system and host are: what the image may still take must be free beneath it. Raises OSError."""
+        inside, file, host_free = os.statvfs(self.mount_path), self.path.stat(), self.host_free_bytes
+        lacking = file.st_size - file.st_blocks * 512 - host_free
+        warnings = []
+        if lacking > 0:
+            warnings.append(f"the engine's disk may grow by {lacking} bytes more than the host has free: make room on the host")
+        if inside.f_flag & os.ST_RDONLY:
+            warnings.append(
+                "the engine's disk has become read-only, as the host's was full or failed: make room and start it again"
+            )
+        return DiskStatus(
+            inside.f_blocks * inside.f_frsize, (inside.f_blocks - inside.f_bfree) * inside.f_frsize, host_free, tuple(warnings)
+        )
 
     def grow(self, size_bytes: int) -> None:
         """Enlarge file, device and file system while it is in use. Raises InvalidParameter, OSError."""

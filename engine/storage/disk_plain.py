@@ -7,8 +7,10 @@ from pathlib import Path
 
 from engine.core.tenants import Tenant
 from engine.errors import Unavailable
-from engine.storage.disk import Disk
+from engine.storage.disk import Disk, DiskStatus
 from engine.storage.trash import remove_tree
+
+_UNCOUNTED = "disk space is not counted: no quota of a tenant, container or volume holds"
 
 
 class PlainDisk(Disk):
@@ -18,8 +20,11 @@ class PlainDisk(Disk):
     has_limits = False
     has_nested_limits = False
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, data_path: Path = Path("/"), *, is_wanted: bool = True) -> None:
+        """Where nobody asked for it, each look at the engine's state tells of it."""
         self.reason = reason
+        self._is_wanted = is_wanted
+        self._data_path = data_path
 
     def make_area(
         self,
@@ -61,6 +66,12 @@ class PlainDisk(Disk):
 
     def tenant_bytes(self, tenant: Tenant) -> int | None:
         return None
+
+    def status(self) -> DiskStatus:
+        found = os.statvfs(self._data_path)
+        free = found.f_bavail * found.f_frsize
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        return DiskStatus(found.f_blocks * found.f_frsize, used, free, () if self._is_wanted else (_UNCOUNTED,))
 
     def close(self, *, unmount: bool) -> None:
         """Nothing is mounted."""

@@ -165,7 +165,7 @@ def test_a_container_on_the_hosts_network_sees_it_and_changes_nothing(lab: Engin
         assert lab.cli("exec", hosted, "sh", "-c", attempt).returncode != 0
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        assert lab.cli("exec", hosted, "sh", "-c", f"nc -z -w 5 127.0.0.1 {port}").returncode == 0
+        assert lab.cli("exec", hosted, "sh", "-c", f"nc -w 5 127.0.0.1 {port} -e true").returncode == 0
     shown = lab.inspect(hosted)
     host = lab.request("GET", "/networks/host").document
     assert (host["Driver"], host["Containers"][hosted]["Name"]) == ("host", "hosted")

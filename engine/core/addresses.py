@@ -14,6 +14,10 @@ from engine.errors import InvalidParameter, Unavailable
 Subnet = IPv4Network | IPv6Network
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5}")
 _MOST_SUBNETS_BITS = 24  # of one pool
+# RFC 1918, RFC 6598, and what courses take for private; RFC 4193.
+_FOR_POOLS = tuple(
+    map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "172.32.0.0/11", "192.168.0.0/16", "100.64.0.0/10", "fd00::/8"))
+)
 
 
 class Pool(NamedTuple):
@@ -42,7 +46,7 @@ def parse_pool(text: str) -> Pool:
             f"invalid address pool {text[:80]!r}: the prefix of its subnets is {network.prefixlen} to"
             f" {min(most, network.prefixlen + _MOST_SUBNETS_BITS)}"
         )
-    if not network.is_private or network.is_loopback or network.is_link_local:
+    if not any(network[0] in private and network[-1] in private for private in _FOR_POOLS):
         raise InvalidParameter(f"invalid address pool {text[:80]!r}: use private addresses, nobody's on the outside")
     return Pool(network, prefix)
 

@@ -22,7 +22,7 @@ from engine.errors import QuotaExceeded
 from engine.linux.inode_flags import spread_folders
 from engine.storage.areas import Areas
 from engine.storage.file_copy import remove_acls
-from engine.storage.files import exchange, sync_filesystem, sync_folder, write_atomically
+from engine.storage.files import exchange, sync_filesystem, sync_folder, write_atomically, write_record
 from engine.storage.trash import Trash, remove_tree
 from engine.storage.tree import OPEN_FOLDER
 
@@ -64,7 +64,7 @@ class VolumeFolders:
         with self._staged(record) as staged:
             if holder:
                 (staged / PENDING).write_text(holder)
-            write_atomically(staged / RECORD, dump_record(record))
+            write_record(staged / RECORD, dump_record(record))
             staged.rename(self._root / record.volume_id)
             sync_folder(self._root)
 

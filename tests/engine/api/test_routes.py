@@ -94,11 +94,10 @@ def test_what_is_accepted_without_effect_draws_a_warning(engine: EngineDaemon) -
             "SecurityOpt": ["apparmor=x"],
             "KernelMemory": 100_000_000,
             "CpuPercent": 5,
-            "Links": ["a:b"],
         },
     }
     warnings = engine.request("POST", "/containers/create", body).document["Warnings"]
-    words = ["apparmor=x", "KernelMemory", "CpuPercent", "Links"]
+    words = ["apparmor=x", "KernelMemory", "CpuPercent"]
     assert [word for word in words if any(word in warning for warning in warnings)] == words
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.resolv import FALLBACK_NAMESERVERS, parse_resolv, resolv_conf
+from engine.core.resolv import FALLBACK_NAMESERVERS, embedded_resolv_conf, parse_resolv, resolv_conf
 
 HOST = """\
 # made by hand
@@ -35,3 +35,19 @@ def test_a_dot_means_no_search_list() -> None:
 def test_the_last_of_search_and_domain_counts_and_options_add_up() -> None:
     parsed = parse_resolv("search a.test b.test\ndomain c.test\noptions one\noptions two\nnameserver\n")
     assert (parsed.search, parsed.options, parsed.nameservers) == (("c.test",), ("one", "two"), ())
+
+
+@pytest.mark.parametrize(
+    ("search", "options", "text"),
+    [
+        ((), (), "nameserver 127.0.0.11\nsearch host.example\noptions rotate ndots:0\n"),
+        (("own.example",), (), "nameserver 127.0.0.11\nsearch own.example\noptions rotate ndots:0\n"),
+        ((".",), ("timeout:1",), "nameserver 127.0.0.11\noptions timeout:1 ndots:0\n"),
+        ((), ("ndots:3",), "nameserver 127.0.0.11\nsearch host.example\noptions ndots:3\n"),
+    ],
+)
+def test_who_asks_the_engine_s_resolver_asks_for_bare_names_as_they_are(
+    search: tuple[str, ...], options: tuple[str, ...], text: str
+) -> None:
+    host = "nameserver 127.0.0.53\nsearch host.example\noptions rotate\n"
+    assert embedded_resolv_conf(host, "127.0.0.11", search=search, options=options) == text

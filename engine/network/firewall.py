@@ -37,9 +37,11 @@ class Firewall:
         self._replace()
 
     def _replace(self) -> None:
-        self._nftables.run(ruleset.routed_table(self._instance, self._zones, self._forwards))
+        zones = sorted(self._zones, key=lambda zone: zone.subnet)
+        self._nftables.run(ruleset.routed_table(self._instance, zones, sorted(self._forwards)))
         try:
-            self._nftables.run(ruleset.bridged_table(self._instance, self._guards))
+            guards = sorted(self._guards, key=lambda guard: guard.address)
+            self._nftables.run(ruleset.bridged_table(self._instance, guards))
         except OSError as error:
             if self.guards_sources:
                 _log.warning("no guard against forged addresses inside a network: %s", error)

@@ -100,7 +100,8 @@ CASES = [
         "the long form",
         _project(
             "long",
-            "  db:\n    image: busybox\n    command: sh -c 'ls /home; touch /ro/x 2>&1; df /t | tail -n 1 | cut -c-5'\n    volumes:\n"
+            "  db:\n    image: busybox\n    command: sh -c 'ls /home; touch /ro/x 2>&1; df /t | tail -n 1 | cut -c-5'\n"
+            "    volumes:\n"
             "      - {type: volume, source: data, target: /home, volume: {nocopy: true}}\n"
             "      - {type: volume, source: data, target: /ro, read_only: true}\n"
             "      - {type: tmpfs, target: /t, tmpfs: {size: 65536}}",

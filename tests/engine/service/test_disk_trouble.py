@@ -19,6 +19,8 @@ SMALL_DISK = "32m"
 class OnSmallDisk(EngineDaemon):
     """An engine whose data lie on a small filesystem, in a mount namespace of its own."""
 
+    disk = "none"  # an image would be larger than what is to be full
+
     def __init__(self) -> None:
         super().__init__(PYTHONPATH=str(Path.cwd()))  # nsenter leaves the working directory
         self.data_path.mkdir()
@@ -32,16 +34,16 @@ class OnSmallDisk(EngineDaemon):
         return ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", *super().command()]
 
     @property
-    def disk(self) -> Path:
+    def within(self) -> Path:
         """The data as this process can reach them."""
         return Path(f"/proc/{self._holder.pid}/root{self.data_path}")
 
     @contextmanager
     def full(self) -> Iterator[None]:
         """Not a byte is left, nor will be given back by what an earlier test threw away."""
-        trash = self.disk / "engine" / "trash"
+        trash = self.within / "engine" / "trash"
         wait_until(lambda: not any(trash.iterdir()), "the trash to be empty")
-        filler = self.disk / "filler"
+        filler = self.within / "filler"
         subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4k"], check=False, capture_output=True)
         try:
             yield
@@ -69,7 +71,7 @@ def small_disk() -> Iterator[OnSmallDisk]:
 
 
 def test_a_create_on_a_full_disk_leaves_nothing(small_disk: OnSmallDisk) -> None:
-    containers = small_disk.disk / "engine" / "containers"
+    containers = small_disk.within / "engine" / "containers"
     before = sorted(containers.iterdir())
     with small_disk.full():
         answer = small_disk.request("POST", "/containers/create?name=wanted", {"Image": "busybox"})
@@ -106,7 +108,7 @@ def test_a_full_disk_loses_output_but_holds_no_container_up(small_disk: OnSmallD
 def test_an_exit_on_a_full_disk_is_written_when_there_is_room_again(small_disk: OnSmallDisk) -> None:
     # Without a network, whose lease would give a little room back when the container ends.
     container_id = small_disk.run("sh", "-c", "read go; exit 6", OpenStdin=True, HostConfig={"NetworkMode": "none"})
-    record = small_disk.disk / "engine" / "containers" / container_id / "container.json"
+    record = small_disk.within / "engine" / "containers" / container_id / "container.json"
     with small_disk.full():
         small_disk.cli("attach", container_id, stdin=b"go\n")
         assert small_disk.wait(container_id) == 6
@@ -131,7 +133,7 @@ def test_a_removal_works_on_a_full_disk_and_a_daemon_starts_on_one(small_disk: O
 def assert_truthful_on(engine: OnSmallDisk) -> None:
     """As ``assert_truthful``, whose look at folders would see the host's, not the engine's."""
     known = {container["Id"] for container in engine.request("GET", "/containers/json?all=1").document}
-    folders = {path.name for path in (engine.disk / "engine" / "containers").iterdir()}
+    folders = {path.name for path in (engine.within / "engine" / "containers").iterdir()}
     assert folders == known
 
 
@@ -207,7 +209,7 @@ def test_a_damaged_record_of_a_container_is_set_aside_and_what_runs_of_it_is_end
     engine.run("true", name="poor")
     engine.kill()
     engine.start()  # nor does the next start touch them
-    assert (containers / f"{damaged}.unreadable" / "rootfs").exists()
+    assert (containers / f"{damaged}.unreadable" / "disk").exists()
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)

@@ -139,7 +139,7 @@ class Composed:
     def end(self) -> None:
         """Take everything down whatever happened before."""
         try:
-            if (self.folder / ".env").exists():
+            if (self.folder / ".env").exists() and self.engine.socket_path.exists():
                 self.compose("down", "-v", "-t", "5")
         finally:
             self.engine.destroy()

@@ -87,8 +87,8 @@ class EngineDaemon:
 
     def command(self) -> list[str]:
         """The command line."""
-        folders = ["--data", str(self.data_path), "--run", str(self.run_path)]
-        return [sys.executable, "-m", "engine", "serve", *folders, "--disk", self.disk, "--disk-size", DISK_SIZE]
+        disk = ["--disk", self.disk, "--disk-size", DISK_SIZE]
+        return [sys.executable, "-m", "engine", "serve", *disk, "--data", str(self.data_path), "--run", str(self.run_path)]
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -144,8 +144,8 @@ def test_who_fills_a_volume_hurts_nobody_else(clean: EngineDaemon) -> None:
     assert clean.request("POST", "/volumes/create", {"Name": "more"}, tenant=BOB).status == 201
     assert clean.request("DELETE", f"/containers/{full}?force=1", tenant=ADA).status == 204
     assert clean.request("DELETE", "/volumes/data", tenant=ADA).status == 204
-    make(clean, "again", tenant=ADA)
     wait_until(lambda: _used(clean) - used < MIB, "the room to come back")
+    make(clean, "again", tenant=ADA)
     assert fits(clean, "again", 5, ADA)
 
 

@@ -12,6 +12,7 @@ from engine.runtime.log_lines import LineJoiner, join_lines
 from engine.runtime.log_reader import LogReader, LogStart
 from engine.runtime.log_watch import LogWatcher
 from engine.runtime.log_writer import LogWriter
+from tests.engine.daemon import wait_until
 from tests.engine.runtime.container_specs import log_spec
 
 Piece = tuple[int, bytes]
@@ -83,6 +84,23 @@ def test_a_disk_that_refuses_loses_output_and_counts_it(tmp_path: Path) -> None:
     writer = write_log(tmp_path / "log", (STDOUT, b"12345"), (STDOUT, b"678"))
     assert writer.dropped_bytes == 8
     assert writer.position == 0
+
+
+async def test_what_was_lost_is_told_of_once_there_is_room(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.write_text("a file where the folder should be")
+    writer = write_log(folder, (STDOUT, b"12345"))
+    folder.unlink()
+    folder.mkdir()
+
+    def has_room() -> bool:
+        writer.write(STDERR, memoryview(b"x\n"), 1)
+        return writer.position > 0
+
+    wait_until(has_room, "the writer to try again")
+    (first, told), (second, written) = await read(folder)
+    assert (first, second, written) == (STDERR, STDERR, b"x\n")
+    assert told == b"[%d bytes of output were lost here: there was no room for the log]\n" % writer.dropped_bytes
 
 
 TAILS: list[tuple[str, list[Piece], int, list[Piece]]] = [

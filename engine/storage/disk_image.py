@@ -31,7 +31,7 @@ _ROUND = 1 << 30
 _BLOCK_BYTES = 4096  # of the device: whole blocks of the file beneath, so that none is read to be written
 _TRIES = 50
 _PAUSE_SECONDS = 0.05
-_UNMOUNT_SECONDS = 5.0
+_UNMOUNT_SECONDS = 10.0
 _TAKEN = frozenset({errno.EBUSY, errno.ENXIO, errno.ENODEV})
 # One copy of metadata: the file beneath lies on a disk that has its own ways. No discard of a file that is empty anyway.
 _MKFS = ("mkfs.btrfs", "--quiet", "--nodiscard", "--metadata", "single", "--data", "single", "--label", "atelier")

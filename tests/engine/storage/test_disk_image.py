@@ -1,0 +1,92 @@
+"""The engine's own file system in a file: how it is chosen, made, enlarged, found again and let go."""
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from engine.errors import InvalidParameter, Unavailable
+from engine.linux import loop
+from engine.storage.disk import DiskSettings, open_disk
+from engine.storage.disk_btrfs import BtrfsDisk
+from engine.storage.disk_choice import explain_disk, image_of
+from tests.engine.storage.disks import ADA, MIB, SETTINGS, fill, image_disk, settle
+
+pytestmark = pytest.mark.requires_root
+
+
+def test_data_from_before_stays_where_it_is_and_the_way_out_is_told(tmp_path: Path) -> None:
+    (tmp_path / "engine/containers").mkdir(parents=True)
+    disk = open_disk(tmp_path / "engine", DiskSettings("auto"))
+    assert (disk.kind, disk.has_limits) == ("none", False)
+    assert "convert" in disk.reason
+    assert disk.status().warnings
+    assert explain_disk(tmp_path / "engine") == ("none", disk.reason)
+    with pytest.raises(Unavailable):
+        open_disk(tmp_path / "engine", DiskSettings("image"))
+    assert not image_of(tmp_path / "engine").path.exists()
+
+
+def test_what_a_daemon_left_that_was_killed_while_it_made_an_image_is_taken_away(tmp_path: Path) -> None:
+    (tmp_path / ".engine.btrfs.new").write_bytes(b"half")
+    (tmp_path / ".engine.btrfs.new.mounted").mkdir()
+    with image_disk(tmp_path):
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["engine", "engine.btrfs"]
+
+
+def test_data_in_an_image_is_never_hidden_by_a_wish_for_another_driver(tmp_path: Path) -> None:
+    with image_disk(tmp_path) as disk:
+        (disk.image.mount_path / "record").write_text("x")
+        disk.close(unmount=True)
+        with pytest.raises(Unavailable, match="leave it out"):
+            open_disk(tmp_path / "engine", DiskSettings("none"))
+        again = open_disk(tmp_path / "engine", DiskSettings("auto"))
+        assert (tmp_path / "engine/record").read_text() == "x"
+        again.close(unmount=True)
+        disk.close = lambda *, unmount: None  # type: ignore[method-assign]  # it is closed already
+
+
+def test_the_disk_grows_while_it_is_used_and_never_shrinks(tmp_path: Path) -> None:
+    with image_disk(tmp_path) as disk:
+        disk.make_area(tmp_path / "engine/a", owner=ADA)
+        with (tmp_path / "engine/a/f").open("wb") as file:
+            before = disk.status().size_bytes
+            disk.image.grow(before + (1 << 30))
+            file.write(b"x" * MIB)
+        assert disk.status().size_bytes == before + (1 << 30)
+        with pytest.raises(InvalidParameter):
+            disk.image.grow(before)
+
+
+def test_removed_files_give_the_hosts_space_back(tmp_path: Path) -> None:
+    with image_disk(tmp_path) as disk:
+        disk.make_area(tmp_path / "engine/a", owner=ADA)
+        fill(tmp_path / "engine/a/f", 64 * MIB)
+        settle(tmp_path / "engine")
+        full = disk.image.path.stat().st_blocks * 512
+        disk.remove_area(tmp_path / "engine/a")
+        settle(tmp_path / "engine")
+        subprocess.run(["fstrim", tmp_path / "engine"], check=True)  # what discard=async does by itself within two minutes
+        assert disk.image.path.stat().st_blocks * 512 < full - 48 * MIB
+
+
+def test_many_engines_that_start_at_once_get_a_loop_device_each(tmp_path: Path) -> None:
+    def start(number: int) -> tuple[Path, BtrfsDisk]:
+        folder = tmp_path / str(number)
+        (folder / "engine").mkdir(parents=True)
+        disk = open_disk(folder / "engine", SETTINGS)
+        assert isinstance(disk, BtrfsDisk)
+        return folder, disk
+
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(start, range(4)))
+    try:
+        devices = {loop.loop_of(disk.image.path) for _, disk in opened}
+        assert None not in devices
+        assert len(devices) == 4
+    finally:
+        for _, disk in opened:
+            disk.close(unmount=True)
+    assert not any(os.path.ismount(folder / "engine") for folder, _ in opened)

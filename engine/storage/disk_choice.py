@@ -28,7 +28,6 @@ def choose_disk(data_path: Path, wanted: DiskSettings) -> Disk:
     """Open what is there, or make what was asked for. Raises Unavailable, OSError."""
     image = image_of(data_path)
     if image.path.exists():
-        _refuse_other(wanted, ("auto", "image"), f"the engine's data lies in {image.path}")
         return _open_image(image)
     if wanted.driver == "none":
         return PlainDisk("asked for by --disk none", data_path)

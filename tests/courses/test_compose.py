@@ -21,7 +21,8 @@ def test_a_node_application_and_its_redis_by_compose(engine: EngineDaemon) -> No
     compose(engine, _FOLDER, "up", "-d", "--build")
     wait_for(engine, "visits_node-app_1", "127.0.0.1", _PORT)  # which was the first visit
     assert _visit() == "Number of visits is 2"
-    assert compose(engine, _FOLDER, "ps", "--services", "--filter", "status=running").split() == ["node-app", "redis-server"]
+    running = compose(engine, _FOLDER, "ps", "--services", "--filter", "status=running").split()
+    assert sorted(running) == ["node-app", "redis-server"]
     assert compose(engine, _FOLDER, "port", "node-app", "8081") == f"0.0.0.0:{_PORT}"
     assert "listening on port 8081" in compose(engine, _FOLDER, "logs", "--no-color", "node-app")
     assert compose(engine, _FOLDER, "exec", "-T", "redis-server", "redis-cli", "get", "visits") == "2"

@@ -129,4 +129,5 @@ async def close_engine(engine: Engine) -> None:
     is_idle = not any(record.run.state in ALIVE for record in engine.containers.all())
     await engine.supervisor.close()
     await engine.network.close(remove=is_idle)
+    await asyncio.to_thread(engine.trash.close)  # else it would hold what is to be unmounted
     await asyncio.to_thread(engine.disk.close, unmount=is_idle)

@@ -11,6 +11,7 @@ import secrets
 import stat
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class Trash:
         self._worker: threading.Thread | None = None
         self._arrival = threading.Event()
         self._is_urgent = False
+        self._is_closed = False
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._enqueue(os.listdir(path))  # noqa: PTH208 - names are what the worker wants
 
@@ -60,11 +62,20 @@ class Trash:
             worker.join()
         self._is_urgent = False
 
+    def close(self) -> None:
+        """Remove nothing more, and return when nothing is being removed, or soon. What is left waits for the next engine."""
+        with self._lock:
+            self._is_closed = True
+            worker = self._worker
+        self._arrival.set()
+        if worker is not None:
+            worker.join(_LONGEST_WAIT_SECONDS)  # a folder of a million files is one step
+
     def _enqueue(self, names: list[str]) -> None:
         with self._lock:
             self._waiting.extend(names)
             self._arrival.set()
-            if self._waiting and self._worker is None:
+            if self._waiting and self._worker is None and not self._is_closed:
                 self._worker = threading.Thread(target=self._work, name="trash", daemon=True)
                 self._worker.start()
 
@@ -80,14 +91,20 @@ class Trash:
     def _wait_for_pause(self) -> None:
         """Return when nothing new has come for a moment, or when that would be too much or too long to wait."""
         deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
-        while self._waits and not self._is_urgent and len(self._waiting) < _MOST_WAITING and time.monotonic() < deadline:
+        while self._waits and not self._hurries and len(self._waiting) < _MOST_WAITING and time.monotonic() < deadline:
             self._arrival.clear()
+            if self._hurries:  # said between look and clear
+                return
             if not self._arrival.wait(_PAUSE_SECONDS):
                 return
 
+    @property
+    def _hurries(self) -> bool:
+        return self._is_urgent or self._is_closed
+
     def _next(self) -> str | None:
         with self._lock:
-            if self._waiting:
+            if self._waiting and not self._is_closed:
                 return self._waiting.pop()
             self._worker = None
             return None
@@ -98,7 +115,7 @@ class Trash:
                 return
             folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                remove_tree(folder, name)
+                remove_tree(folder, name, goes_on=lambda: not self._is_closed)
             finally:
                 os.close(folder)
         except OSError as error:
@@ -117,13 +134,14 @@ class Trash:
         return False
 
 
-def remove_tree(folder: int, name: str) -> None:
+def remove_tree(folder: int, name: str, *, goes_on: Callable[[], bool] = lambda: True) -> None:
     """Remove a file or tree, however deep: each folder inside is first moved up beside its parent.
 
     A container may nest folders deeper than a path or a call stack can be long, so nothing here recurses or joins paths.
+    When it is not to go on, what is left lies beside the tree, under other names.
     """
     waiting = [name]
-    while waiting:
+    while waiting and goes_on():
         current = waiting.pop()
         if _is_folder(folder, current):
             waiting.extend(_flatten(folder, current))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.storage.trash import Trash
+from engine.storage.trash import Trash, remove_tree
 from tests.engine.storage.tar_archives import names_in
 
 
@@ -90,3 +90,27 @@ def test_what_cannot_be_removed_is_said_and_does_not_stop_the_rest(
     assert "next start of the engine tries again" in caplog.text
     Trash(tmp_path / "trash").empty()
     assert names_in(tmp_path / "trash") == []
+
+
+def test_a_closed_trash_begins_nothing_more_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    trash = Trash(tmp_path / "trash")
+    (tmp_path / "victim" / "folder").mkdir(parents=True)
+    trash.discard(tmp_path / "victim")  # it waits for a pause
+    trash.close()
+    (tmp_path / "late").mkdir()
+    trash.discard(tmp_path / "late")
+    assert len(names_in(tmp_path / "trash")) == 2
+    following = Trash(tmp_path / "trash")
+    following.empty()
+    assert names_in(tmp_path / "trash") == []
+
+
+def test_closing_waits_for_no_large_tree(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    nest(tmp_path / "deep", 100)
+    looks = iter([True] * 10 + [False])
+    remove_tree(folder, "deep", goes_on=lambda: next(looks))
+    assert len(names_in(tmp_path)) == 1
+    remove_tree(folder, names_in(tmp_path)[0])
+    os.close(folder)
+    assert names_in(tmp_path) == []

@@ -8,6 +8,7 @@ pyroute2 costs 25 MB.
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -41,6 +42,10 @@ _INDEX = struct.Struct("=i")
 _DESCRIPTOR = struct.Struct("=I")
 _INDEX_OFFSET = _HEADER.size + 4  # in struct ifinfomsg, behind family and device type
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
+_ALIGNMENT = 4
+_IFLA_LINKINFO, _IFLA_INFO_KIND, _IFLA_INFO_DATA, _IFLA_BR_MULTI_BOOLOPT = 18, 1, 2, 46
+_OPTIONS = struct.Struct("=II")  # struct br_boolopt_multi: values, and which of them are meant
+_BR_NO_LL_LEARN = 1
 
 
 def bridge_message(name: str, *, index: int, mac: str, mtu: int, group: int) -> bytes:
@@ -82,6 +87,23 @@ def veth_message(
         ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": data})]}),
     ]
     return encode(ifinfmsg, RTM_NEWLINK, CREATE, {"index": index, "flags": _IFF_UP, "change": _IFF_UP}, attributes)
+
+
+def forgo_link_local_learning_message(index: int) -> bytes:
+    """Let a bridge learn no sender from frames to 01:80:c2:00:00:0x, the addresses of bridges: they pass by the first filter.
+
+    Written by hand, as pyroute2 does not know the attribute yet.
+    """
+    option = _attribute(_IFLA_BR_MULTI_BOOLOPT, _OPTIONS.pack(_BR_NO_LL_LEARN, _BR_NO_LL_LEARN))
+    info = _attribute(_IFLA_INFO_KIND, b"bridge") + _attribute(_IFLA_INFO_DATA, option)
+    empty = encode(ifinfmsg, RTM_NEWLINK, CHANGE, {"index": index}, ())
+    message = empty + _attribute(_IFLA_LINKINFO, info)
+    return len(message).to_bytes(4, sys.byteorder) + message[4:]
+
+
+def _attribute(kind: int, payload: bytes) -> bytes:
+    padding = bytes(-len(payload) % _ALIGNMENT)
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload + padding
 
 
 def isolate_port_message(index: int) -> bytes:

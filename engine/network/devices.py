@@ -63,7 +63,8 @@ class Devices:
             mtu = network.mtu or self._mtu
             self._netlink.request(netlink.bridge_message(name, index=index, mac=mac, mtu=mtu, group=self._group))
         try:
-            self._netlink.request(*_ipv6_off(index), netlink.link_up_message(index))
+            unlearning = netlink.forgo_link_local_learning_message(index)
+            self._netlink.request(*_ipv6_off(index), unlearning, netlink.link_up_message(index))
             self._tolerate(netlink.address_message(index, network.gateway, network.subnet), errno.EEXIST)
             self._add_ipv6(network, name, index)
             self._add_name(network, index)

@@ -29,7 +29,9 @@ from engine.network.names import bridge_name, bridge_prefix, table_name, veth_na
 # (Alibaba, Azure, Oracle; by IPv6 Amazon and Google). Some of these addresses are the cloud's resolver too.
 _METADATA = "{ 169.254.0.0/16, 100.100.100.200, 168.63.129.16, 192.0.0.192 }"
 _METADATA6 = "{ fd00:ec2::/32, fd20:ce::/32 }"
-# The host's table of connections is one for all: a container that opens thousands a second would fill it for everybody.
+# The host's table of connections is one for all: a container that opens thousands a second would fill it for everybody. Echo
+# requests to the host count as well, each number of a series being one. What stays on a bridge is in that table only with
+# br_netfilter, and needs no place there: ports are published from the host's addresses, and lead back to one of them.
 _NEW_CONNECTIONS = "200/second burst 2000 packets"
 _ROUTED = """
 table inet {table} {{
@@ -56,6 +58,9 @@ table inet {table} {{
     ip option lsrr exists drop
     ip option ssrr exists drop
     exthdr rt exists drop
+    fib daddr type {{ broadcast, multicast }} notrack
+    iifname . ip daddr @sources fib daddr type != local notrack
+    iifname . ip6 daddr @sources6 fib daddr type != local notrack
   }}
   chain arriving {{
     type nat hook prerouting priority dstnat; policy accept;
@@ -97,6 +102,8 @@ table inet {table} {{
   }}
   chain from_container {{
     ct state established,related accept
+    ct state new update @rates {{ ip saddr limit rate over {connections} }} drop
+    ct state new update @rates6 {{ ip6 saddr limit rate over {connections} }} drop
     icmp type echo-request accept
     icmpv6 type {{ echo-request, nd-neighbor-solicit, nd-neighbor-advert }} accept
     drop

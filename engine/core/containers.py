@@ -168,6 +168,11 @@ class ContainerRecord:
     is_build_step: bool = False  # a build's own, and gone with it
 
     @property
+    def is_passing(self) -> bool:
+        """Whether what it writes into its own layer is gone after a power cut in any case: it is removed at its end."""
+        return self.host.auto_remove or self.is_build_step
+
+    @property
     def mount_points(self) -> tuple[MountPoint, ...]:
         """All mounts but ``--tmpfs``, also of a record that was written before there were volumes."""
         older = (MountPoint(BIND, bind.target, source=bind.source, readonly=bind.readonly) for bind in self.host.binds)

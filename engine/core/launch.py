@@ -16,12 +16,16 @@ class IdMapping(TypedDict):
 
 
 class RootfsSpec(TypedDict):
-    """Overlay directories; on disk they carry the container's own ids and are id-mapped when mounted."""
+    """Overlay directories; on disk they carry the container's own ids and are id-mapped when mounted.
+
+    ``volatile``: what is written need not outlive the host's run, so that nothing waits for the disk.
+    """
 
     lower: list[str]  # base layer first
     upper: str
     work: str
     readonly: bool
+    volatile: NotRequired[bool]
 
 
 class BindSpec(TypedDict):

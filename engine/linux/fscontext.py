@@ -6,6 +6,7 @@ from engine.linux.libc import FSCONFIG, FSMOUNT, FSOPEN, syscall
 
 _FSOPEN_CLOEXEC = 1
 _FSMOUNT_CLOEXEC = 1
+_SET_FLAG = 0
 _SET_STRING = 1
 _SET_FD = 5
 _CMD_CREATE = 6
@@ -24,6 +25,10 @@ class FilesystemContext:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
+
+    def set_flag(self, key: str) -> None:
+        """An option without a value."""
+        self._configure(_SET_FLAG, key, None, 0)
 
     def set_string(self, key: str, value: str) -> None:
         """An option with a value; the kernel takes at most 255 bytes."""

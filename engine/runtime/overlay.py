@@ -39,19 +39,20 @@ def mount_overlay(spec: RootfsSpec, *, userns_fd: int, root_uid: int, by_path: b
     beside, work = os.path.split(spec["work"])
     if above != beside:
         raise OSError(errno.EXDEV, "the work directory must stand beside the upper directory", spec["work"])
+    flags = ["volatile"] if spec.get("volatile") else []
     with Descriptors() as opened:
         writable = opened.add(open_mapped(above, userns_fd=userns_fd))
         lower_fds = [opened.add(open_mapped(layer, userns_fd=userns_fd)) for layer in reversed(spec["lower"])]
         if not by_path:
             upper_fd, work_fd = (opened.add(os.open(name, _DIRECTORY, dir_fd=writable)) for name in (upper, work))
             try:
-                return _mount_by_descriptor(lower_fds, upper_fd=upper_fd, work_fd=work_fd, root_uid=root_uid)
+                return _mount_by_descriptor(lower_fds, upper_fd=upper_fd, work_fd=work_fd, root_uid=root_uid, flags=flags)
             except _DescriptorsRefusedError:
                 pass
-        return _mount_by_path(lower_fds, writable_fd=writable, upper=upper, work=work, root_uid=root_uid)
+        return _mount_by_path(lower_fds, writable_fd=writable, upper=upper, work=work, root_uid=root_uid, flags=flags)
 
 
-def _mount_by_descriptor(lower_fds: list[int], *, upper_fd: int, work_fd: int, root_uid: int) -> int:
+def _mount_by_descriptor(lower_fds: list[int], *, upper_fd: int, work_fd: int, root_uid: int, flags: list[str]) -> int:
     with FilesystemContext("overlay") as context:
         context.set_string("source", "overlay")
         try:
@@ -65,11 +66,13 @@ def _mount_by_descriptor(lower_fds: list[int], *, upper_fd: int, work_fd: int, r
             raise
         for key, value in _OPTIONS.items():
             context.set_string(key, value)
+        for flag in flags:
+            context.set_flag(flag)
         _as_container_root(root_uid, context.create)
         return context.mount(MOUNT_ATTR_NODEV)
 
 
-def _mount_by_path(lower_fds: list[int], *, writable_fd: int, upper: str, work: str, root_uid: int) -> int:
+def _mount_by_path(lower_fds: list[int], *, writable_fd: int, upper: str, work: str, root_uid: int, flags: list[str]) -> int:
     """Overlayfs takes only layers that are attached in the caller's mount namespace, so there is one for a moment."""
     with _passing_mount_namespace():
         mount("tmpfs", _STAGE, "tmpfs")
@@ -80,7 +83,7 @@ def _mount_by_path(lower_fds: list[int], *, writable_fd: int, upper: str, work: 
         os.mkdir(target)
         lower = ":".join(f"{_STAGE}/{number}" for number in range(1, len(lower_fds) + 1))
         data = [f"lowerdir={lower}", f"upperdir={_STAGE}/0/{upper}", f"workdir={_STAGE}/0/{work}"]
-        data += [f"{key}={value}" for key, value in _OPTIONS.items()]
+        data += [*(f"{key}={value}" for key, value in _OPTIONS.items()), *flags]
         _as_container_root(root_uid, lambda: mount("overlay", target, "overlay", MS_NODEV, ",".join(data)))
         return open_tree(target)
 

@@ -65,6 +65,7 @@ def launch_spec(
             "upper": str(rootfs.upper),
             "work": str(rootfs.work),
             "readonly": host.readonly_rootfs,
+            "volatile": record.is_passing,
         },
         "binds": [*_network_files(network_path or path, readonly=host.readonly_rootfs), *bind_specs(record, volume_path)],
         "tmpfs": tmpfs_specs(record),

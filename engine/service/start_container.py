@@ -37,7 +37,8 @@ from engine.service.network_files import write_network_files
 from engine.service.network_modes import network_owner
 from engine.service.output_flow import with_readers
 from engine.service.remove_container import remove_locked
-from engine.storage.rootfs import area_of, has_room_for_network_files, network_files_of, renew_network_files
+from engine.storage.rootfs import area_of, has_room_for_network_files, network_files_of, renew_network_files, rootfs_of
+from engine.storage.volatile import clear_mark
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -151,6 +152,7 @@ def _plan_and_lend(engine: Engine, record: ContainerRecord) -> tuple[LaunchSpec,
 
 def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
     image = engine.images.by_id(record.image_id)
+    clear_mark(rootfs_of(engine.containers.path(record.container_id)).work)
     for name in NETWORK_FILES:  # bound by descriptor when the container is made, and filled when its address is known
         (network_files_of(engine.containers.path(record.container_id)) / name).touch(mode=0o644)
     spec = launch_spec(

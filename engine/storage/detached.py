@@ -16,6 +16,7 @@ from engine.linux.files import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_N
 from engine.linux.fscontext import FilesystemContext
 from engine.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY
 from engine.storage.tree import OPEN_FOLDER
+from engine.storage.volatile import clear_mark
 
 _HARMLESS = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC
 _INSIDE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
@@ -36,7 +37,8 @@ def readable_layers(layers: Sequence[Path]) -> Iterator[int]:
 
 @contextlib.contextmanager
 def writable_layers(layers: Sequence[Path], *, upper: Path, work: Path) -> Iterator[int]:
-    """Lend the layers (base first, at least one) as one open folder whose changes go to ``upper``."""
+    """Lend the layers (base first, at least one) as one open folder whose changes go to ``upper``, to be synced by the caller."""
+    clear_mark(work)
     with _opened(_mount(layers, {"upperdir": upper, "workdir": work}, 0)) as mount, _opened(_top(mount)) as folder:
         yield folder
 
@@ -149,6 +151,8 @@ def _mount(layers: Sequence[Path], writable: dict[str, Path], attributes: int, *
             _set_folder(context, key, folder)
         for key, value in {"metacopy": "off", "redirect_dir": "off", "index": index}.items():
             context.set_string(key, value)
+        if writable:
+            context.set_flag("volatile")
         context.create()
         return context.mount(attributes | _HARMLESS)
 

@@ -10,16 +10,21 @@ from pathlib import Path
 
 from bench.browser import click_to_prompt
 from bench.contenders import Runc, atelier, dockerd, has_program
+from bench.disk import DiskBench
 from bench.figures import Figure, format_table
 from bench.images import ImageBench
 from bench.machine import describe_machine
 from bench.measures import Bench
 from bench.neighbours import NeighbourBench
+from bench.networks import NetworkBench
 from bench.output import OutputBench
 from bench.rootfs import make_rootfs, pack
 from bench.scale import ScaleBench
 
-ENGINE_FIGURES = ("run", "exec", "api", "crowd", "parallel", "running", "records", "follow", "tail", "hostile", "images")
+ENGINE_FIGURES = (
+    "run", "exec", "api", "crowd", "parallel", "running", "records", "follow", "tail", "hostile", "images",
+    "networks", "connects", "traffic", "disk",
+)  # fmt: skip
 FIGURES = (*ENGINE_FIGURES, "browser")
 
 
@@ -38,6 +43,8 @@ def measure_engines(folder: Path, names: list[str]) -> list[Figure]:
             OutputBench(engines),
             NeighbourBench(engines),
             images,
+            NetworkBench(engines),
+            DiskBench(folder, rootfs, archive),
         )
         measures = {name: measure for bench in benches for name, measure in bench.figures().items()}
         return [figure for name in ENGINE_FIGURES if name in names for figure in measures[name]()]

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +30,10 @@ class Engine:
 
 
 @contextmanager
-def atelier(folder: Path, archive: Path | None) -> Iterator[Engine]:
-    """This engine. Without an archive it goes on with what the folder holds from an earlier time."""
+def atelier(folder: Path, archive: Path | None, *, disk: Sequence[str] = ()) -> Iterator[Engine]:
+    """This engine. Without an archive it goes on with what the folder holds from an earlier time. ``disk`` are more options."""
     engine = Engine("Atelier", folder / "run" / "engine.sock", folder)
-    command = [sys.executable, "-m", "engine", "serve", "--data", str(folder), "--run", str(folder / "run")]
+    command = [sys.executable, "-m", "engine", "serve", *disk, "--data", str(folder), "--run", str(folder / "run")]
     folder.mkdir(exist_ok=archive is None)
     with daemon(command, log=folder / "daemon.log", is_ready=lambda: engine_answers(engine.socket)):
         if archive is not None:
@@ -50,9 +50,9 @@ def dockerd(folder: Path, archive: Path | None) -> Iterator[Engine]:
     engine = Engine("dockerd", folder / "docker.sock", folder)
     options = {
         "data-root": folder / "data", "exec-root": folder / "exec", "pidfile": folder / "pid", "cgroup-parent": f"/{CGROUP}",
-        "host": f"unix://{engine.socket}",
+        "host": f"unix://{engine.socket}", "userland-proxy": "false",
     }  # fmt: skip
-    inside = ["sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh", "dockerd"]
+    inside = ["sh", "-c", 'mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"', "sh", "dockerd"]
     command = ["unshare", "--net", "--mount", *inside, *(f"--{name}={value}" for name, value in options.items())]
     folder.mkdir(exist_ok=archive is None)
     try:

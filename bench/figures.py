@@ -10,7 +10,7 @@ CONTENDERS = ("Atelier", "dockerd", "runc", SKOPEO)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Samples of one thing, by contender; ``better`` says what the ratio compares with."""
+    """Samples of one thing, by contender. Of a rate, ``MB/s``, more is better."""
 
     name: str
     unit: str
@@ -22,9 +22,11 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times less Atelier takes than dockerd."""
+        """How many times less Atelier takes than dockerd; of a rate, how many times more it is."""
         ours, theirs = self.median_of("Atelier"), self.median_of("dockerd")
-        return theirs / ours if ours and theirs else None
+        if not ours or not theirs:
+            return None
+        return ours / theirs if self.unit.endswith("/s") else theirs / ours
 
 
 def format_value(value: float | None, unit: str) -> str:

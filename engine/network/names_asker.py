@@ -14,7 +14,7 @@ import dns.rcode
 from engine.network import names_codec as codec
 from engine.network.names_answers import is_for_nobody, local_answers
 from engine.network.names_book import NamesBook
-from engine.network.names_budget import Budget
+from engine.network.names_budget import Budget, Pace
 from engine.network.names_codec import Malformed, Question
 from engine.network.names_forward import Forwarder, Way
 from engine.network.names_inside import Inside
@@ -58,7 +58,7 @@ class Asker:
         self._loop, self._book, self._forwarder = loop, book, forwarder
         self._ready: dict[bytes, _Ready] = {}
         self._streams: set[Stream] = set()
-        self._budget = Budget(time.monotonic())
+        self._budget, self._pace = Budget(time.monotonic()), Pace(time.monotonic())
         self._is_open = True
         self._datagrams, self._listener = inside.open_resolver(netns_fd, port)
         self._listen()
@@ -139,7 +139,7 @@ class Asker:
     def _answer_unknown(self, wire: bytes, question: Question, reply: Reply, *, is_stream: bool) -> None:
         if is_for_nobody(question):
             reply(codec.answer_rcode(question, dns.rcode.NXDOMAIN))
-        elif not self.settings.forwards:
+        elif not self.settings.forwards or not self._pace.take(time.monotonic()):
             reply(codec.answer_rcode(question, dns.rcode.SERVFAIL))
         else:
             kind = socket.SOCK_STREAM if is_stream else socket.SOCK_DGRAM

@@ -102,8 +102,12 @@ def answer_addresses(question: Question, addresses: Sequence[str]) -> bytes:
 
 
 def answer_name(question: Question, name: str) -> bytes:
-    """Answer a reverse question."""
-    return _answer(question, [dns.rrset.from_text(_asked(question), _TTL_SECONDS, "IN", "PTR", _as_text(name))])
+    """Answer a reverse question; with nothing where the DNS cannot write the name, as one with a part of 64 letters."""
+    try:
+        text = dns.name.Name([*(label.encode() for label in name.split(".")), b""]).to_text()
+    except dns.exception.DNSException:
+        return answer_rcode(question, dns.rcode.NOERROR)
+    return _answer(question, [dns.rrset.from_text(_asked(question), _TTL_SECONDS, "IN", "PTR", text)])
 
 
 def answer_rcode(question: Question, rcode: int) -> bytes:
@@ -113,10 +117,6 @@ def answer_rcode(question: Question, rcode: int) -> bytes:
 
 def _asked(question: Question) -> dns.name.Name:
     return question.message.question[0].name
-
-
-def _as_text(name: str) -> str:
-    return dns.name.Name([*(label.encode() for label in name.split(".")), b""]).to_text()
 
 
 def _answer(question: Question, records: Sequence[dns.rrset.RRset], rcode: int = dns.rcode.NOERROR) -> bytes:

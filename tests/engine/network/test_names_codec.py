@@ -10,7 +10,7 @@ import pytest
 from engine.network import names_codec as codec
 from engine.network.names_answers import is_for_nobody, local_answers
 from engine.network.names_book import NamesBook, Place
-from engine.network.names_budget import Budget
+from engine.network.names_budget import Budget, Pace
 from engine.network.names_codec import Malformed, Question
 from tests.engine.network.asking import query, said
 
@@ -159,3 +159,20 @@ def test_who_works_more_than_its_share_rests_until_it_has_come_back() -> None:
     assert rest == pytest.approx(1.0)
     assert budget.spend(0.0, rest) == pytest.approx(0.0)
     assert budget.spend(0.1, 1000.0) == 0
+
+
+def test_questions_put_to_others_are_so_many_at_once_and_then_as_many_as_time_allows() -> None:
+    pace = Pace(now=10.0)
+    assert sum(pace.take(10.0) for _ in range(60_000)) == 2000
+    assert sum(pace.take(11.0) for _ in range(60_000)) == 200
+    assert sum(pace.take(1000.0) for _ in range(60_000)) == 2000
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 64, ".".join(["y" * 60] * 5)], ids=["an empty part", "a long part", "long"])
+def test_an_address_whose_name_the_dns_cannot_write_has_none(name: str) -> None:
+    book = NamesBook()
+    book.put("one", [Place("n1", "net", ("172.18.0.2",), (name,))])
+    answers = local_answers(book, "one", question("2.0.18.172.in-addr.arpa", "PTR"))
+    assert answers is not None
+    found = dns.message.from_wire(answers[0])
+    assert (found.rcode(), found.answer) == (dns.rcode.NOERROR, [])

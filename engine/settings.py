@@ -101,7 +101,8 @@ def _add_disk(parser: argparse.ArgumentParser) -> None:
         "--disk",
         choices=DRIVER_NAMES,
         default=DiskSettings().driver,
-        help="what counts disk space: image (a btrfs of the engine's own in DIR/engine.btrfs), none, or auto, whatever holds here"
+        help="what counts disk space: image (a btrfs of the engine's own in DIR/engine.btrfs), project (quotas that the host has"
+        " turned on for its XFS or ext4), none, or auto, whatever holds here"
         " (default: %(default)s)",
     )
     parser.add_argument(

@@ -16,13 +16,14 @@ from typing import Literal, get_args
 from engine.core.tenants import Tenant
 
 log = logging.getLogger(__name__)
-DriverName = Literal["auto", "image", "none"]
+DriverName = Literal["auto", "image", "project", "none"]
 DRIVER_NAMES: tuple[DriverName, ...] = get_args(DriverName)
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSettings:
-    """``image`` is a btrfs of the engine's own in a file; ``auto`` looks what holds.
+    """``image`` is a btrfs of the engine's own in a file, ``project`` the quotas of the host's XFS or ext4; ``auto`` what
+    holds.
 
     ``size_bytes`` is that of a new image; none means a share of what is free on the host's disk.
     """
@@ -47,7 +48,7 @@ class Disk(ABC):
     kind: str  # "btrfs", "xfs", "ext4" or "none"
     reason: str  # why this one, in words for administrators
     has_limits: bool  # whether a limit of an area holds
-    has_nested_limits: bool  # whether the kernel holds a tenant's limit over all its areas
+    has_nested_limits: bool  # whether a tenant's limit over all its areas holds
 
     @abstractmethod
     def make_area(

@@ -2,7 +2,8 @@
 
 Once made, an image is used for ever: the data is in it. A folder that has data from before keeps plain folders. Where the folder
 lies on btrfs it gets an image too, whose blocks are overwritten in place: the masters of areas can be made on no file system that
-is in use (see disk_numbers.py), and to turn quotas on for a whole host would be the host's affair.
+is in use (see disk_numbers.py), and to turn quotas on for a whole host would be the host's affair. A host that has project quotas
+on already, on XFS or ext4, counts by itself and needs no image.
 """
 
 import logging
@@ -14,8 +15,11 @@ from engine.storage.disk import Disk, DiskSettings
 from engine.storage.disk_btrfs import BtrfsDisk
 from engine.storage.disk_image import SUFFIX, DiskImage
 from engine.storage.disk_plain import PlainDisk
+from engine.storage.disk_project import ProjectDisk, file_system_of, lacking_quotas
+from engine.storage.project_marks import is_counted
 
 _log = logging.getLogger(__name__)
+_BY_PROJECTS = "project quotas of the host's file system"
 _OLD_LOCK = "lock"  # earlier versions kept their lock in the folder
 
 
@@ -31,10 +35,15 @@ def choose_disk(data_path: Path, wanted: DiskSettings) -> Disk:
         return _open_image(image)
     if wanted.driver == "none":
         return PlainDisk("asked for by --disk none", data_path)
+    if is_counted(data_path):
+        _refuse_other(wanted, ("auto", "project"), f"{data_path} is counted by project quotas")
+        return _open_project(data_path)
     if has_data(data_path):
         reason = _explain_former(data_path)
         _refuse_other(wanted, ("auto",), reason)
         return PlainDisk(reason, data_path, is_wanted=False)
+    if wanted.driver == "project" or (wanted.driver == "auto" and not lacking_quotas(data_path)):
+        return _open_project(data_path)
     return _make(data_path, image, wanted)
 
 
@@ -43,8 +52,12 @@ def explain_disk(data_path: Path) -> tuple[str, str]:
     image = image_of(data_path)
     if image.path.exists():
         return "btrfs", f"the data lies in {image.path}"
+    if data_path.is_dir() and is_counted(data_path):
+        return file_system_of(data_path), lacking_quotas(data_path) or _BY_PROJECTS
     if data_path.is_dir() and has_data(data_path):
         return "none", _explain_former(data_path)
+    if data_path.is_dir() and not lacking_quotas(data_path):
+        return file_system_of(data_path), _BY_PROJECTS
     lacking = _lacking()
     return ("none", lacking) if lacking else ("btrfs", f"an image will be made, {image.path}")
 
@@ -70,6 +83,14 @@ def has_data(data_path: Path) -> bool:
 def _refuse_other(wanted: DiskSettings, accepted: tuple[str, ...], why: str) -> None:
     if wanted.driver not in accepted:
         raise Unavailable(f"{why}: --disk {wanted.driver} is not possible, leave it out")
+
+
+def _open_project(data_path: Path) -> Disk:
+    """Where the host was started without its quotas, data that was counted must not grow uncounted."""
+    lacking = lacking_quotas(data_path)
+    if lacking:
+        raise Unavailable(f"{data_path} cannot be counted by project quotas: {lacking}; mount it so, or choose another --disk")
+    return ProjectDisk(data_path, file_system_of(data_path), _BY_PROJECTS)
 
 
 def _make(data_path: Path, image: DiskImage, wanted: DiskSettings) -> Disk:

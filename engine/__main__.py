@@ -40,8 +40,10 @@ def main(arguments: Sequence[str]) -> int:
 def _serve(arguments: Sequence[str]) -> int:
     from engine.api.daemon import Daemon
     from engine.errors import EngineError
+    from engine.linux.capabilities import put_down
     from engine.settings import parse_serve
 
+    put_down("CAP_SYS_RESOURCE")  # ext4 would let the engine write past the quotas of tenants
     settings = parse_serve(arguments)
     logging.basicConfig(
         level=logging.DEBUG if settings.is_verbose else logging.INFO,

@@ -1,9 +1,11 @@
 """Capabilities of the calling process (capabilities(7))."""
 
+import contextlib
 import ctypes
 import errno
+from collections.abc import Iterator
 
-from engine.linux.libc import CAPSET, syscall
+from engine.linux.libc import CAPGET, CAPSET, syscall
 from engine.linux.prctl import PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAPBSET_DROP, PR_CAPBSET_READ, prctl
 
 NAMES = (
@@ -90,8 +92,54 @@ def set_capabilities(kept: frozenset[int]) -> None:
     syscall(CAPSET, ctypes.byref(header), ctypes.byref(data), subject="capset")
 
 
+def put_down(name: str) -> None:
+    """Take a capability out of force for the calling thread and those that it makes; it may be raised again. Raises OSError."""
+    data = _read()
+    word, bit = _place(name)
+    if data[word] & bit:
+        data[word] &= ~bit
+        _write(data)
+
+
+@contextlib.contextmanager
+def raised(name: str) -> Iterator[None]:
+    """Have a capability in force for a while where the calling thread may have it. Raises OSError."""
+    data = _read()
+    word, bit = _place(name)
+    if data[word] & bit or not data[word + 1] & bit:
+        yield
+        return
+    data[word] |= bit
+    _write(data)
+    try:
+        yield
+    finally:
+        put_down(name)
+
+
 def is_effective(name: str) -> bool:
-    """Whether the calling process has a capability now (proc_pid_status(5))."""
-    with open("/proc/self/status") as file:
-        mask = next(int(line.split()[1], 16) for line in file if line.startswith("CapEff:"))
-    return bool(mask >> NAMES.index(name) & 1)
+    """Whether the calling thread has a capability in force."""
+    word, bit = _place(name)
+    return bool(_read()[word] & bit)
+
+
+def is_permitted(name: str) -> bool:
+    """Whether the calling thread has a capability in force or may raise it."""
+    word, bit = _place(name)
+    return bool(_read()[word + 1] & bit)
+
+
+def _place(name: str) -> tuple[int, int]:
+    """Where its word of effective ones is, which that of permitted ones follows; and its bit there."""
+    word, bit = divmod(NAMES.index(name), _WORD_BITS)
+    return word * 3, 1 << bit
+
+
+def _read() -> "ctypes.Array[ctypes.c_uint32]":
+    data = (ctypes.c_uint32 * 6)()
+    syscall(CAPGET, ctypes.byref((ctypes.c_uint32 * 2)(_VERSION_3, 0)), ctypes.byref(data), subject="capget")
+    return data
+
+
+def _write(data: "ctypes.Array[ctypes.c_uint32]") -> None:
+    syscall(CAPSET, ctypes.byref((ctypes.c_uint32 * 2)(_VERSION_3, 0)), ctypes.byref(data), subject="capset")

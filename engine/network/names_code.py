@@ -7,6 +7,7 @@ from pathlib import Path
 _ENGINE = Path(__file__).resolve().parent.parent
 _FILES = (
     "core/resolv.py",
+    "linux/capabilities.py",
     "linux/libc.py",
     "linux/namespaces.py",
     "linux/nft_batch.py",

@@ -8,6 +8,7 @@ import contextlib
 import resource
 
 from engine.core.launch import Rlimit
+from engine.linux.capabilities import raised
 from engine.runtime.steps import LaunchError
 
 
@@ -17,7 +18,7 @@ def raise_hard_limits(rlimits: list[Rlimit], *, pid: int) -> None:
         number = _number(wish)
         soft, present = resource.getrlimit(number)  # a process that was just born has those of its maker
         if present >= 0 and (wish["hard"] < 0 or wish["hard"] > present):
-            with contextlib.suppress(PermissionError, ValueError):
+            with raised("CAP_SYS_RESOURCE"), contextlib.suppress(PermissionError, ValueError):
                 resource.prlimit(pid, number, (soft, wish["hard"]))
 
 

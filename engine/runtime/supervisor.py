@@ -12,6 +12,7 @@ import os
 import socket
 
 from engine.linux import rlimit
+from engine.linux.capabilities import put_down
 from engine.linux.oom import set_oom_score_adj
 from engine.runtime import reactor as events
 from engine.runtime import steps, upgrade
@@ -128,6 +129,7 @@ def main(_run_path: str, listener_fd: int) -> None:
     os.chdir("/")
     rlimit.raise_open_files(_OPEN_FILES)
     set_oom_score_adj(_OOM_SCORE)
+    put_down("CAP_SYS_RESOURCE")  # ext4 would let the logs of a full tenant grow
     os.set_inheritable(listener_fd, False)
     steps.progress.failing = os.environ.get("ATELIER_FAIL_STEP", "")  # a seam for tests
     Supervisor(socket.socket(fileno=listener_fd), upgrade.inherited()).run()

@@ -16,7 +16,7 @@ from engine.core.sysctls import check_sysctls
 from engine.core.tenants import Tenant
 from engine.core.tmpfs_options import check_tmpfs_options
 from engine.errors import InvalidParameter
-from engine.linux.capabilities import is_effective
+from engine.linux.capabilities import is_permitted
 from engine.runtime.seccomp_cache import SeccompCache
 from engine.runtime.sysctl_probe import try_sysctls
 from engine.service.devices import find_devices, with_numbers
@@ -77,7 +77,7 @@ def host_warnings(engine: Engine, host: HostConfig) -> list[str]:
     warnings += [_HOST_IPC] if host.ipc_mode == HOST else []
     if host.writable_cgroups and not engine.host.cgroups.unified:
         warnings.append(_NO_UNIFIED)
-    may_raise = bool(host.ulimits or host.oom_score_adj < 0) and is_effective("CAP_SYS_RESOURCE")
+    may_raise = bool(host.ulimits or host.oom_score_adj < 0) and is_permitted("CAP_SYS_RESOURCE")
     warnings += [text for limit in host.ulimits if (text := _ulimit_warning(limit, may_raise=may_raise))]
     warnings += [] if may_raise else _oom_warnings(host.oom_score_adj)
     return warnings + _limit_warnings(engine, host)

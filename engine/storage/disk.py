@@ -28,7 +28,7 @@ class DiskSettings:
     ``size_bytes`` is that of a new image; none means a share of what is free on the host's disk.
     """
 
-    driver: DriverName = "none"
+    driver: DriverName = "auto"
     size_bytes: int | None = None
 
 

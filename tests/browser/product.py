@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.engine.daemon import unmount_disk
+
 ROOT = Path(__file__).parents[2]
 ATELIER = str(ROOT / "atelier")
 START_SECONDS = 150
@@ -38,6 +40,7 @@ def running_product() -> Iterator[Product]:
             yield product
         subprocess.run([ATELIER, "down", "--data", str(data_path / "data")], check=True, timeout=STOP_SECONDS)
     finally:
+        unmount_disk(data_path / "data")
         shutil.rmtree(data_path, ignore_errors=True)
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -58,7 +58,7 @@ class UnixConnection(http.client.HTTPConnection):
 class EngineDaemon:
     """One engine. Paths are short, since a socket's path has at most 107 bytes."""
 
-    disk = os.environ.get("ATELIER_TEST_DISK", "none")  # a driver's name
+    disk = os.environ.get("ATELIER_TEST_DISK", "auto")  # a driver's name
 
     def __init__(self, **environment: str) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="atelier-test-"))
@@ -73,6 +73,11 @@ class EngineDaemon:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def counts_disk_space(self) -> bool:
+        """Whether sizes are the kernel's: whole blocks, and 16 KiB for what tells of an area."""
+        return (self.data_path / "engine.btrfs").exists()
 
     @property
     def log_path(self) -> Path:
@@ -101,6 +106,20 @@ class EngineDaemon:
     def stop(self) -> None:
         """SIGTERM, as the launcher does."""
         self._end(signal.SIGTERM)
+
+    @contextmanager
+    def data_at_rest(self) -> Iterator[Path]:
+        """The engine's folder while the engine is stopped and its disk, if it has one, is mounted nowhere."""
+        folder = self.data_path / "engine"
+        image = folder.with_name("engine.btrfs")
+        is_ours = image.exists() and not folder.is_mount()
+        if is_ours:
+            subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+        try:
+            yield folder
+        finally:
+            if is_ours:
+                subprocess.run(["umount", folder], check=True)
 
     def kill(self) -> None:
         """SIGKILL: the daemon has no time for anything."""
@@ -136,13 +155,8 @@ class EngineDaemon:
             self.stop()
         for pid in filter(None, (self.supervisor_pid(), self.resolver_pid())):
             os.kill(pid, signal.SIGKILL)
-        wait_until(self._unmount, "the disk to be unmounted")
+        wait_until(lambda: unmount_disk(self.data_path), "the disk to be unmounted")
         subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=False)  # deeper than the interpreter can go
-
-    def _unmount(self) -> bool:
-        """Take away the disk that a killed engine leaves; False while processes that are just ending hold it."""
-        folder = self.data_path / "engine"
-        return not folder.is_mount() or subprocess.run(["umount", folder], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
     def request(
         self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None, tenant: str = ""
@@ -225,10 +239,17 @@ class EngineDaemon:
         ]
 
     def _shows(self, backing_file: Path) -> bool:
+        """Whether it is this engine's, and not kept by others: who makes a mount namespace has copies of all mounts in it."""
         try:
-            return str(self.root) in backing_file.read_text()
+            return str(self.root) in backing_file.read_text() and not _is_mounted_anywhere(f"/dev/{backing_file.parts[3]}")
         except OSError:  # it let go of its file meanwhile
             return False
+
+
+class PlainEngine(EngineDaemon):
+    """One whose data lie in plain folders, as on hosts that cannot count."""
+
+    disk = "none"
 
 
 @contextmanager
@@ -242,6 +263,12 @@ def running_engine(**environment: str) -> Iterator[EngineDaemon]:
         wait_until(lambda: not daemon.leftovers(), "the engine to leave nothing behind", hint=lambda: str(daemon.leftovers()))
     finally:
         daemon.destroy()
+
+
+def unmount_disk(data_path: Path) -> bool:
+    """Take away the disk that a killed engine leaves; False while processes that are just ending hold it."""
+    folder = data_path / "engine"
+    return not folder.is_mount() or subprocess.run(["umount", folder], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def frames(body: bytes) -> list[tuple[int, bytes]]:
@@ -273,6 +300,15 @@ def processes_with(text: str) -> list[int]:
         if text in command and int(path.parent.name) != os.getpid():
             found.append(int(path.parent.name))
     return found
+
+
+def _is_mounted_anywhere(device: str) -> bool:
+    """Whether a process's mounts show a device, in whatever namespace."""
+    for path in Path("/proc").glob("[0-9]*/mountinfo"):
+        with suppress(OSError):
+            if f" {device} " in path.read_text():
+                return True
+    return False
 
 
 def _nft_tables() -> list[str]:

@@ -11,10 +11,11 @@ from typing import Self
 
 import pytest
 
-from tests.engine.daemon import EngineDaemon, wait_until
+from tests.engine.daemon import EngineDaemon, PlainEngine, wait_until
 
 _CGROUP = "atelier-conformance"
 BOTH = ("atelier", "dockerd")
+_SERVERS: dict[str, type[EngineDaemon]] = {"atelier": EngineDaemon, "plain folders": PlainEngine}
 
 
 class Dockerd(EngineDaemon):
@@ -51,10 +52,10 @@ class Dockerd(EngineDaemon):
 
 @contextmanager
 def serving(kind: str) -> Iterator[EngineDaemon]:
-    """One of BOTH for as long as the block lasts, with the image busybox; skips the test where it is not installed."""
+    """One of BOTH, or an engine on "plain folders", as long as the block lasts, with busybox; skips where it is not installed."""
     if kind == "dockerd" and not Dockerd.is_installed():
         pytest.skip("dockerd is not installed (Debian: docker.io)")
-    daemon = Dockerd() if kind == "dockerd" else EngineDaemon()
+    daemon = Dockerd() if kind == "dockerd" else _SERVERS[kind]()
     try:
         daemon.start().import_busybox()
         yield daemon

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.unix_http import request
+from tests.engine.daemon import unmount_disk
 
 COMMAND = Path(__file__).resolve().parents[2] / "atelier"
 PATIENCE_SECONDS = 60.0
@@ -73,6 +74,7 @@ class Product:
         if self._process is not None and self._process.poll() is None:
             self.stop()
         subprocess.run(self.command("down"), check=False)
+        unmount_disk(self.data)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def has_said(self, text: str) -> bool:

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.requires_root
 V = "/v1.41"  # what both speak
 
 
-@pytest.fixture(scope="module", params=BOTH)
+@pytest.fixture(scope="module", params=[*BOTH, "plain folders"])
 def server(request: pytest.FixtureRequest) -> Iterator[EngineDaemon]:
-    """Each of both, with the image busybox."""
+    """Each of them, with the image busybox."""
     with serving(request.param) as daemon:
         yield daemon
 
@@ -158,7 +158,7 @@ def test_newer_clients_prune_anonymous_volumes_unless_they_say_all(engine_only: 
     engine_only.request("DELETE", f"/containers/{container}")
     make(engine_only, "named")
     pruned = engine_only.request("POST", "/v1.42/volumes/prune").document
-    assert pruned == {"VolumesDeleted": [anonymous], "SpaceReclaimed": 5000}
+    assert pruned == {"VolumesDeleted": [anonymous], "SpaceReclaimed": 24576 if engine_only.counts_disk_space else 5000}
     assert engine_only.request("POST", "/v1.42/volumes/prune").document["VolumesDeleted"] == []
     query = quote(json.dumps({"all": ["true"]}))
     assert engine_only.request("POST", f"/volumes/prune?filters={query}").document["VolumesDeleted"] == ["named"]
@@ -340,13 +340,15 @@ COMMANDS = [
     ),
     (
         "$D volume create data >/dev/null; $D system df -v --format '{{range .Volumes}}{{.Name}} {{.Links}} {{.Size}}{{end}}'",
-        "data 0 0B",
+        ("data 0 0B", "data 0 16.38kB"),
     ),
     ("$D volume create data >/dev/null; $D volume rm -f data nosuch", "data nosuch"),
 ]
 
 
 @pytest.mark.parametrize(("script", "said"), COMMANDS, ids=[script for script, _ in COMMANDS])
-def test_a_command(clean: EngineDaemon, script: str, said: str) -> None:
+def test_a_command(clean: EngineDaemon, script: str, said: str | tuple[str, str]) -> None:
+    """Where two answers are given the second is that of a disk that counts."""
+    wanted = said if isinstance(said, str) else said[clean.counts_disk_space]
     done = clean.shell(script)
-    assert " ".join(done.stdout.decode().split()) == said, done
+    assert " ".join(done.stdout.decode().split()) == wanted, done

@@ -520,7 +520,8 @@ def test_a_restarted_engine_knows_its_volumes_and_sets_a_damaged_one_aside(start
     victim = engine.create("true", **binds("bad:/v"))
     damaged = data_path(engine, "bad").parent / "volume.json"
     engine.stop()
-    damaged.write_bytes(b"{")
+    with engine.data_at_rest():
+        damaged.write_bytes(b"{")
     engine.start()
     assert "data" in names(engine)
     assert "bad" not in names(engine)

@@ -28,7 +28,10 @@ T = TypeVar("T")
 
 
 async def connect_network(engine: Engine, tenant: Tenant, name: str, *, container: str, join: NetworkJoin) -> None:
-    """Put a container on a network. Raises NotFound, InvalidParameter, Forbidden, Conflict, Unavailable, Fault."""
+    """Put a container on a network. Raises NotFound, InvalidParameter, Forbidden, Conflict, Unavailable, Fault.
+
+    QuotaExceeded where the records of the container's tenant become too large.
+    """
     container_id = engine.containers.find(tenant, container).container_id
     network = _find(engine, tenant, name, may_be_gone=False)
     async with engine.containers.lock(container_id):
@@ -36,6 +39,7 @@ async def connect_network(engine: Engine, tenant: Tenant, name: str, *, containe
         wanted = replace(join, network=BRIDGE if network is None else network.name)
         _check(record, network, wanted)
         connected = replace(record, networks=(*joins_of(record), wanted))
+        engine.containers.check_size(connected)
         process = _process(engine, record)
         if process is None:
             await _save(engine, connected)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.core.containers import ContainerRecord
 from engine.core.ids import is_id_prefix, short_id
+from engine.core.record_shares import RecordShares
 from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, InvalidParameter, NotFound
@@ -30,6 +31,7 @@ class ContainerStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._records: dict[str, ContainerRecord] = {}
+        self._shares = RecordShares("containers")
         self._locks: dict[str, ContainerLock] = {}
         self._writing: set[asyncio.Task[None]] = set()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -53,7 +55,9 @@ class ContainerStore:
             if folder.name.endswith(ASIDE):
                 continue
             try:
-                self._records[folder.name] = _read(folder)
+                record, size_bytes = _read(folder)
+                self._records[folder.name] = record
+                self._shares.put(folder.name, record.tenant, size_bytes)
             except FileNotFoundError:
                 strays.append(folder)
             except (OSError, ValueError) as error:
@@ -115,9 +119,16 @@ class ContainerStore:
                 )
 
     def reserve(self, record: ContainerRecord) -> None:
-        """Enter a new record in memory, so that its name is taken. Raises Conflict."""
+        """Enter a new record in memory, so that its name is taken. Raises Conflict, QuotaExceeded."""
         self.check_name_free(record.tenant, record.name)
+        self._shares.put(record.container_id, record.tenant, self.check_size(record))
         self._records[record.container_id] = record
+
+    def check_size(self, record: ContainerRecord) -> int:
+        """Return how many bytes a record takes. Raises QuotaExceeded where its tenant's would become too many with it."""
+        size_bytes = len(dump_record(record))
+        self._shares.check(record.container_id, record.tenant, size_bytes)
+        return size_bytes
 
     async def save(self, record: ContainerRecord) -> None:
         """Write a record and make it the present one. Hold the container's lock.
@@ -125,8 +136,10 @@ class ContainerStore:
         The record is whole on disk before it gets its name. That itself is not waited for: a power cut may bring the record
         back that was there some seconds before, as with dockerd.
         """
-        await asyncio.to_thread(_write, self.path(record.container_id) / RECORD, dump_record(record))
+        content = dump_record(record)
+        await asyncio.to_thread(_write, self.path(record.container_id) / RECORD, content)
         self._records[record.container_id] = record
+        self._shares.put(record.container_id, record.tenant, len(content))
 
     async def save_if(self, record: ContainerRecord, work: Awaitable[None]) -> None:
         """Do ``work``, and if it succeeds make ``record`` the present one. Raises what ``work`` raises, and OSError.
@@ -173,15 +186,17 @@ class ContainerStore:
     def drop(self, container_id: str) -> None:
         """Forget a container whose folder is gone."""
         self._records.pop(container_id, None)
+        self._shares.drop(container_id)
         self._locks.pop(container_id, None)
 
 
-def _read(folder: Path) -> ContainerRecord:
-    """Raises OSError, ValueError."""
-    record = parse_record(ContainerRecord, (folder / RECORD).read_bytes())
+def _read(folder: Path) -> tuple[ContainerRecord, int]:
+    """Return a record and its bytes. Raises OSError, ValueError."""
+    content = (folder / RECORD).read_bytes()
+    record = parse_record(ContainerRecord, content)
     if record.container_id != folder.name:
         raise ValueError(f"it speaks of container {record.container_id}")
-    return record
+    return record, len(content)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.core.ids import ID_BYTES, format_id
+from engine.core.record_shares import RecordShares
+from engine.core.records import dump_record
 from engine.core.tenants import Tenant
 from engine.core.volumes import ANONYMOUS_LABEL, VolumeRecord
 from engine.errors import Conflict, Fault, NotFound, reason_of
@@ -34,6 +36,9 @@ class VolumeStore:
         self._folders = VolumeFolders(root, trash, areas)
         self._lock = threading.Lock()
         self._records = {record.volume_id: record for record in self._folders.load()}
+        self._shares = RecordShares("volumes")
+        for record in self._records.values():
+            self._shares.put(record.volume_id, record.tenant, len(dump_record(record)))
         self._holders: dict[str, set[str]] = {}  # containers by volume
         self._held: dict[str, set[str]] = {}  # volumes by container
         self._pending: dict[str, str] = {}  # volumes whose fate is still their container's
@@ -229,11 +234,14 @@ class VolumeStore:
         volume_id = format_id(secrets.token_bytes(ID_BYTES))
         labels = labels if name else {**labels, ANONYMOUS_LABEL: ""}
         record = VolumeRecord(volume_id, name or volume_id, tenant, time.time_ns(), labels, options)
+        size_bytes = len(dump_record(record))
+        self._shares.check(volume_id, tenant, size_bytes)
         try:
             self._folders.make(record, holder)
         except OSError as error:
             raise Fault(f"cannot make volume {record.name}: {reason_of(error)}") from error
         self._records[volume_id] = record
+        self._shares.put(volume_id, tenant, size_bytes)
         if holder:
             self._pending[volume_id] = holder
         return record
@@ -245,6 +253,7 @@ class VolumeStore:
             raise Fault(f"cannot remove volume {record.name}: {reason_of(error)}") from error
         for known in (self._records, self._holders, self._pending):
             known.pop(record.volume_id, None)
+        self._shares.drop(record.volume_id)
 
     def _hold(self, volume_id: str, holder: str) -> None:
         self._holders.setdefault(volume_id, set()).add(holder)

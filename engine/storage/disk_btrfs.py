@@ -23,6 +23,7 @@ from engine.core.tenants import Tenant
 from engine.errors import Unavailable
 from engine.linux import btrfs
 from engine.storage.disk import Disk, DiskStatus
+from engine.storage.disk_balloon import Balloon
 from engine.storage.disk_groups import QuotaGroups, group_of
 from engine.storage.disk_image import DiskImage
 from engine.storage.disk_numbers import NumberRanges
@@ -53,6 +54,7 @@ class BtrfsDisk(Disk):
             self.groups.turn_on()
             self.groups.put_right()
             self.numbers = NumberRanges(data_path)
+            self.balloon = Balloon(data_path, lambda: image.lacking_bytes)
         except BaseException:
             os.close(self._fd)
             raise
@@ -172,6 +174,7 @@ class BtrfsDisk(Disk):
 
     def close(self, *, unmount: bool) -> None:
         self.numbers.close()
+        self.balloon.close()
         with self._lock:
             if self._commit is not None:
                 self._commit.cancel()

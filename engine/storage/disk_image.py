@@ -20,6 +20,7 @@ from engine.linux import btrfs, loop
 from engine.linux.inode_flags import forgo_copies
 from engine.linux.mount import MS_NOATIME, MS_NODEV, mount, umount2
 from engine.storage.disk import DiskStatus
+from engine.storage.disk_balloon import balloon_bytes
 from engine.storage.disk_numbers import make_masters, number_masters
 from engine.storage.files import sync_folder
 
@@ -55,6 +56,12 @@ class DiskImage:
         """What the file system beneath has left."""
         found = os.statvfs(self.path.parent)
         return found.f_bavail * found.f_frsize
+
+    @property
+    def lacking_bytes(self) -> int:
+        """How much the file may grow by more than is free beneath it; less than 0 where that is enough."""
+        file = self.path.stat()
+        return file.st_size - file.st_blocks * 512 - self.host_free_bytes
 
     def make(self, size_bytes: int | None) -> None:
         """Make the file, whole or not at all; no size takes a share of what is free. Raises Unavailable, OSError."""
@@ -131,19 +138,19 @@ class DiskImage:
             time.sleep(_PAUSE_SECONDS)
 
     def status(self) -> DiskStatus:
-        """Say how full file system and host are: what the image may still take must be free beneath it. Raises OSError."""
-        inside, file, host_free = os.statvfs(self.mount_path), self.path.stat(), self.host_free_bytes
-        lacking = file.st_size - file.st_blocks * 512 - host_free
+        """Say how full file system and host are. What is held back counts neither as used nor as there. Raises OSError."""
+        inside, held_back = os.statvfs(self.mount_path), balloon_bytes(self.mount_path)
+        size, free = inside.f_blocks * inside.f_frsize, inside.f_bfree * inside.f_frsize
         warnings = []
-        if lacking > 0:
-            warnings.append(f"the engine's disk may grow by {lacking} bytes more than the host has free: make room on the host")
+        if held_back:
+            warnings.append(
+                f"the host's disk is nearly full: {held_back >> 20} MiB of the engine's cannot be used until it has more room"
+            )
         if inside.f_flag & os.ST_RDONLY:
             warnings.append(
                 "the engine's disk has become read-only, as the host's was full or failed: make room and start it again"
             )
-        return DiskStatus(
-            inside.f_blocks * inside.f_frsize, (inside.f_blocks - inside.f_bfree) * inside.f_frsize, host_free, tuple(warnings)
-        )
+        return DiskStatus(size - held_back, size - free - held_back, self.host_free_bytes, tuple(warnings))
 
     def grow(self, size_bytes: int) -> None:
         """Enlarge file, device and file system while it is in use. Raises InvalidParameter, OSError."""

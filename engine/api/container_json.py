@@ -8,7 +8,7 @@ from typing import Any
 from engine.api.health_json import health_config_json, health_state_json, health_suffix
 from engine.api.host_config_json import host_config_json
 from engine.api.mounts_json import mounts_json
-from engine.api.network_json import container_networks_json, old_settings_json
+from engine.api.network_json import container_networks_json, old_settings_json, with_older_aliases
 from engine.api.ports_json import settings_ports_json, summary_ports_json
 from engine.core.containers import ContainerRecord
 from engine.core.health import Health
@@ -18,14 +18,16 @@ from engine.core.log_options import NO_DRIVER
 from engine.core.timeformat import format_time
 from engine.service.exits import shown_exit_code
 from engine.service.inspect_container import Inspection
+from engine.storage.rootfs import logs_of, network_files_of
 
 TENANT_LABEL = "atelier.tenant"
 
 
-def inspect_json(found: Inspection, *, shows_paths: bool) -> dict[str, Any]:
+def inspect_json(found: Inspection, *, shows_paths: bool, older_aliases: bool) -> dict[str, Any]:
     """Return the long form; ``shows_paths``: with the places on the host, for somebody who is to know them."""
     record = found.record
-    path = f"{found.path}/" if shows_paths else ""
+    networks = container_networks_json(record, found.endpoints, found.network_ids)
+    files_path = network_files_of(found.path)
     args = record.config.args
     return {
         "Id": record.container_id,
@@ -34,10 +36,10 @@ def inspect_json(found: Inspection, *, shows_paths: bool) -> dict[str, Any]:
         "Args": args[1:],
         "State": {**_state(record), **health_state_json(found.health)},
         "Image": record.image_id,
-        "ResolvConfPath": f"{path}resolv.conf" if path else "",
-        "HostnamePath": f"{path}hostname" if path else "",
-        "HostsPath": f"{path}hosts" if path else "",
-        "LogPath": f"{path}logs" if path and record.host.log_driver != NO_DRIVER else "",
+        "ResolvConfPath": str(files_path / "resolv.conf") if shows_paths else "",
+        "HostnamePath": str(files_path / "hostname") if shows_paths else "",
+        "HostsPath": str(files_path / "hosts") if shows_paths else "",
+        "LogPath": str(logs_of(found.path)) if shows_paths and record.host.log_driver != NO_DRIVER else "",
         "Name": f"/{record.name}",
         "RestartCount": record.restart_count,
         "Driver": "overlay2",
@@ -58,7 +60,7 @@ def inspect_json(found: Inspection, *, shows_paths: bool) -> dict[str, Any]:
         "NetworkSettings": {
             **old_settings_json(found.endpoints),
             "Ports": settings_ports_json(record, found.published, leads_out=any(one.gateway for one in found.endpoints)),
-            "Networks": container_networks_json(record, found.endpoints, found.network_ids),
+            "Networks": with_older_aliases(record, networks) if older_aliases else networks,
         },
         "Atelier": {"Tenant": record.tenant.name},
     }

@@ -10,6 +10,7 @@ from engine.api.create_request import decode_create
 from engine.api.decode import query_bool, query_int, query_text, read_document
 from engine.api.responses import json_response, no_content
 from engine.api.update_request import decode_update
+from engine.api.version import asked_version
 from engine.core.filters import parse_filters
 from engine.errors import InvalidParameter
 from engine.service.create_container import create_container
@@ -25,6 +26,8 @@ from engine.service.restart_container import restart_container
 from engine.service.start_container import start_container
 from engine.service.stop_container import stop_container
 from engine.service.update_container import update_container
+
+_OWN_NAMES_APART_SINCE = (1, 45)
 
 
 async def create(request: web.Request) -> web.Response:
@@ -51,7 +54,8 @@ async def listing(request: web.Request) -> web.Response:
 async def inspect(request: web.Request) -> web.Response:
     tenant, with_size = tenant_of(request), query_bool(request, "size")
     found = await inspect_container(engine_of(request), tenant, name_of(request), with_size=with_size)
-    return json_response(inspect_json(found, shows_paths=tenant.is_administrator))
+    older_aliases = asked_version(request) < _OWN_NAMES_APART_SINCE
+    return json_response(inspect_json(found, shows_paths=tenant.is_administrator, older_aliases=older_aliases))
 
 
 async def start(request: web.Request) -> web.Response:

@@ -113,8 +113,21 @@ def container_networks_json(
     return shown
 
 
+def with_older_aliases(record: ContainerRecord, shown: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return networks of a container as clients before version 1.45 know them: with its own names among the aliases."""
+    own = (short_id(record.container_id), record.config.hostname)
+    return {
+        name: {**settings, "Aliases": list(dict.fromkeys((*(settings["Aliases"] or ()), *own)))} if _has_names(name) else settings
+        for name, settings in shown.items()
+    }
+
+
+def _has_names(network: str) -> bool:
+    return has_own_network(network) and network not in (BRIDGE, NONE)
+
+
 def _settings_json(record: ContainerRecord, join: NetworkJoin, endpoint: Endpoint | None) -> dict[str, Any]:
-    has_names = has_own_network(join.network) and join.network not in (BRIDGE, NONE)
+    has_names = _has_names(join.network)
     names = dict.fromkeys((record.name, *join.aliases, short_id(record.container_id), record.config.hostname))
     chosen = {"IPv4Address": join.address, "IPv6Address": join.address6}
     asked = {name: address for name, address in chosen.items() if address}

@@ -62,13 +62,18 @@ def containers_on(engine: Engine, builtin: Builtin) -> list[ContainerRecord]:
     """Return the owner's containers that run on it."""
     visible = engine.containers.visible(builtin.owner)
     return [
-        one for one in visible if one.host.network_mode == builtin.name and one.tenant == builtin.owner and one.run.state in ALIVE
+        one
+        for one in visible
+        if one.host.network_mode == builtin.name
+        and one.networks is None
+        and one.tenant == builtin.owner
+        and one.run.state in ALIVE
     ]
 
 
 def network_ids(engine: Engine, record: ContainerRecord) -> Mapping[str, str]:
     """Return the ids of the networks that a container is to be on and that exist, by name."""
-    if record.host.network_mode in (HOST, NONE):
+    if record.host.network_mode in (HOST, NONE) and record.networks is None:
         builtin = _builtin(engine, record.tenant, record.host.network_mode)
         return {builtin.name: builtin.network_id}
     found = ((join.network, engine.network.find_network(record.tenant, join.network)) for join in joins_of(record))

@@ -11,12 +11,13 @@ from typing import TypeVar
 
 from engine.core.containers import ContainerRecord
 from engine.core.lifecycle import State
-from engine.core.namespace_modes import has_own_network
+from engine.core.namespace_modes import HOST, has_own_network
 from engine.core.networks import BRIDGE, NONE, NetworkJoin
 from engine.core.tenants import Tenant
-from engine.errors import Conflict, Fault, Forbidden, NotFound, reason_of
+from engine.errors import Conflict, Fault, Forbidden, InvalidParameter, NotFound, reason_of
 from engine.network.model import Endpoint, Network
 from engine.runtime.process import Process
+from engine.service.builtin_networks import Builtin, find_builtin
 from engine.service.container_networks import check_join, guest_of, joins_of, publish_endpoints
 from engine.service.engine import Engine
 from engine.service.hosts_entries import add_hosts_entry, remove_hosts_entry
@@ -25,6 +26,8 @@ from engine.service.network_modes import SHARED
 from engine.service.networks import find_network, publish_network
 
 T = TypeVar("T")
+_NONE_ALONE = "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+_NOT_THE_HOSTS = "container cannot be disconnected from host network or connected to host network"
 
 
 async def connect_network(engine: Engine, tenant: Tenant, name: str, *, container: str, join: NetworkJoin) -> None:
@@ -33,6 +36,7 @@ async def connect_network(engine: Engine, tenant: Tenant, name: str, *, containe
     QuotaExceeded where the records of the container's tenant become too large.
     """
     container_id = engine.containers.find(tenant, container).container_id
+    _check_not_builtin(engine, tenant, name)
     network = _find(engine, tenant, name, may_be_gone=False)
     async with engine.containers.lock(container_id):
         record = engine.containers.current(container_id)
@@ -52,6 +56,9 @@ async def disconnect_network(engine: Engine, tenant: Tenant, name: str, *, conta
     container_id = engine.containers.find(tenant, container).container_id
     async with engine.containers.lock(container_id):
         record = engine.containers.current(container_id)
+        if (builtin := find_builtin(engine, tenant, name)) is not None and builtin.name != BRIDGE:
+            await _leave_builtin(engine, record, builtin)
+            return
         network = _find(engine, tenant, name, may_be_gone=force)
         network_name = name if network is None else network.name
         left = tuple(join for join in joins_of(record) if join.network != network_name)
@@ -61,6 +68,26 @@ async def disconnect_network(engine: Engine, tenant: Tenant, name: str, *, conta
         if network is not None:
             await _leave(engine, record, network)
             publish_network(engine, network, "disconnect", container=container_id)
+
+
+def _check_not_builtin(engine: Engine, tenant: Tenant, name: str) -> None:
+    """Raises InvalidParameter, in dockerd's words."""
+    builtin = find_builtin(engine, tenant, name)
+    if builtin is not None and builtin.name == HOST:
+        raise InvalidParameter(_NOT_THE_HOSTS)
+    if builtin is not None and builtin.name == NONE:
+        raise InvalidParameter(_NONE_ALONE)
+
+
+async def _leave_builtin(engine: Engine, record: ContainerRecord, builtin: Builtin) -> None:
+    """A container that was made without networks may come to some when it has been taken off ``none``."""
+    if builtin.name != record.host.network_mode or builtin.owner != record.tenant or record.networks is not None:
+        raise Forbidden(f"container {record.name} is not connected to the network {builtin.name}")
+    if builtin.name == HOST:
+        raise InvalidParameter(_NOT_THE_HOSTS)
+    await _save(engine, replace(record, networks=()))
+    told = {"name": builtin.name, "type": builtin.driver, "container": record.container_id}
+    engine.events.publish("network", "disconnect", builtin.network_id, told, tenant=builtin.owner)
 
 
 def _find(engine: Engine, tenant: Tenant, name: str, *, may_be_gone: bool) -> Network | None:
@@ -80,8 +107,8 @@ def _check(record: ContainerRecord, network: Network | None, join: NetworkJoin) 
         )
     if not has_own_network(record.host.network_mode):
         raise Forbidden(SHARED)
-    if record.config.network_disabled or record.host.network_mode == NONE:
-        raise Forbidden("container cannot be connected to multiple networks with one of the networks in private (none) mode")
+    if record.config.network_disabled or (record.host.network_mode == NONE and record.networks is None):
+        raise InvalidParameter(_NONE_ALONE)
     if record.run.state in (State.REMOVING, State.DEAD):
         raise Conflict(f"container {record.name} is being removed: it can be on no network")
     if any(one.network == join.network for one in joins_of(record)):

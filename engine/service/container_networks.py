@@ -22,8 +22,10 @@ from engine.service.networks import find_network, publish_network
 def joins_of(record: ContainerRecord) -> tuple[NetworkJoin, ...]:
     """Return how the container is to be on its networks, the first of them its eth0."""
     mode = record.host.network_mode
-    if record.config.network_disabled or mode == NONE or not has_own_network(mode):
+    if record.config.network_disabled or not has_own_network(mode):
         return ()
+    if mode == NONE:  # it may have been taken off it, and put on others
+        return record.networks or ()
     return (NetworkJoin(BRIDGE),) if record.networks is None else record.networks
 
 

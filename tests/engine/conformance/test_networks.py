@@ -69,6 +69,29 @@ NETWORKS = [
         "private (none) mode",
     ),
     Case(
+        "connect one that has been taken off none",
+        f"{_NET} docker run -d --name lab --network none busybox sleep 600 >/dev/null; docker network disconnect none lab;"
+        " docker network inspect -f '{{len .Containers}}' none; docker network connect --alias door net lab;"
+        " docker exec lab ip -4 -o addr | grep -o '10.99.7.[0-9]*/24'; docker exec lab nslookup door | grep -c 10.99.7;"
+        " docker restart -t 0 lab >/dev/null; docker exec lab ip -4 -o addr | grep -c 10.99.7;"
+        " docker inspect -f '{{range $k, $v := .NetworkSettings.Networks}}{{$k}} {{end}}{{.HostConfig.NetworkMode}}'"
+        f" lab{_END}",
+        "0 10.99.7.2/24 1 1 net none",
+    ),
+    Case(
+        "own names among the aliases for older clients",
+        f"{_NET} docker run -d --name lab --network net --network-alias door busybox sleep 600 >/dev/null;"
+        f" DOCKER_API_VERSION=1.41 docker inspect -f '{{{{json .NetworkSettings.Networks.net.Aliases}}}}' lab{_END}",
+        '["door","ID"]',
+    ),
+    Case(
+        "connect to none and to the host's",
+        f"{_NET} {_LAB} docker network connect none lab 2>&1 | grep -o 'private (none) mode';"
+        f" docker network connect host lab 2>&1 | grep -o 'cannot be disconnected from host network';"
+        f" docker network disconnect none lab 2>&1 | grep -o 'is not connected to'{_END}",
+        "private (none) mode cannot be disconnected from host network is not connected to",
+    ),
+    Case(
         "remove one in use",
         f"{_NET} {_LAB} docker network rm net 2>&1 | grep -o 'has active endpoints'{_END}",
         "has active endpoints",

@@ -8,6 +8,7 @@ from engine.core.mounts import MountRequest
 from engine.errors import InvalidParameter
 
 _TMPFS_FLAGS = frozenset({"rw", "ro", "nosuid", "nodev", "exec", "noexec", ""})
+_FOREIGN_OPTIONS = {"bind": ("VolumeOptions",), "volume": ("BindOptions",), "tmpfs": ("BindOptions", "VolumeOptions")}
 _TMPFS_VALUES = frozenset({"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"})
 
 
@@ -31,6 +32,7 @@ def absolute(path: str, what: str) -> str:
 def _mount(mount: Document) -> MountRequest:
     bind, volume, tmpfs = (mount.document(name) for name in ("BindOptions", "VolumeOptions", "TmpfsOptions"))
     driver = volume.document("DriverConfig")
+    _check_options(mount)
     if bind.boolean("ReadOnlyForceRecursive") and bind.boolean("NonRecursive"):
         raise InvalidParameter("mount options ReadOnlyForceRecursive and NonRecursive exclude each other: leave one out")
     if tmpfs.is_set("Options"):
@@ -51,6 +53,14 @@ def _mount(mount: Document) -> MountRequest:
         tmpfs_bytes=tmpfs.integer("SizeBytes"),
         tmpfs_mode=tmpfs.integer("Mode"),
     )
+
+
+def _check_options(mount: Document) -> None:
+    """Options of another kind of mount are a mistake. Raises InvalidParameter, in dockerd's words."""
+    kind = mount.text("Type")
+    for field in _FOREIGN_OPTIONS.get(kind, ()):
+        if mount.is_set(field):
+            raise InvalidParameter(f'invalid mount config for type "{kind}": field {field} must not be specified')
 
 
 def _target(path: str, what: str) -> str:

@@ -131,6 +131,8 @@ CREATES: list[tuple[str, int | str]] = [
             ('"Binds":["/tmp:/"]', "refused"),
             ('"Mounts":[{"Type":"bind","Source":"/nosuch","Target":"/x"}]', "refused"),
             ('"Mounts":[{"Type":"bogus","Target":"/x"}]', "refused"),
+            ('"Mounts":[{"Type":"bind","Source":"/etc","Target":"/x","VolumeOptions":{"NoCopy":true}}]', "refused"),
+            ('"Mounts":[{"Type":"volume","Source":"v1","Target":"/x","BindOptions":{"Propagation":"private"}}]', "refused"),
             ('"Mounts":[{"Type":"tmpfs","Target":"/x","TmpfsOptions":{"SizeBytes":65536,"Mode":448}}]', 201),
             ('"Tmpfs":{"rel":""}', "refused"),
             ('"RestartPolicy":{"Name":"bogus"}', "refused"),

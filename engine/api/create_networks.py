@@ -26,7 +26,7 @@ from engine.core.networks import (
 from engine.errors import InvalidParameter
 
 _MOST_NETWORKS = 32
-_WITHOUT_EFFECT = ("DriverOpts", "GwPriority")
+_WITHOUT_EFFECT = ("DriverOpts", "GwPriority", "LinkLocalIPs")
 _FLAGS = {"Ingress": "swarm", "ConfigOnly": "configurations of other networks"}
 
 
@@ -109,8 +109,14 @@ def join_warnings(body: Document) -> list[str]:
         f"{field} of network {name[:60]} has no effect"
         for name, endpoint in settings
         for field in _WITHOUT_EFFECT
-        if endpoint.is_set(field) and (field != "DriverOpts" or has_other_options(endpoint))
+        if _says_something(endpoint, field)
     ]
+
+
+def _says_something(endpoint: Document, field: str) -> bool:
+    if field == "LinkLocalIPs":
+        return bool(endpoint.document("IPAMConfig").texts(field))
+    return endpoint.is_set(field) and (field != "DriverOpts" or has_other_options(endpoint))
 
 
 def decode_network(body: Document) -> tuple[NetworkRequest, list[str]]:

@@ -91,14 +91,13 @@ class Trash:
     def _wait_for_pause(self) -> None:
         """Return when nothing new has come for a moment, or when that would be too much or too long to wait."""
         deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
-        while self._waits and not self._hurries and len(self._waiting) < _MOST_WAITING and time.monotonic() < deadline:
+        while self._waits and not self._hurries() and len(self._waiting) < _MOST_WAITING and time.monotonic() < deadline:
             self._arrival.clear()
-            if self._hurries:  # said between look and clear
+            if self._hurries():  # said between look and clear
                 return
             if not self._arrival.wait(_PAUSE_SECONDS):
                 return
 
-    @property
     def _hurries(self) -> bool:
         return self._is_urgent or self._is_closed
 

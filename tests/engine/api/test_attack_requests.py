@@ -47,7 +47,7 @@ ADA, BOB = "blue/ada", "red/bob"
         {"OomScoreAdj": -1000},
         {"OomKillDisable": True},
         {"Runtime": "mine"},
-        {"StorageOpt": {"size": "1T"}},
+        {"StorageOpt": {"dm.basesize": "1T"}},
         {"ExtraHosts": ["a:10.0.0.1\n10.0.0.2 b"]},
     ],
     ids=lambda fields: json.dumps(fields)[:40],

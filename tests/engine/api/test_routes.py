@@ -65,7 +65,7 @@ def test_every_answer_names_the_version(engine: EngineDaemon) -> None:
         (b'{"Image":"busybox","HostConfig":{"PidMode":"all"}}', "PidMode"),
         (b'{"Image":"busybox","HostConfig":{"UsernsMode":"host"}}', "UsernsMode"),
         (b'{"Image":"busybox","HostConfig":{"CgroupParent":"/x"}}', "CgroupParent"),
-        (b'{"Image":"busybox","HostConfig":{"StorageOpt":{"size":"1G"}}}', "storage options"),
+        (b'{"Image":"busybox","HostConfig":{"StorageOpt":{"size":"1X"}}}', "storage option"),
         (b'{"Image":"busybox","HostConfig":{"DeviceRequests":[{"Count":-1}]}}', "device driver"),
         (b'{"Image":"busybox","HostConfig":{"CpuRealtimeRuntime":1000}}', "realtime"),
         (b'{"Image":"busybox","HostConfig":{"Binds":["data/x:/data"]}}', "volume"),

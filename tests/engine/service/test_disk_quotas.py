@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.daemon import EngineDaemon, wait_until
+from tests.engine.daemon import EngineDaemon, PlainEngine, wait_until
 from tests.engine.scripted_registry import scripted_registry
 from tests.engine.service.building import build, build_archive, context_of
 from tests.engine.service.counted import MIB, CountedEngine, counted_engine
@@ -311,7 +311,7 @@ def test_a_container_of_an_earlier_version_still_works(engine: EngineDaemon) -> 
     assert engine.request("DELETE", f"/containers/{container_id}").status == 204
 
 
-def test_options_of_storage_are_checked(counted: CountedEngine, engine: EngineDaemon) -> None:
+def test_options_of_storage_are_checked(counted: CountedEngine) -> None:
     for options, reason in (
         ({"size": "lots"}, "invalid storage option size"),
         ({"size": "1m"}, "the least is 4m"),
@@ -319,6 +319,21 @@ def test_options_of_storage_are_checked(counted: CountedEngine, engine: EngineDa
     ):
         answer = counted.request("POST", "/containers/create", {"Image": "busybox", "HostConfig": {"StorageOpt": options}})
         assert (answer.status, reason in answer.message) == (400, True), answer.body
-    body = {"Image": "busybox", "HostConfig": {"StorageOpt": {"size": "1G"}}}
-    answer = engine.request("POST", "/containers/create", body)
-    assert (answer.status, "sets no limits" in answer.message) == (400, True), answer.body
+
+
+def test_sizes_are_refused_where_nobody_counts() -> None:
+    plain = PlainEngine()
+    try:
+        plain.start().import_busybox()
+        body = {"Image": "busybox", "HostConfig": {"StorageOpt": {"size": "1T"}}}
+        for tenant in ("", "blue/ada"):
+            answer = plain.request("POST", "/containers/create", body, tenant=tenant)
+            assert (answer.status, "storage options" in answer.message, "sets no limits" in answer.message) == (400, True, True)
+            assert plain.request("GET", "/containers/json?all=1", tenant=tenant).document == []
+        done = plain.cli("volume", "create", "-o", "size=10m", "v1")
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert b"quota size requested but no quota support" in done.stderr
+        (warning,) = plain.request("GET", "/info").document["DriverStatus"][2:]
+        assert warning == ["Disk quotas", "none"]
+    finally:
+        plain.destroy()

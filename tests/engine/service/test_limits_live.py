@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.linux.capabilities import is_effective
+from engine.linux.capabilities import is_permitted
 from tests.engine.daemon import EngineDaemon
 from tests.engine.service.inside import create, inside, sleeper
 
@@ -100,7 +100,7 @@ def test_what_is_wrong_with_a_devices_path_is_not_told(engine: EngineDaemon, pat
         {"CpuRealtimeRuntime": 1000},
         {"CpuRealtimePeriod": 1000},
         {"CgroupParent": "/other"},
-        {"StorageOpt": {"size": "1G"}},
+        {"StorageOpt": {"size": "1X"}},
         {"VolumeDriver": "nfs"},
         {"Isolation": "hyperv"},
         {"Runtime": "kata"},
@@ -159,7 +159,7 @@ def open_files() -> Iterator[int]:
     yield resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
-@pytest.mark.skipif(is_effective("CAP_SYS_RESOURCE"), reason="with CAP_SYS_RESOURCE hard limits can be raised")
+@pytest.mark.skipif(is_permitted("CAP_SYS_RESOURCE"), reason="with CAP_SYS_RESOURCE hard limits can be raised")
 def test_a_hard_limit_that_cannot_be_had_is_said(engine: EngineDaemon, open_files: int) -> None:
     answer = create(engine, Ulimits=[{"Name": "nofile", "Soft": open_files * 2, "Hard": open_files * 2}])
     assert [f"which is {open_files}" in warning for warning in answer.document["Warnings"]] == [True]
@@ -252,4 +252,4 @@ def test_annotations_and_the_id_file_are_told_back(engine: EngineDaemon, tmp_pat
 
 def test_whose_oom_score_cannot_be_lowered_is_told(engine: EngineDaemon) -> None:
     warnings = create(engine, OomScoreAdj=-500).document["Warnings"]
-    assert bool(warnings) == (not is_effective("CAP_SYS_RESOURCE")), os.getuid()
+    assert bool(warnings) == (not is_permitted("CAP_SYS_RESOURCE")), os.getuid()

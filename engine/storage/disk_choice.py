@@ -20,7 +20,7 @@ from engine.storage.project_marks import is_counted
 
 _log = logging.getLogger(__name__)
 _BY_PROJECTS = "project quotas of the host's file system"
-_OLD_LOCK = "lock"  # earlier versions kept their lock in the folder
+_NO_DATA = frozenset({"lock", "lost+found"})  # earlier versions kept their lock in the folder; a disk of its own is no data yet
 
 
 def image_of(data_path: Path) -> DiskImage:
@@ -76,8 +76,8 @@ def _lacking() -> str:
 
 
 def has_data(data_path: Path) -> bool:
-    """Whether anything but an earlier version's lock lies in a folder."""
-    return any(entry.name != _OLD_LOCK for entry in data_path.iterdir())
+    """Whether data of an engine lies in a folder."""
+    return any(entry.name not in _NO_DATA for entry in data_path.iterdir())
 
 
 def _refuse_other(wanted: DiskSettings, accepted: tuple[str, ...], why: str) -> None:

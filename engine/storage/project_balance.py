@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.core.tenants import Tenant
+from engine.linux.project_quota import Quota
 from engine.storage.disk_shares import AreaUse, hard_limits, scopes_of
 from engine.storage.project_ids import ProjectIds, is_unused
 from engine.storage.project_marks import Mark
@@ -91,6 +92,11 @@ class Balance:
         with self._lock:
             ids = [project for project, known in self._areas.items() if tenant in scopes_of(known.mark.owner)]
             return sum(self.used(project) for project in ids)
+
+    def quotas(self) -> list[Quota]:
+        """Return how things are with each area. Raises OSError."""
+        with self._lock:
+            return [self._ids.quota(project) for project in self._areas]
 
     def settle(self) -> None:
         """One pass over all. Raises OSError."""

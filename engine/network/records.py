@@ -103,8 +103,10 @@ class Records:
     def load_networks(self) -> list[Network]:
         """Return all networks, oldest first. A record that cannot be read is set aside, with a message.
 
-        A folder without any record is what a creation or removal that was cut off has left, and goes.
+        A folder without any record is what a creation or removal that was cut off has left, and goes; so do halves of records.
         """
+        for half in (*self._root.glob(".*.new"), *self._root.glob("*/.*.new")):
+            half.unlink(missing_ok=True)
         for folder in self._root.iterdir():
             if folder.is_dir() and not any(folder.glob(f"{_NETWORK_FILE}*")):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,9 @@
 """Lines of a running container's ``/etc/hosts``, which it has mounted and may have changed: written in place, never replaced."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 
 from engine.storage.rootfs import network_files_of
@@ -50,3 +52,30 @@ def renew_hosts_entry(path: Path, name: str, line: str) -> None:
             others = [one for one in lines if one.split()[1:2] != [name]]
             if len(others) != len(lines):
                 _write(path, "".join(others) + f"{line}\n")
+
+
+def settle_hosts_entries(path: Path, hostname: str, addresses: Sequence[str], subnets: Sequence[IPv4Network]) -> None:
+    """Have a container's own name stand at each of its addresses, and at no other that lies in ``subnets``.
+
+    Lines that it has written itself stay; a file that is right is not written.
+    """
+    with suppress(OSError, UnicodeDecodeError):
+        text = _read(path)
+        if text is None:
+            return
+        lines = text.splitlines(keepends=True)
+        kept = [line for line in lines if not _is_lost(line, hostname, addresses, subnets)]
+        missing = [one for one in addresses if not any(line.split()[:1] == [one] for line in kept)]
+        if missing or len(kept) != len(lines):
+            gap = "" if not kept or kept[-1].endswith("\n") else "\n"
+            _write(path, "".join(kept) + gap + "".join(f"{one}\t{hostname}\n" for one in missing))
+
+
+def _is_lost(line: str, hostname: str, addresses: Sequence[str], subnets: Sequence[IPv4Network]) -> bool:
+    words = line.split()
+    if words[1:2] != [hostname] or words[0] in addresses:
+        return False
+    try:
+        return any(IPv4Address(words[0]) in subnet for subnet in subnets)
+    except AddressValueError:
+        return False

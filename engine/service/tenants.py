@@ -68,7 +68,12 @@ async def delete_limits(engine: Engine, tenant: Tenant) -> None:
 
 async def restore_limits(engine: Engine) -> None:
     """After a start of the daemon: what it keeps itself. One that cannot be kept is logged, and keeps nobody from the others."""
-    for tenant, limits in engine.tenants.limited().items():
+    limited = engine.tenants.limited()
+    try:
+        await asyncio.to_thread(engine.disk.free_tenants, [one for one, limits in limited.items() if limits.disk is not None])
+    except OSError as error:
+        _log.error("limits of disk space that were taken away may still hold: %s", reason_of(error))
+    for tenant, limits in limited.items():
         try:
             await _enforce_in_kernel(engine, tenant, limits)
         except EngineError as error:
@@ -76,12 +81,15 @@ async def restore_limits(engine: Engine) -> None:
 
 
 async def restore_io_limits(engine: Engine) -> None:
-    """After reconcile, when it is known what runs."""
-    for team in sorted({tenant.team for tenant, limits in engine.tenants.limited().items() if io_rates(limits).is_limited}):
+    """After reconcile, when it is known what runs: also what is limited no more, as a daemon may have been killed over it."""
+    limited = {tenant.team for tenant, limits in engine.tenants.limited().items() if io_rates(limits).is_limited}
+    running = {record.tenant.team for record in engine.containers.all() if engine.process(record.container_id) is not None}
+    for team in sorted(filter(None, limited | running)):
         try:
             await limit_team(engine, team)
         except EngineError as error:
-            _log.error("limits of team %s do not hold: %s", team, error.message)
+            level = logging.ERROR if team in limited else logging.DEBUG
+            _log.log(level, "limits of team %s do not hold: %s", team, error.message)
 
 
 def _check_disk(engine: Engine, limits: TenantLimits) -> None:

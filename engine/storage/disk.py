@@ -94,6 +94,10 @@ class Disk(ABC):
         """
 
     @abstractmethod
+    def free_tenants(self, limited: Collection[Tenant]) -> None:
+        """Take away the limits of all tenants but these: a daemon may have been killed before it did. Raises OSError."""
+
+    @abstractmethod
     def tenant_bytes(self, tenant: Tenant) -> int | None:
         """What all areas of a tenant take; None where nobody counts. Raises OSError."""
 

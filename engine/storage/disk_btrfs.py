@@ -58,6 +58,7 @@ class BtrfsDisk(Disk):
         except BaseException:
             os.close(self._fd)
             raise
+        self._commit_soon()  # what a daemon removed that was then killed
 
     def make_area(
         self,
@@ -165,6 +166,11 @@ class BtrfsDisk(Disk):
         if not tenant.is_administrator:
             self.groups.holding(tenant)
             self.groups.limit(group_of(tenant), limit_bytes)
+
+    def free_tenants(self, limited: Collection[Tenant]) -> None:
+        kept = {group_of(tenant) for tenant in limited}
+        for group in self.groups.limited_tenants() - kept:
+            self.groups.limit(group, None)
 
     def tenant_bytes(self, tenant: Tenant) -> int | None:
         return None if tenant.is_administrator else self.groups.used(group_of(tenant))

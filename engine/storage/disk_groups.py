@@ -63,11 +63,7 @@ class QuotaGroups:
         relations = btrfs.search(self._fd, btrfs.QUOTA_TREE, btrfs.QGROUP_RELATION)  # each is there from both ends
         parents = {max(item.object_id, item.offset) for item in relations}
         subvolumes = {item.object_id for item in btrfs.search(self._fd, btrfs.ROOT_TREE, btrfs.ROOT_ITEM)}
-        limited = {
-            item.offset
-            for item in btrfs.search(self._fd, btrfs.QUOTA_TREE, btrfs.QGROUP_LIMIT)
-            if int.from_bytes(item.data[:8], "little")
-        }
+        limited = self._limited()
         found = [item.offset for item in btrfs.search(self._fd, btrfs.QUOTA_TREE, btrfs.QGROUP_INFO)]
         with self._lock:
             for group in sorted(found):
@@ -75,6 +71,14 @@ class QuotaGroups:
                 if not is_needed:
                     self._remove(group)
             self._ready.clear()
+
+    def _limited(self) -> set[int]:
+        items = btrfs.search(self._fd, btrfs.QUOTA_TREE, btrfs.QGROUP_LIMIT)
+        return {item.offset for item in items if int.from_bytes(item.data[:8], "little")}
+
+    def limited_tenants(self) -> set[int]:
+        """Return the groups of tenants that the kernel limits now. Raises OSError."""
+        return {group for group in self._limited() if group >> _LEVEL_SHIFT}
 
     def _remove(self, group: int) -> None:
         try:

@@ -64,6 +64,9 @@ class PlainDisk(Disk):
     def limit_tenant(self, tenant: Tenant, limit_bytes: int | None) -> None:
         """Nothing is counted."""
 
+    def free_tenants(self, limited: Collection[Tenant]) -> None:
+        """Nothing is limited."""
+
     def tenant_bytes(self, tenant: Tenant) -> int | None:
         return None
 

@@ -106,6 +106,11 @@ def _attribute(kind: int, payload: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload + padding
 
 
+def bridge_port_message(index: int, bridge_index: int) -> bytes:
+    """Put a device on a bridge."""
+    return encode(ifinfmsg, RTM_NEWLINK, CHANGE, {"index": index}, [("IFLA_MASTER", bridge_index)])
+
+
 def isolate_port_message(index: int) -> bytes:
     """Let a device on a bridge talk to the bridge itself, but to no other device that is so isolated."""
     data = {"attrs": [("IFLA_BRPORT_ISOLATED", 1)]}

@@ -215,12 +215,16 @@ class Attachments:
         self.publications.follow(container_id)
         self.names.refresh(container_id)
         self._unplug(lease)
+        self._lead_out(container_id, netns_fd)
+        return endpoint_of(network, lease)
+
+    def _lead_out(self, container_id: str, netns_fd: int) -> None:
+        """Give a container that has no way out, or has lost it, that of its first network that has one. Raises OSError."""
         ways_out = self._ways_out(container_id)
         for other, remaining in ways_out[:1]:
             configure(netns_fd, way_out_messages(other, remaining), harmless=errno.EEXIST)
         for other, remaining in [way for way in ways_out if way[1].address6][:1]:
             configure(netns_fd, way_out6_messages(other, remaining), harmless=errno.EEXIST)
-        return endpoint_of(network, lease)
 
     def _leave_if_on(self, container_id: str, network: Network) -> None:
         lease = self.ledger.lease_on(container_id, network)
@@ -263,7 +267,15 @@ class Attachments:
         self.names.refresh(container_id)
 
     def restore_names(self, guests: Collection[Guest], netns: Mapping[str, int]) -> None:
-        """After a restart, when the ledger is right: have a resolver answer these containers. Raises OSError."""
+        """After a restart, when the ledger is right: have a resolver answer these containers. Raises OSError.
+
+        One that was just leaving a network when the daemon was killed gets its way out by another.
+        """
+        for container_id, netns_fd in netns.items():
+            try:
+                self._lead_out(container_id, netns_fd)
+            except OSError as error:
+                _log.warning("container %s may have no way out: %s", container_id[:12], error)
         for guest in guests:
             self.names.expect(guest.container_id, guest.joins, guest.servers)
         self.names.restore(netns)
@@ -276,6 +288,12 @@ class Attachments:
 
     def restore_firewall(self) -> None:
         self._firewall.restore()
+
+    def restore_devices(self) -> None:
+        """Make again what another program has removed and containers need. Raises OSError."""
+        if self.bridges.restore():
+            self.publications.renew()
+        self.shaper.renew()
 
     def reconcile(self, live: Mapping[str, Collection[str] | None]) -> None:
         """Give back what is held by containers that are not ``live``, or on networks that they are not to be on by name.
@@ -290,8 +308,9 @@ class Attachments:
         held = {lease.address for lease in self.ledger.all_leases()}
         self._parting.update(self._devices.strays(held))
         self.sweep()
-        self.publications.reconcile(live)
         self.bridges.remove_strays()
+        self.bridges.restore()
+        self.publications.reconcile(live)
         self._restore_rates()
 
     def _restore_rates(self) -> None:

@@ -3,13 +3,14 @@
 Blocking, and used from one thread. Knows no container; attachments.py puts those on.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from engine.core.addresses import Subnet
 from engine.core.networks import BRIDGE_NAME_OPTION, NetworkRequest, check_not_around_host
 from engine.core.tenants import Tenant
-from engine.errors import Conflict, Fault, Forbidden, NotFound, Unavailable
+from engine.errors import Conflict, EngineError, Fault, Forbidden, NotFound, Unavailable
 from engine.network.devices import Devices, has_device, has_ipv6
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
@@ -18,6 +19,7 @@ from engine.network.names import bridge_prefix, device_range, veth_prefix
 from engine.network.ruleset import Zone
 from engine.network.surroundings import Surroundings
 
+_log = logging.getLogger(__name__)
 _ATTEMPTS = 8
 
 
@@ -77,6 +79,19 @@ class Bridges:
         """Delete bridges that a daemon which was killed has left without a network."""
         self._devices.remove_stray_bridges(network.subnet for network in self._ledger.networks.values())
 
+    def restore(self) -> bool:
+        """Make bridges again that containers are on and that are gone; tell whether there were such. Failures are logged."""
+        lost = [
+            one for one in self._ledger.networks.values() if self._ledger.leases_of(one) and not self._devices.has_bridge(one)
+        ]
+        for network in lost:
+            _log.warning("the bridge of network %s was removed by another program, making it again", network.name)
+            try:
+                self._raise_again(network)
+            except (EngineError, OSError) as error:
+                _log.error("containers on network %s have lost it until they start anew: %s", network.name, error)
+        return bool(lost)
+
     def _check_device_name(self, name: str) -> None:
         if name.startswith((bridge_prefix(self._devices.instance), veth_prefix(self._devices.instance))) or has_device(name):
             raise Conflict(f"bridge name {name} is used by a device of this host: choose another one")
@@ -126,9 +141,12 @@ class Bridges:
             )
 
     def _raise(self, network: Network) -> None:
-        """Rules first, devices second."""
+        """Rules first, devices second. Containers that are on the network lost their way with its bridge, and get it again."""
+        is_new = not self._devices.has_bridge(network)
         self._firewall.add_network(zone_of(network))
         self._devices.add_bridge(network)
+        for lease in self._ledger.leases_of(network) if is_new else ():
+            self._devices.plug_again(network, lease)
 
     def _find_default(self, tenant: Tenant) -> Network:
         network = self._ledger.default_network(tenant)

@@ -121,6 +121,15 @@ class Devices:
         # Apart from the first: the kernel goes on after a refusal, and the number would then be another program's device.
         self._netlink.request(*_ipv6_off(index), *((netlink.isolate_port_message(index),) if isolated else ()))
 
+    def plug_again(self, network: Network, lease: Lease) -> None:
+        """Put a container's veth on the bridge that was made anew; nothing where it is not there. Raises OSError."""
+        index = device_index(lease.address)
+        if _index_of(veth_name(self.instance, lease.address)) != index:
+            return
+        self._netlink.request(netlink.bridge_port_message(index, device_index(network.subnet.network_address)))
+        if not network.icc:
+            self._netlink.request(netlink.isolate_port_message(index))
+
     def turn_round(self, lease: Lease) -> None:
         """Let a container's packets come back to it, as those to a port that it has published itself. Raises OSError."""
         self._netlink.request(netlink.hairpin_port_message(device_index(lease.address)))

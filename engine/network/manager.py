@@ -17,11 +17,12 @@ from engine.core.networks import NetworkRequest
 from engine.core.ports import PortBinding, PublishedPort
 from engine.core.tenants import Tenant
 from engine.errors import Fault, Unavailable, reason_of
+from engine.linux.link_watch import LinkWatch
 from engine.linux.nftables import TableWatch
 from engine.network.attachments import Attachments, Guest
 from engine.network.ledger import Ledger
 from engine.network.model import Endpoint, Network, endpoint_of
-from engine.network.names import check_instance
+from engine.network.names import bridge_prefix, check_instance, rate_device_names
 from engine.network.names_client import NameServer
 from engine.network.names_upkeep import NamesUpkeep
 from engine.network.port_records import PortRecords
@@ -63,6 +64,7 @@ class NetworkManager:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
         self._opened: Attachments | None = None
         self._watch: TableWatch | None = None
+        self._link_watch: LinkWatch | None = None
         self._sweep: asyncio.Task[None] | None = None
         self._restoring: set[asyncio.Task[None]] = set()
 
@@ -73,11 +75,13 @@ class NetworkManager:
             self._server = NameServer(self._run_path, on_started=partial(_later, loop, self._watch_resolver))
         try:
             self._watch = TableWatch()
+            self._link_watch = LinkWatch((bridge_prefix(self._instance), *rate_device_names(self._instance)))
             self._opened = await self._run(self._load)
         except OSError as error:
             self._close_watch()
             raise Unavailable(f"cannot set up networks on this host: {error}") from error
-        asyncio.get_running_loop().add_reader(self._watch, self._on_firewall_change)
+        loop.add_reader(self._watch, self._on_firewall_change)
+        loop.add_reader(self._link_watch, self._on_device_end)
 
     def _load(self) -> Attachments:
         has_pool6 = any(pool.network.version == 6 for pool in self._pools)
@@ -236,23 +240,32 @@ class NetworkManager:
             _log.warning("cannot remove the interfaces of containers that are gone: %s", error)
 
     def _close_watch(self) -> None:
-        if self._watch is not None:
-            asyncio.get_running_loop().remove_reader(self._watch)
-            self._watch.close()
-            self._watch = None
+        for watch in (self._watch, self._link_watch):
+            if watch is not None:
+                asyncio.get_running_loop().remove_reader(watch)
+                watch.close()
+        self._watch = self._link_watch = None
 
     def _on_firewall_change(self) -> None:
         """`nft flush ruleset`, as a restart of the distribution's firewall service runs it, takes our rules along."""
         if self._watch is not None and self._watch.saw_deletion():
-            task = asyncio.create_task(self._restore_firewall())
-            self._restoring.add(task)
-            task.add_done_callback(self._restoring.discard)
+            self._restore("containers are without firewall rules until the next one starts", Attachments.restore_firewall)
 
-    async def _restore_firewall(self) -> None:
+    def _on_device_end(self) -> None:
+        """Services that manage a host's network remove what they do not know; so do people."""
+        if self._link_watch is not None and self._link_watch.saw_deletion():
+            self._restore("containers may be without network until they start anew", Attachments.restore_devices)
+
+    def _restore(self, otherwise: str, work: Callable[[Attachments], None]) -> None:
+        task = asyncio.create_task(self._try_restore(otherwise, work))
+        self._restoring.add(task)
+        task.add_done_callback(self._restoring.discard)
+
+    async def _try_restore(self, otherwise: str, work: Callable[[Attachments], None]) -> None:
         try:
-            await self._run(self._attachments.restore_firewall)
+            await self._run(work, self._attachments)
         except OSError as error:
-            _log.error("containers are without firewall rules until the next one starts: %s", error)
+            _log.error("%s: %s", otherwise, error)
 
     async def reconcile(self, live: Mapping[str, Collection[str] | None]) -> None:
         """After a restart: give back what is held by containers not in ``live``, or on other networks than it names for them.

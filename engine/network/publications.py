@@ -97,10 +97,22 @@ class Publications:
         if container_id in self._published:
             self._open(container_id)
 
+    def renew(self) -> None:
+        """Bridges were made anew: give them and their ports the settings that publishing needs. Raises OSError."""
+        self._settle_loopback()
+        for container_id in self._published:
+            self._let_itself_in(container_id)
+
     def reconcile(self, live: Collection[str]) -> None:
-        """Give back what containers have that are not ``live``; see to the bridges. Raises OSError."""
+        """Give back what containers have that are not ``live``, lead the rest to where they are now; see to the bridges.
+
+        Raises OSError.
+        """
         for container_id in [one for one in self._published if one not in live]:
             self.remove(container_id)
+        for container_id, forwards in list(self._forwards.items()):
+            if self._lead(container_id) != forwards:
+                self._open(container_id)
         self._settle_loopback()
 
     def clear(self) -> None:

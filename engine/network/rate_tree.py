@@ -77,6 +77,11 @@ class RateTree:
         )
         return index
 
+    @property
+    def devices(self) -> dict[str, int]:
+        """The kernel's numbers of both devices by name."""
+        return dict(zip(self._names, (self._in, self._out), strict=True))
+
     def _listed(self) -> list[traffic.TrafficClass]:
         return [one for index in (self._in, self._out) for one in traffic.traffic_classes(index)]
 

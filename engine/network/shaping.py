@@ -147,9 +147,23 @@ class Shaper:
             tree.remove()
             self.close()
 
+    def renew(self) -> None:
+        """Make devices and classes again if somebody has removed a device of them; without, nothing passes. Raises OSError."""
+        if self._tree is None or self._devices() == self._tree.devices:
+            return
+        _log.warning("devices for network rates were removed by another program, making them again")
+        self.close()
+        tree = self._opened()
+        for container_id, guest in self._guests.items():
+            self._sync(container_id, guest)
+        tree.drop_stale()
+
     def _has_devices(self) -> bool:
-        names = {name for _, name in socket.if_nameindex()}
-        return bool(names.intersection(rate_device_names(self._instance)))
+        return bool(self._devices())
+
+    def _devices(self) -> dict[str, int]:
+        names = rate_device_names(self._instance)
+        return {name: index for index, name in socket.if_nameindex() if name in names}
 
     def traffic(self, tenant: Tenant) -> Traffic:
         """Return what a tenant's containers have received and sent since the daemon's start, its members' included."""

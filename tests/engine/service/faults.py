@@ -27,10 +27,11 @@ def strike(engine: EngineDaemon, victim: str) -> None:
 
 def assert_truthful(engine: EngineDaemon) -> None:
     """Each record says what the kernel says: who runs, in which cgroup, and that nobody else does."""
-    wait_until(lambda: not _lies(engine), "the records to be true", hint=lambda: str(_lies(engine)))
+    wait_until(lambda: not lies(engine), "the records to be true", hint=lambda: str(lies(engine)))
 
 
-def _lies(engine: EngineDaemon) -> list[str]:
+def lies(engine: EngineDaemon) -> list[str]:
+    """Return what records say of containers and is not so."""
     containers = [engine.inspect(found["Id"]) for found in engine.request("GET", "/containers/json?all=1").document]
     alive = {found["Id"]: found["State"]["Pid"] for found in containers if found["State"]["Running"]}
     folders = {path.name for path in (engine.data_path / "engine" / "containers").iterdir()}

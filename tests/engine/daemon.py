@@ -235,15 +235,8 @@ class EngineDaemon:
             *(f"nft {line}" for line in _nft_tables() if self.instance in line),
             *(f"mount {line}" for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.root) in line),
             *(f"process {pid}" for pid in processes_with(str(self.root))),
-            *(f"loop device {path.parts[3]}" for path in Path("/sys/block").glob("loop*/loop/backing_file") if self._shows(path)),
+            *(f"loop device {name}" for name in loop_devices_of(self.root)),
         ]
-
-    def _shows(self, backing_file: Path) -> bool:
-        """Whether it is this engine's, and not kept by others: who makes a mount namespace has copies of all mounts in it."""
-        try:
-            return str(self.root) in backing_file.read_text() and not _is_mounted_anywhere(f"/dev/{backing_file.parts[3]}")
-        except OSError:  # it let go of its file meanwhile
-            return False
 
 
 class PlainEngine(EngineDaemon):
@@ -299,6 +292,16 @@ def processes_with(text: str) -> list[int]:
             continue
         if text in command and int(path.parent.name) != os.getpid():
             found.append(int(path.parent.name))
+    return found
+
+
+def loop_devices_of(folder: Path) -> list[str]:
+    """Devices that show files of a folder, but none that others keep: who makes a mount namespace has copies of all mounts."""
+    found = []
+    for path in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with suppress(OSError):  # it let go of its file meanwhile
+            if str(folder) in path.read_text() and not _is_mounted_anywhere(f"/dev/{path.parts[3]}"):
+                found.append(path.parts[3])
     return found
 
 

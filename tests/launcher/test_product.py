@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.engine.daemon import loop_devices_of
 from tests.launcher.product import PARTS, Product, leftovers
 
 pytestmark = [
@@ -134,5 +135,6 @@ def test_down_leaves_the_data_and_nothing_else(product: Product) -> None:
     done = subprocess.run(product.command("down"), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert leftovers(product) == []
+    product.wait_for(lambda: not loop_devices_of(product.data))  # the kernel lets go of the image's file a moment later
     assert (product.data / "portal" / "portal.sqlite3").exists()
     assert list((product.data / "tmp").iterdir()) == []

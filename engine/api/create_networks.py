@@ -129,6 +129,7 @@ def decode_network(body: Document) -> tuple[NetworkRequest, list[str]]:
         name=body.text("Name"),
         ipam=ipam,
         internal=body.boolean("Internal"),
+        attachable=body.boolean("Attachable"),
         has_ipv6=has_ipv6,
         labels=body.mapping("Labels"),
         options=options,

@@ -25,7 +25,7 @@ def network_json(network: Network, endpoints: Sequence[Endpoint], *, name_of: Ca
         "EnableIPv6": network.subnet6 is not None,
         "IPAM": {"Driver": "default", "Options": None if network.is_default else {}, "Config": _ipam_json(network)},
         "Internal": network.internal,
-        "Attachable": False,
+        "Attachable": network.attachable,
         "Ingress": False,
         "ConfigFrom": {"Network": ""},
         "ConfigOnly": False,

@@ -74,6 +74,7 @@ class NetworkRequest:
     name: str
     ipam: Ipam = field(default_factory=Ipam)
     internal: bool = False
+    attachable: bool = False  # kept for who asks: every container of the owner may be on it
     has_ipv6: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)

@@ -81,6 +81,7 @@ class Ledger:
             internal=wanted.internal,
             labels=wanted.labels,
             options=wanted.options,
+            attachable=wanted.attachable,
         )
         self._records.save_network(network)
         self._enter_network(network)

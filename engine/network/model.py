@@ -27,6 +27,7 @@ class Network:
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     subnet6: IPv6Network | None = None
+    attachable: bool = False
 
     @property
     def gateway(self) -> IPv4Address:

@@ -44,6 +44,7 @@ class _NetworkRecord:
     gateway6: str = ""
     ip_range6: str = ""
     auxiliary6: Mapping[str, str] = field(default_factory=dict)
+    attachable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def _record_of(network: Network) -> _NetworkRecord:
         gateway6=str(ipam.gateway6 or ""),
         ip_range6=str(ipam.ip_range6 or ""),
         auxiliary6={name: str(address) for name, address in ipam.auxiliary6.items()},
+        attachable=network.attachable,
     )
 
 
@@ -157,6 +159,7 @@ def _load_network(path: Path) -> Network:
         labels=record.labels,
         options=record.options,
         subnet6=IPv6Network(record.subnet6) if record.subnet6 else None,
+        attachable=record.attachable,
     )
 
 

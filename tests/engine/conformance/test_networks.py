@@ -21,6 +21,11 @@ NETWORKS = [
         ('net bridge false [{"Subnet":"10.99.7.0/24"}]', 'net bridge false [{"Subnet":"10.99.7.0/24","Gateway":"10.99.7.1"}]'),
         why="dockerd 20.10 shows the gateway once the network is in use",
     ),
+    Case(
+        "create an attachable one",
+        f"docker network create --attachable net >/dev/null; docker network inspect -f '{{{{.Attachable}}}}' net{_END}",
+        "true",
+    ),
     Case("create twice", f"{_NET} docker network create net 2>&1 | grep -o 'already exists'{_END}", "already exists"),
     Case("create a predefined one", "docker network create bridge 2>&1 | grep -o 'not permitted'", "not permitted"),
     Case(

@@ -12,7 +12,7 @@ from engine.api.responses import json_response, no_content
 from engine.api.update_request import decode_update
 from engine.api.version import asked_version
 from engine.core.filters import parse_filters
-from engine.errors import InvalidParameter
+from engine.errors import InvalidParameter, NotFound
 from engine.service.create_container import create_container
 from engine.service.inspect_container import FILTERS, inspect_container, list_containers
 from engine.service.kill_container import kill_container
@@ -20,6 +20,7 @@ from engine.service.pause_container import pause_container, unpause_container
 from engine.service.prune_containers import FILTERS as PRUNE_FILTERS
 from engine.service.prune_containers import prune_containers
 from engine.service.remove_container import remove_container
+from engine.service.remove_link import remove_link as remove_link_of
 from engine.service.rename_container import rename_container
 from engine.service.resize_container import resize_container
 from engine.service.restart_container import restart_container
@@ -121,9 +122,17 @@ async def rename(request: web.Request) -> web.Response:
 
 async def remove(request: web.Request) -> web.Response:
     if query_bool(request, "link"):
-        raise InvalidParameter("links are not supported: leave out link")
+        raise InvalidParameter("cannot remove the default link name of the container: name the link, as container/alias")
     force, with_volumes = query_bool(request, "force"), query_bool(request, "v")
     await remove_container(engine_of(request), tenant_of(request), name_of(request), force=force, with_volumes=with_volumes)
+    return no_content()
+
+
+async def remove_link(request: web.Request) -> web.Response:
+    name, alias = name_of(request), request.match_info["alias"]
+    if not query_bool(request, "link"):
+        raise NotFound(f"no such container: {name[:80]}/{alias[:80]}")
+    await remove_link_of(engine_of(request), tenant_of(request), name, alias=alias)
     return no_content()
 
 

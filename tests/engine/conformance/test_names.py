@@ -96,6 +96,14 @@ NAMES = [
         '["/old:/new/base","/old:/new/old"]',
     ),
     Case(
+        "a link on the default bridge, removed",
+        f"{_OLD} docker run -d --name new --link old:base busybox sleep 600 >/dev/null; docker rm --link new/base;"
+        " docker inspect -f '{{json .HostConfig.Links}}' new; docker restart -t 0 new >/dev/null;"
+        f" docker exec new grep -c base /etc/hosts; docker rm --link new/base 2>&1 | grep -io 'no such'{_END}",
+        ("new/base null 0 No such", "new/base null 0 no such"),
+        why="messages are lower case here",
+    ),
+    Case(
         "a link to nothing on the default bridge",
         f"docker run --rm --link nosuch:x busybox true 2>&1 | grep -o 'could not get container for nosuch'{_END}",
         "could not get container for nosuch",

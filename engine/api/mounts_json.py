@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.core.containers import ContainerRecord, HostConfig
 from engine.core.mounts import BIND, VOLUME, MountPoint, MountRequest
-from engine.core.timeformat import format_time
+from engine.core.timeformat import format_seconds
 from engine.core.volumes import DRIVER, VolumeRecord
 from engine.service.volumes import VolumeUse
 
@@ -29,7 +29,7 @@ def mounts_json(record: ContainerRecord) -> list[dict[str, Any]]:
 def volume_json(volume: VolumeRecord, *, data_path: Path | None) -> dict[str, Any]:
     """Return a volume; without ``data_path`` for somebody who is not to know it."""
     return {
-        "CreatedAt": format_time(volume.created_ns),
+        "CreatedAt": format_seconds(volume.created_ns),
         "Driver": DRIVER,
         "Labels": dict(volume.labels) or None,
         "Mountpoint": str(data_path) if data_path else "",

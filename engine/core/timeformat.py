@@ -23,6 +23,11 @@ def format_time(time_ns: int | None) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
 
 
+def format_seconds(time_ns: int) -> str:
+    """Return RFC 3339 in UTC to the second, as volumes tell when they were made."""
+    return f"{datetime.fromtimestamp(time_ns // _NS, UTC):%Y-%m-%dT%H:%M:%S}Z"
+
+
 def parse_time(text: str, *, now_ns: int) -> int | None:
     """Read seconds since 1970, RFC 3339 or a span before now (``10m``, ``1h30m``); empty and ``0`` are None.
 

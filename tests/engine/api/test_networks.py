@@ -265,3 +265,11 @@ def test_a_container_keeps_its_names_on_a_network_when_it_is_renamed(lab: Engine
     shown = lab.request("GET", "/networks/one").document
     assert [one["Name"] for one in shown["Containers"].values()] == ["after"]
     assert networks_of(lab, "after")["one"]["DNSNames"][0] == "after"
+
+
+def test_link_local_addresses_draw_a_warning(lab: EngineDaemon) -> None:
+    make(lab, "one")
+    networking = {"EndpointsConfig": {"one": {"IPAMConfig": {"LinkLocalIPs": ["169.254.7.7"]}}}}
+    body = {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"NetworkMode": "one"}, "NetworkingConfig": networking}
+    answer = lab.request("POST", "/containers/create", body)
+    assert answer.document["Warnings"] == ["LinkLocalIPs of network one has no effect"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.core.sizes import parse_size
 from engine.errors import EngineError, Unavailable
+from engine.service.convert_disk import convert_disk
 from engine.storage.disk_choice import explain_disk, image_of
 from engine.storage.disk_image import DiskImage
 
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str]) -> int:
     values = _parser().parse_args(arguments)
     data_path = values.data.resolve() / "engine"
     try:
+        if values.command == "convert":
+            convert_disk(data_path, values.disk_size, lambda line: sys.stdout.write(f"{line}\n"))
         if values.command == "grow":
             _grow(image_of(data_path), values.size)
         sys.stdout.write(_status(data_path))
@@ -35,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="the product's data folder")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("status", help="driver, reason, size, use, and what is wrong")
+    convert = commands.add_parser("convert", help="move a plain data folder of an earlier version into an image")
+    convert.add_argument("--disk-size", type=_size, metavar="SIZE", help="size of the image (default: most of what is free)")
     grow = commands.add_parser("grow", help="enlarge the image, also while containers use it")
     grow.add_argument("size", type=_size, metavar="SIZE", help="its new size, as 200G")
     return parser

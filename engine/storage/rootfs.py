@@ -25,10 +25,10 @@ from engine.storage.sizes import bytes_below
 from engine.storage.trash import Trash
 from engine.storage.tree import OPEN_FOLDER
 
-_FORMER = "rootfs"
+FORMER = "rootfs"
 _ETC, _ETC_BYTES = "etc", 4 << 20
-_EXECS = "execs"
-_EXECS_BYTES = 64 << 20  # the last output of 30 that were noisy
+EXECS = "execs"
+EXECS_BYTES = 64 << 20  # the last output of 30 that were noisy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +53,27 @@ def area_of(container_path: Path) -> Path | None:
 
 def rootfs_of(container_path: Path) -> Rootfs:
     """Say where a container's writable layer is, made or not."""
-    return Rootfs(container_path / (_FORMER if _is_former(container_path) else AREA))
+    return Rootfs(container_path / (FORMER if _is_former(container_path) else AREA))
 
 
 def logs_of(container_path: Path) -> Path:
     """Say where a container's output is. What is not kept but only handed on, and so has a limit, is with that of execs."""
-    if (passing := container_path / _EXECS / "logs").is_dir():
+    if (passing := container_path / EXECS / "logs").is_dir():
         return passing
     return (container_path if _is_former(container_path) else container_path / AREA) / "logs"
 
 
 def exec_log_of(container_path: Path, exec_id: str) -> Path:
     """Say where the output of an exec is."""
-    return container_path / _EXECS / exec_id / "log"
+    return container_path / EXECS / exec_id / "log"
 
 
 def ensure_exec_area(container_path: Path, areas: Areas) -> None:
     """Make the area of a container's execs if it has none. Raises OSError, also where the container has just been removed."""
-    if not (container_path / _EXECS).is_dir():
-        limit_bytes = _EXECS_BYTES if areas.disk.has_limits else None
+    if not (container_path / EXECS).is_dir():
+        limit_bytes = EXECS_BYTES if areas.disk.has_limits else None
         with contextlib.suppress(FileExistsError):
-            areas.disk.make_area(container_path / _EXECS, owner=ADMINISTRATOR, limit_bytes=limit_bytes)
+            areas.disk.make_area(container_path / EXECS, owner=ADMINISTRATOR, limit_bytes=limit_bytes)
 
 
 def network_files_of(container_path: Path) -> Path:
@@ -101,7 +101,7 @@ def _is_large(path: Path) -> bool:
 
 
 def _is_former(container_path: Path) -> bool:
-    return (container_path / _FORMER).is_dir()
+    return (container_path / FORMER).is_dir()
 
 
 def create_rootfs(
@@ -127,7 +127,7 @@ def create_rootfs(
         areas.disk.make_area(container_path / _ETC, owner=ADMINISTRATOR, limit_bytes=_ETC_BYTES)
     if not keeps_log:
         ensure_exec_area(container_path, areas)
-        (container_path / _EXECS / "logs").mkdir(mode=0o700)
+        (container_path / EXECS / "logs").mkdir(mode=0o700)
     with areas.charged(owner):
         rootfs.work.mkdir(mode=0o700)
         rootfs.upper.mkdir(mode=0o755)

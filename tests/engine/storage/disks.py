@@ -70,6 +70,7 @@ def project_disk(root: Path, kind: str) -> Iterator[ProjectDisk]:
     mounted = subprocess.run(["mount", "-o", "loop,prjquota", image, data_path], capture_output=True, text=True, check=False)
     if mounted.returncode:
         pytest.skip(f"this kernel has no project quotas on {kind}: {mounted.stderr.strip().splitlines()[0].rpartition(': ')[2]}")
+    image.unlink()  # the loop device holds it
     try:
         put_down("CAP_SYS_RESOURCE")  # as the engine's own processes do
         disk = open_disk(data_path, DiskSettings("project"))

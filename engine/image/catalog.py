@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.core.image_config import ImageConfig
+from engine.core.record_shares import RecordShares
+from engine.core.records import dump_record
 from engine.core.tenants import Tenant
 from engine.errors import Fault, NotFound, reason_of
 from engine.image.lookup import find, nearest_names, tags_for, visible_holdings
-from engine.image.records import Image, ImageRecord, Origin, with_holding, with_tag, without_tag
+from engine.image.records import Holding, Image, ImageRecord, Origin, with_holding, with_tag, without_tag
 from engine.image.steps import StepIndex
 
 _log = logging.getLogger(__name__)
@@ -21,8 +23,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """``weight`` are the bytes of the configuration as a record."""
+
     record: ImageRecord
     config: ImageConfig
+    weight: int
 
 
 class Folder(Protocol):
@@ -40,10 +45,11 @@ class Catalog:
     def __init__(self, folder: Folder, *, default_domain: str) -> None:
         self._folder = folder
         self._default_domain = default_domain
-        self._entries: Mapping[str, _Entry] = {record.image_id: _Entry(record, config) for record, config in folder.load()}
+        self._entries: Mapping[str, _Entry] = {record.image_id: _entry(record, config) for record, config in folder.load()}
         self._steps = StepIndex()
+        self._shares = RecordShares("images")
         for entry in self._entries.values():
-            self._steps.change(None, entry.record)
+            self._note(None, entry)
         self._settle_tags()
 
     def get(self, image_id: str) -> ImageRecord | None:
@@ -112,33 +118,53 @@ class Catalog:
         return tags_for(nearest_names(self.records(), tenant), record, tenant) if record else []
 
     def add(self, record: ImageRecord, config: ImageConfig, raw_config: bytes) -> None:
-        """Take in a new image. Raises Fault."""
+        """Take in a new image. Raises Fault, QuotaExceeded."""
+        entry = _entry(record, config)
+        self._check(None, entry)
         try:
             self._folder.add(record, raw_config)
         except OSError as error:
             self._folder.discard(record.image_id)
             raise Fault(f"cannot store image {record.image_id}: {reason_of(error)}") from error
-        self._entries = {**self._entries, record.image_id: _Entry(record, config)}
-        self._steps.change(None, record)
+        self._entries = {**self._entries, record.image_id: entry}
+        self._note(None, entry)
 
     def save(self, record: ImageRecord) -> None:
-        """Change who holds a known image. Raises Fault."""
+        """Change who holds a known image. Raises Fault, QuotaExceeded."""
         entry = self._entries[record.image_id]
         if record == entry.record:
             return
+        changed = replace(entry, record=record)
+        self._check(entry, changed)
         try:
             self._folder.save(record)
         except OSError as error:
             raise Fault(f"cannot store image {record.image_id}: {reason_of(error)}") from error
-        self._entries = {**self._entries, record.image_id: replace(entry, record=record)}
-        self._steps.change(entry.record, record)
+        self._entries = {**self._entries, record.image_id: changed}
+        self._note(entry, changed)
+
+    def _check(self, before: _Entry | None, after: _Entry) -> None:
+        """A holding that stays as it was may be too large already: nobody else is to suffer from that."""
+        old = before.record.holdings if before is not None else ()
+        for holding in after.record.holdings:
+            if holding not in old:
+                self._shares.check(*_share(after, holding))
+
+    def _note(self, before: _Entry | None, after: _Entry | None) -> None:
+        if before is not None:
+            for holding in before.record.holdings:
+                self._shares.drop(_share(before, holding)[0])
+        if after is not None:
+            for holding in after.record.holdings:
+                self._shares.put(*_share(after, holding))
+        self._steps.change(before.record if before is not None else None, after.record if after is not None else None)
 
     def delete(self, record: ImageRecord) -> tuple[str, ...]:
         """Forget an image; return its diff ids."""
         self._folder.discard(record.image_id)
         gone = self._entries[record.image_id]
         self._entries = {image_id: entry for image_id, entry in self._entries.items() if entry is not gone}
-        self._steps.change(gone.record, None)
+        self._note(gone, None)
         return gone.config.diff_ids
 
     def give_tag(self, image_id: str, owner: Tenant, tag: str, now_ns: int) -> None:
@@ -172,6 +198,16 @@ class Catalog:
                 if newest[owner, tag][1] != record.image_id:
                     _log.warning("image name %s of %r was being moved when the host stopped: finished", tag, owner.name)
                     self.save(without_tag(self._entries[record.image_id].record, owner, tag))
+
+
+def _entry(record: ImageRecord, config: ImageConfig) -> _Entry:
+    return _Entry(record, config, len(dump_record(config)))
+
+
+def _share(entry: _Entry, holding: Holding) -> tuple[str, Tenant, int]:
+    """What an image weighs for one who has it: its configuration, and the names that it was given."""
+    key = f"{entry.record.image_id} {holding.owner.name}"
+    return key, holding.owner, entry.weight + len(dump_record(holding))
 
 
 def _names_of(record: ImageRecord) -> dict[tuple[Tenant, str], int]:

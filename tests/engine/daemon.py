@@ -155,7 +155,7 @@ class EngineDaemon:
             self.stop()
         for pid in filter(None, (self.supervisor_pid(), self.resolver_pid())):
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: unmount_disk(self.data_path), "the disk to be unmounted")
+        wait_until(lambda: unmount_disk(self.root / "data"), "the disk to be unmounted")
         subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=False)  # deeper than the interpreter can go
 
     def request(
@@ -225,6 +225,12 @@ class EngineDaemon:
         return subprocess.run(
             ["sh", "-c", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False, env=environment
         )
+
+    def mounts(self, pid: int | None = None) -> list[str]:
+        """What is mounted in this engine's folders, as a process sees it, this one if none is named; apart from its disk."""
+        lines = Path(f"/proc/{pid or 'self'}/mountinfo").read_text().splitlines()
+        places = [line.split()[4] for line in lines if str(self.root) in line]
+        return [place for place in places if place != str(self.data_path / "engine")]
 
     def leftovers(self) -> list[str]:
         """What this engine has left on the host, in words; empty after a clean end."""

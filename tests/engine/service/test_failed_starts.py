@@ -39,7 +39,7 @@ def _assert_nothing_of(engine: EngineDaemon, container_id: str) -> None:
     supervisor = engine.supervisor_pid()
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text()
     assert children == ""
-    assert str(engine.root) not in Path(f"/proc/{supervisor}/mountinfo").read_text()
+    assert engine.mounts(supervisor) == []
 
 
 def _ports(engine: EngineDaemon) -> list[str]:

@@ -128,6 +128,7 @@ def test_half_made_folders_are_cleared_away(start_engine: Callable[..., EngineDa
     engine = start_engine()
     engine.stop()
     stray = engine.data_path / "engine" / "containers" / ("f" * 64)
-    stray.mkdir()
+    with engine.data_at_rest():
+        stray.mkdir()
     engine.start()
     assert not stray.exists()

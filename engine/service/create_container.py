@@ -68,6 +68,15 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
     record = place_links(engine, record)
     points = plan_container_mounts(engine, record)
     engine.containers.reserve(record)
+    async with engine.containers.lock(record.container_id):  # free: its name is known from now on, also to who removes it
+        record = await _make(engine, record, image, points)
+        await keep_volumes(engine, record)
+        engine.publish(record, "create")
+    return Created(record.container_id, host_warnings(engine, record.host))
+
+
+async def _make(engine: Engine, record: ContainerRecord, image: Image, points: list[MountPoint]) -> ContainerRecord:
+    """On failure nothing of it stays."""
     try:
         await asyncio.to_thread(_make_folders, engine, record, image, points)
         record = await make_mounts(engine, record, points, engine.images.lowers(image))
@@ -77,9 +86,7 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
         await asyncio.to_thread(engine.trash.discard, engine.containers.path(record.container_id))
         await release_volumes(engine, record.container_id, is_told=False)
         raise
-    await keep_volumes(engine, record)
-    engine.publish(record, "create")
-    return Created(record.container_id, host_warnings(engine, record.host))
+    return record
 
 
 def _with_defaults(tenant: Tenant, host: HostConfig) -> HostConfig:

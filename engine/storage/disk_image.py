@@ -154,10 +154,10 @@ class DiskImage:
 
     def grow(self, size_bytes: int) -> None:
         """Enlarge file, device and file system while it is in use. Raises InvalidParameter, OSError."""
-        size = self.path.stat().st_size
-        if size_bytes <= size:
+        size, inside = self.path.stat().st_size, os.statvfs(self.mount_path)
+        if size_bytes <= inside.f_blocks * inside.f_frsize:
             raise InvalidParameter(f"the disk has {size} bytes: it can only grow")
-        os.truncate(self.path, size_bytes)
+        os.truncate(self.path, max(size, size_bytes))  # the file may have grown before, by one who was killed over the rest
         device, descriptor = self._device()
         try:
             loop.renew_size(descriptor)

@@ -16,6 +16,8 @@ _IPC = frozenset(
 )
 _IPC_PREFIX = "fs.mqueue."
 _NET_PREFIX = "net."
+# The table of neighbours is one for the whole host, with 1024 places: what is never given up there keeps all others out.
+_OF_ALL = ("net.ipv4.neigh.", "net.ipv6.neigh.")
 _LONGEST = 4096
 
 
@@ -25,6 +27,8 @@ def check_sysctls(values: Mapping[str, str], *, own_network: bool, own_ipc: bool
         is_ipc, is_net = name in _IPC or name.startswith(_IPC_PREFIX), name.startswith(_NET_PREFIX)
         if not (is_ipc or is_net) or "/" in name or ".." in name or name.endswith("."):
             raise InvalidParameter(f"sysctl {name[:80]!r} is not allowed: it is not the container's own")
+        if name.startswith(_OF_ALL):
+            raise InvalidParameter(f"sysctl {name[:80]!r} is not allowed: the table of neighbours is one for the whole host")
         if is_net and not own_network:
             raise InvalidParameter(f"sysctl {name[:80]!r} is not allowed: the container has no network of its own")
         if is_ipc and not own_ipc:

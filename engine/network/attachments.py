@@ -22,6 +22,7 @@ from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
 from engine.network.model import DEFAULT_NETWORK, Endpoint, Lease, Network, endpoint_of
 from engine.network.names_upkeep import NamesUpkeep
+from engine.network.neighbour_tables import widen_neighbour_tables
 from engine.network.port_records import PortRecords
 from engine.network.publications import Publications
 from engine.network.rates import NO_RATES, Rates
@@ -78,6 +79,7 @@ class Attachments:
             undo.callback(self.publications.close)
             self._install_firewall()
             _forward_packets()
+            widen_neighbour_tables()
             undo.pop_all()
 
     def _install_firewall(self) -> None:

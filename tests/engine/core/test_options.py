@@ -117,7 +117,14 @@ def test_tmpfs_options_that_there_are_not(options: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "network", "ipc"),
-    [("kernel.panic", True, True), ("net.core.somaxconn", False, True), ("kernel.sem", True, False), ("net.a/b", True, True)],
+    [
+        ("kernel.panic", True, True),
+        ("net.core.somaxconn", False, True),
+        ("kernel.sem", True, False),
+        ("net.a/b", True, True),
+        ("net.ipv4.neigh.eth0.mcast_solicit", True, True),
+        ("net.ipv6.neigh.default.gc_stale_time", True, True),
+    ],
 )
 def test_parameters_that_are_not_the_containers_own(name: str, *, network: bool, ipc: bool) -> None:
     with pytest.raises(InvalidParameter, match="sysctl"):

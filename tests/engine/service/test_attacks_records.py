@@ -1,6 +1,7 @@
 """What a tenant can make the engine itself keep: records lie outside its disk quota and in the daemon's memory."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,15 @@ def test_containers_with_labels_without_end_fill_neither_disk_nor_memory(clean: 
     assert clean.request("POST", "/containers/create", wanted, tenant=BOB).status == 201
     clean.remove_containers()
     assert clean.request("POST", "/containers/create", wanted, tenant=ADA).status == 201
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_a_container_that_asks_for_all_addresses_of_its_subnet_leaves_neighbours_to_others(
+    engine: EngineDaemon, family: str
+) -> None:
+    """The table is one for the whole host: it has twice as many places as a tenant's subnet has addresses."""
+    places = Path(f"/proc/sys/net/{family}/neigh/default/gc_thresh3")
+    if not places.exists():
+        pytest.skip("the host's table is not to be seen from here")
+    engine.run("true")  # networks are made ready before the first
+    assert int(places.read_text()) >= 2 * 65_536

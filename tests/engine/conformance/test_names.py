@@ -92,7 +92,7 @@ NAMES = [
     Case(
         "a link on the default bridge, inspected",
         f"{_OLD} docker create --name new --link old:base --link old busybox true >/dev/null;"
-        f" docker inspect -f '{{{{range .HostConfig.Links}}}}{{{{println .}}}}{{{{end}}}}' new | sort{_END}",  # any order in dockerd
+        f" docker inspect -f '{{{{range .HostConfig.Links}}}}{{{{println .}}}}{{{{end}}}}' new | sort{_END}",
         "/old:/new/base /old:/new/old",
     ),
     Case(

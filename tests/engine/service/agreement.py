@@ -289,11 +289,13 @@ def _own_limits(view: View, container_id: str) -> dict[str, Any]:
 
 
 def _class_count(device: str) -> int:
-    return sum(1 for line in _run("tc", "class", "show", "dev", device).splitlines() if " root " not in line)
+    listed = subprocess.run(["tc", "class", "show", "dev", device], check=False, capture_output=True, text=True).stdout
+    return sum(1 for line in listed.splitlines() if " root " not in line)
 
 
 def _has_filter(device: str, direction: str) -> bool:
-    return bool(_run("tc", "filter", "show", "dev", device, direction).strip())
+    command = ["tc", "filter", "show", "dev", device, direction]
+    return bool(subprocess.run(command, check=False, capture_output=True).stdout.strip())  # the device may just be going
 
 
 def _files(view: View) -> list[str]:

@@ -148,6 +148,20 @@ def test_nothing_gets_out_of_an_area_by_a_name_elsewhere(disk: ProjectDisk) -> N
             attempt(top / "a/f", top / "b/f")
 
 
+@pytest.mark.parametrize("change", ["set_project(fd, 0, inherits=True)", "set_project(fd, project_of(fd), inherits=False)"])
+def test_the_root_of_a_container_cannot_leave_its_area(disk: ProjectDisk, change: str) -> None:
+    disk.make_area(disk.data_path / "a", owner=ADA)
+    (disk.data_path / "a/upper").mkdir()
+    project = _project(disk.data_path / "a/upper")
+    code = (
+        "import os; from engine.linux.project_quota import project_of, set_project;"
+        f" fd = os.open({str(disk.data_path / 'a/upper')!r}, os.O_RDONLY); {change}"
+    )
+    done = subprocess.run(["unshare", "-Ur", sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "Invalid argument" in done.stderr
+    assert _project(disk.data_path / "a/upper") == project
+
+
 def test_files_without_content_find_an_end_too(disk: ProjectDisk) -> None:
     disk.make_area(disk.data_path / "a", owner=ADA, limit_bytes=MIB)
     made = 0

@@ -527,7 +527,7 @@ def test_a_restarted_engine_knows_its_volumes_and_sets_a_damaged_one_aside(start
     assert "bad" not in names(engine)
     assert f"volume {damaged.parent.name} is left out" in engine.log_path.read_text()
     assert engine.request("DELETE", "/volumes/data").status == 409
-    engine.request("POST", f"/containers/{holder}/start")
+    assert engine.request("POST", f"/containers/{holder}/start").status == 204
     engine.wait(holder)
     assert engine.output(holder) == b"still\n"
     answer = engine.request("POST", f"/containers/{victim}/start")

@@ -29,6 +29,18 @@ def test_data_from_before_stays_where_it_is_and_the_way_out_is_told(tmp_path: Pa
     assert not image_of(tmp_path / "engine").path.exists()
 
 
+def test_a_host_that_can_make_none_gets_plain_folders_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "engine").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    disk = open_disk(tmp_path / "engine", DiskSettings("auto"))
+    assert (disk.kind, "mkfs.btrfs is not installed" in disk.reason) == ("none", True)
+    assert len(disk.status().warnings) == 1
+    assert explain_disk(tmp_path / "engine") == ("none", "btrfs-progs are not installed")
+    with pytest.raises(Unavailable, match="install btrfs-progs"):
+        open_disk(tmp_path / "engine", DiskSettings("image"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["engine"]
+
+
 def test_what_a_daemon_left_that_was_killed_while_it_made_an_image_is_taken_away(tmp_path: Path) -> None:
     (tmp_path / ".engine.btrfs.new").write_bytes(b"half")
     (tmp_path / ".engine.btrfs.new.mounted").mkdir()

@@ -64,18 +64,23 @@ class ProjectDisk(Disk):
         path.mkdir(mode=mode)
         try:
             path.chmod(mode)
-            mark = Mark(owner, limit_bytes)
-            project = self.balance.add(mark)
-            self._count(path, project, mark)
+            self._count(path, Mark(owner, limit_bytes))
         except BaseException:
             path.rmdir()
             raise
 
-    def _count(self, path: Path, project: int, mark: Mark) -> None:
+    def _count(self, path: Path, mark: Mark) -> None:
         folder = os.open(path, _FOLDER)
         try:
-            set_project(folder, project, inherits=True)
-            write_mark(folder, mark)
+            project = self.balance.add(mark)
+            try:
+                set_project(folder, project, inherits=True)
+                write_mark(folder, mark)
+            except BaseException:
+                set_project(folder, 0, inherits=False)
+                self.balance.give_back(project)
+                raise
+            self.balance.made(project)
         finally:
             os.close(folder)
 

@@ -23,12 +23,13 @@ _GROWTH_BYTES = 64 * 1024
 
 @dataclass(slots=True)
 class _Known:
-    """``limit_bytes`` is what the kernel holds; before the first pass nobody knows."""
+    """``limit_bytes`` is what the kernel holds; before the first pass nobody knows. Until it ``is_made`` nothing counts in it."""
 
     mark: Mark
     used_bytes: int = 0
     limit_bytes: int | None = -1
     grows_for: int = _GROWING_PASSES
+    is_made: bool = False
 
 
 class Balance:
@@ -46,11 +47,11 @@ class Balance:
         """Areas that are there. The limits that the kernel has for them stay until the first pass."""
         with self._lock:
             for project, mark in areas:
-                self._areas[project] = _Known(mark, grows_for=0)
+                self._areas[project] = _Known(mark, grows_for=0, is_made=True)
             self._run()  # also without limits, once: a former daemon may have died after one was lifted
 
     def add(self, mark: Mark) -> int:
-        """Return a new id, with its limit. Raises Unavailable, OSError."""
+        """Return a new id, with its limit; to be told of by ``made`` or ``give_back``. Raises Unavailable, OSError."""
         with self._lock:
             project = self._ids.take()
             while project in self._areas:
@@ -59,17 +60,28 @@ class Balance:
             self._settle_all([mark.owner], alone=project)
             return project
 
+    def made(self, project: int) -> None:
+        """Its folder counts now."""
+        with self._lock:
+            self._areas[project].is_made = True
+
+    def give_back(self, project: int) -> None:
+        """No folder was made for it. Raises OSError."""
+        self.made(project)
+        self.forget(project)
+
     def change(self, project: int, mark: Mark) -> None:
         """Another owner or another limit. Raises OSError."""
         with self._lock:
-            known = self._areas.setdefault(project, _Known(mark))
+            known = self._areas.setdefault(project, _Known(mark, is_made=True))
             former, known.mark = known.mark, mark
             self._settle_all([former.owner, mark.owner], alone=project)
 
     def forget(self, project: int) -> None:
         """After an area was removed; what of it is still open counts until it is closed. Raises OSError."""
         with self._lock:
-            if project in self._areas and is_unused(self._ids.quota(project)):
+            known = self._areas.get(project)
+            if known is not None and known.is_made and is_unused(self._ids.quota(project)):
                 self._ids.limit(project, None)
                 del self._areas[project]
 

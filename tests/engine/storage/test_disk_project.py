@@ -1,5 +1,6 @@
 """Project quotas: what is particular to them. What they have in common with other drivers is in test_disk.py."""
 
+import io
 import os
 import subprocess
 import sys
@@ -12,12 +13,16 @@ import pytest
 from engine.errors import Unavailable
 from engine.linux.capabilities import is_effective, is_permitted, put_down, raised
 from engine.linux.project_quota import project_of
+from engine.storage.areas import Areas
 from engine.storage.disk import DiskSettings, open_disk
 from engine.storage.disk_choice import explain_disk
 from engine.storage.disk_project import ProjectDisk
 from engine.storage.files import exchange
+from engine.storage.layers import LayerStore
+from engine.storage.rootfs import create_rootfs
 from engine.storage.trash import Trash
 from tests.engine.storage.disks import ADA, BOB, MIB, OTHER, TEAM, fill, fill_patiently, project_disk, settle, wait_until
+from tests.engine.storage.tar_archives import archive, member
 
 pytestmark = pytest.mark.requires_root
 
@@ -191,3 +196,24 @@ def test_a_right_that_was_put_down_is_raised_for_a_while_and_again_by_what_is_ex
     thread.start()
     thread.join()
     assert seen == [False, True, False, True]
+
+
+def test_layers_are_unpacked_and_taken_over_from_containers_and_paid_by_their_owners(disk: ProjectDisk) -> None:
+    top, areas = disk.data_path, Areas(disk)
+    store = LayerStore(top / "layers", Trash(top / "trash", disk), areas)
+    unpacked = store.unpack(io.BytesIO(archive([member("f", b"x" * MIB)])), owner=ADA)
+    settle(top)
+    assert (disk.tenant_bytes(ADA) or 0) >= MIB
+    rootfs = create_rootfs(top / "container", [store.path(unpacked.diff_id)], areas=areas, owner=BOB, limit_bytes=4 * MIB)
+    (rootfs.upper / "g").write_bytes(b"y" * MIB)
+    adopted = store.adopt(rootfs.upper, area=rootfs.path, owner=OTHER)
+    (store.path(adopted.diff_id).parent / "more").write_bytes(b"z" * 6 * MIB)
+    settle(top)
+    assert not disk.tenant_bytes(BOB), "the container's limit and tenant are no longer the layer's"
+    assert (disk.tenant_bytes(OTHER) or 0) >= 7 * MIB
+    (top / "plain").mkdir()
+    (top / "plain/h").write_bytes(b"h")
+    assert (store.path(store.adopt(top / "plain", owner=OTHER).diff_id) / "h").read_bytes() == b"h"
+    for diff_id in (unpacked.diff_id, adopted.diff_id):
+        store.release([diff_id])
+        assert store.remove(diff_id)

@@ -1,8 +1,10 @@
-"""Elements of nftables sets and maps, straight through netlink: libnftables takes far longer, since it looks at all tables.
+"""Elements of nftables sets and maps, straight through netlink.
 
+libnftables takes far longer, since it reads all tables of the host, and begins again whenever somebody changes one meanwhile.
 Sets and rules are made elsewhere. Knows the wire (linux/netfilter/nf_tables.h) and nothing of what elements mean.
 """
 
+import errno
 import os
 import socket
 import struct
@@ -18,13 +20,16 @@ _ATTRIBUTE = struct.Struct("=HH")  # length, type
 _ERROR = struct.Struct("=i")
 _NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
+_GET_TABLE, _DELETE_TABLE = _NFTABLES << 8 | 1, _NFTABLES << 8 | 2
 _NEW_ELEMENT, _DELETE_ELEMENT = _NFTABLES << 8 | 12, _NFTABLES << 8 | 14
 _REQUEST, _ACK, _CREATE = 0x1, 0x4, 0x400
 _NLMSG_ERROR = 2
 _NESTED = 0x8000
 _TABLE, _SET, _ELEMENTS = 1, 2, 3  # NFTA_SET_ELEM_LIST_…
 _LIST_ELEMENT = _KEY = _VALUE = 1
-_DATA = 2  # NFTA_SET_ELEM_DATA
+_DATA, _FLAGS, _KEY_END = 2, 3, 10  # NFTA_SET_ELEM_…
+_INTERVAL_END = struct.pack("!I", 1)  # NFT_SET_ELEM_INTERVAL_END
+_TABLE_NAME = 1  # NFTA_TABLE_NAME
 _ELEMENTS_OF_A_MESSAGE = 200  # the length of their list has 16 bits
 _ALIGNMENT = 4
 _INTERFACE_NAME_BYTES = 16
@@ -32,11 +37,17 @@ _ANSWER_BYTES = 65536
 
 
 class Element(NamedTuple):
-    """An element of the set or map ``name``: the fields of its key and, in a map, those of what it leads to."""
+    """An element of the set or map ``name``: the fields of its key and, in a map, those of what it leads to.
+
+    A range of a set of several fields is one element with the ``last`` key that is in it, a range of a set of one field two: its
+    first key, and the first one behind it, which ``is_end``.
+    """
 
     name: str
     key: tuple[bytes, ...]
     value: tuple[bytes, ...] = ()
+    last: tuple[bytes, ...] = ()
+    is_end: bool = False
 
 
 class SetElements:
@@ -54,6 +65,20 @@ class SetElements:
     def delete(self, family: int, table: str, elements: Iterable[Element]) -> None:
         """Take elements out of sets, all or none. Raises OSError, ENOENT when one is not there."""
         self._change(_DELETE_ELEMENT, 0, family, _lists(table, elements))
+
+    def has_table(self, family: int, table: str) -> bool:
+        """Tell whether there is a table of that name. Raises OSError."""
+        self._sequence += 1
+        wanted = _GENERIC.pack(family, 0, 0) + _attribute(_TABLE_NAME, table.encode() + b"\0")
+        self._socket.send(_message(_GET_TABLE, _ACK, self._sequence, wanted))
+        number = self._answers([self._sequence])
+        if number not in (0, errno.ENOENT):
+            raise OSError(number, f"nftables: {os.strerror(number)}")
+        return not number
+
+    def delete_table(self, family: int, table: str) -> None:
+        """Take a table away with all that is in it. Raises OSError, ENOENT when it is not there."""
+        self._change(_DELETE_TABLE, 0, family, [_attribute(_TABLE_NAME, table.encode() + b"\0")])
 
     def _change(self, kind: int, flags: int, family: int, lists: Iterable[bytes]) -> None:
         generic = _GENERIC.pack(family, 0, 0)
@@ -101,9 +126,10 @@ def _lists(table: str, elements: Iterable[Element]) -> Iterator[bytes]:
 
 
 def _element(element: Element) -> bytes:
-    key = _attribute(_NESTED | _KEY, _attribute(_VALUE, _joined(element.key)))
-    value = _attribute(_NESTED | _DATA, _attribute(_VALUE, _joined(element.value))) if element.value else b""
-    return _attribute(_NESTED | _LIST_ELEMENT, key + value)
+    parts = (_KEY, element.key), (_DATA, element.value), (_KEY_END, element.last)
+    listed = [_attribute(_NESTED | kind, _attribute(_VALUE, _joined(fields))) for kind, fields in parts if fields]
+    flags = _attribute(_FLAGS, _INTERVAL_END) if element.is_end else b""
+    return _attribute(_NESTED | _LIST_ELEMENT, b"".join(listed) + flags)
 
 
 def _joined(fields: Iterable[bytes]) -> bytes:

@@ -9,6 +9,7 @@ from engine.network import ruleset
 from engine.network.names import table_name
 
 _log = logging.getLogger(__name__)
+Change = Callable[[int, str, Iterable[Element]], None]
 
 
 class Firewall:
@@ -50,12 +51,12 @@ class Firewall:
     def add_network(self, zone: ruleset.Zone) -> None:
         if zone not in self._zones:
             self._zones.add(zone)
-            self._change(ruleset.add_network(self._instance, zone))
+            self._change(self._elements.add, ruleset.zone_elements(self._instance, zone))
 
     def remove_network(self, zone: ruleset.Zone) -> None:
         if zone in self._zones:
             self._zones.discard(zone)
-            self._change(ruleset.delete_network(self._instance, zone))
+            self._change(self._elements.delete, ruleset.zone_elements(self._instance, zone))
 
     def add_lease(self, guard: ruleset.Guard) -> None:
         self._guards.add(guard)
@@ -66,7 +67,7 @@ class Firewall:
             self._guards.discard(guard)
             self._change_guard(self._elements.delete, guard)
 
-    def _change_guard(self, change: Callable[[int, str, Iterable[Element]], None], guard: ruleset.Guard) -> None:
+    def _change_guard(self, change: Change, guard: ruleset.Guard) -> None:
         """Raises OSError when not even whole new tables can be made."""
         if not self.guards_sources:
             return
@@ -78,29 +79,20 @@ class Firewall:
     def add_forwards(self, forwards: Sequence[ruleset.Forward]) -> None:
         """Lead ports of the host on, all from the same moment. Raises OSError."""
         self._forwards.update(forwards)
-        self._change_forwards(self._elements.add, forwards)
+        if forwards:
+            self._change(self._elements.add, map(ruleset.forward_element, forwards))
 
     def remove_forwards(self, forwards: Sequence[ruleset.Forward]) -> None:
         """Lead ports on no longer; nothing for those that are not. Raises OSError."""
         gone = [forward for forward in forwards if forward in self._forwards]
         self._forwards.difference_update(gone)
-        self._change_forwards(self._elements.delete, gone)
+        if gone:
+            self._change(self._elements.delete, map(ruleset.forward_element, gone))
 
-    def _change_forwards(
-        self, change: Callable[[int, str, Iterable[Element]], None], forwards: Sequence[ruleset.Forward]
-    ) -> None:
-        """Raises OSError when not even whole new tables can be made."""
-        if not forwards:
-            return
-        try:
-            change(FAMILY_INET, table_name(self._instance), map(ruleset.forward_element, forwards))
-        except OSError as error:
-            self._remake(error)
-
-    def _change(self, commands: str) -> None:
+    def _change(self, change: Change, elements: Iterable[Element]) -> None:
         """Raises OSError when not even whole new tables can be made."""
         try:
-            self._nftables.run(commands)
+            change(FAMILY_INET, table_name(self._instance), elements)
         except OSError as error:
             self._remake(error)
 
@@ -110,18 +102,16 @@ class Firewall:
 
     def restore(self) -> None:
         """Make the tables again if one of them is gone, for example after `nft flush ruleset`."""
-        families = ("inet", "bridge") if self.guards_sources else ("inet",)
-        table = table_name(self._instance)
-        present = self._nftables.run("list tables").splitlines()
-        if any(f"table {family} {table}" not in present for family in families):
+        families = (FAMILY_INET, FAMILY_BRIDGE) if self.guards_sources else (FAMILY_INET,)
+        if not all(self._elements.has_table(family, table_name(self._instance)) for family in families):
             _log.warning("firewall tables were removed by another program, making them again")
             self._replace()
 
     def remove(self) -> None:
         """Take both tables away; that one is gone already is no failure."""
-        for family in ("inet", "bridge"):
+        for family in (FAMILY_INET, FAMILY_BRIDGE):
             try:
-                self._nftables.run(ruleset.delete_table(family, self._instance))
+                self._elements.delete_table(family, table_name(self._instance))
             except OSError as error:
                 _log.debug("table to be removed is not there: %s", error)
 

@@ -193,7 +193,7 @@ def routed_table(instance: str, zones: Iterable[Zone], forwards: Iterable[Forwar
         metadata6=_METADATA6,
         connections=_NEW_CONNECTIONS,
     )
-    elements = [*(add_network(instance, zone) for zone in zones), *(_add_forward(instance, forward) for forward in forwards)]
+    elements = [*(_network(instance, zone) for zone in zones), *(_add_forward(instance, forward) for forward in forwards)]
     return _replaced("inet", instance) + text + "".join(elements)
 
 
@@ -212,17 +212,25 @@ def delete_table(family: str, instance: str) -> str:
     return f"delete table {family} {table_name(instance)}\n"
 
 
-def add_network(instance: str, zone: Zone) -> str:
-    return _network("add", instance, zone)
+def zone_elements(instance: str, zone: Zone) -> list[Element]:
+    """Return the elements of a network as the kernel takes them, for when it comes or goes alone."""
+    bridge = interface_field(bridge_name(instance, zone.subnet))
+    subnets: list[tuple[IPv4Network | IPv6Network, str]] = [(zone.subnet, "")]
+    subnets += [(zone.subnet6, "6")] if zone.subnet6 is not None else []
+    found = [] if zone.quiet else [Element("same", (bridge, bridge))]
+    found += [Element("inward", (bridge,))] if zone.inward else []
+    for subnet, suffix in subnets:
+        first, last = subnet.network_address.packed, subnet.broadcast_address.packed
+        found.append(Element(f"sources{suffix}", (bridge, first), last=(bridge, last)))
+        if not zone.inward and not zone.bare:
+            behind = (int(subnet.broadcast_address) + 1).to_bytes(len(last), "big")
+            found += [Element(f"subnets{suffix}", (first,)), Element(f"subnets{suffix}", (behind,), is_end=True)]
+    return found
 
 
-def delete_network(instance: str, zone: Zone) -> str:
-    return _network("delete", instance, zone)
-
-
-def _network(verb: str, instance: str, zone: Zone) -> str:
+def _network(instance: str, zone: Zone) -> str:
     bridge = f'"{bridge_name(instance, zone.subnet)}"'
-    start = f"{verb} element inet {table_name(instance)}"
+    start = f"add element inet {table_name(instance)}"
     lines = [f"{start} sources {{ {bridge} . {zone.subnet} }}\n"]
     lines += [] if zone.quiet else [f"{start} same {{ {bridge} . {bridge} }}\n"]
     is_hidden = not zone.inward and not zone.bare

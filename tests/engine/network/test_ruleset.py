@@ -1,7 +1,7 @@
 """The rules are accepted by nftables, and elements come and go one by one."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 import pytest
 
@@ -99,3 +99,32 @@ def test_removal_takes_both_tables_and_only_them(firewall: Firewall, nftables: N
     firewall.remove()
     firewall.remove()
     assert nftables.run("list tables") == "table inet other\n"
+
+
+KINDS_OF_ZONES = {
+    "with a way out": [ZONE],
+    "inward": [ZONE._replace(inward=True)],
+    "quiet": [ZONE._replace(quiet=True)],
+    "under its own addresses": [ZONE._replace(bare=True)],
+    "with IPv6": [ZONE._replace(subnet6=IPv6Network("fd00:5a::/64"))],
+    "inward with IPv6": [ZONE._replace(inward=True, subnet6=IPv6Network("fd00:5a::/64"))],
+    "side by side": [ZONE, ruleset.Zone(IPv4Network("172.30.2.0/24")), ruleset.Zone(IPv4Network("172.30.3.0/25"))],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_ZONES)
+def test_a_network_that_comes_alone_is_as_one_of_the_table_and_leaves_nothing(
+    firewall: Firewall, nftables: Nftables, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    zones = KINDS_OF_ZONES[kind]
+    firewall.install(zones, [])
+    whole = nftables.run("list ruleset")
+    firewall.install([], [])
+    empty = nftables.run("list ruleset")
+    for zone in zones:
+        firewall.add_network(zone)
+    assert nftables.run("list ruleset") == whole != empty
+    for zone in zones:
+        firewall.remove_network(zone)
+    assert nftables.run("list ruleset") == empty
+    assert caplog.text == ""

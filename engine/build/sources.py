@@ -4,7 +4,6 @@ Follows Docker's classic builder: a glob is matched component by component as Go
 itself is followed inside the tree, those below it are not. Reads no content and writes nothing.
 """
 
-import os
 import posixpath
 import stat
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from engine.core.dockerfile_hints import near
 from engine.core.dockerignore import Ignore, parse_dockerignore
 from engine.core.go_patterns import has_meta, match
 from engine.errors import InvalidParameter, reason_of
+from engine.storage.tree import names_in
 
 _SHOWN = 200
 _MOST_SOURCES = 1_000_000
@@ -133,7 +133,7 @@ class _Search:
     def _names(self, place: str) -> list[str]:
         try:
             with self._tree.folder(place) as descriptor:
-                return sorted(os.listdir(descriptor))  # noqa: PTH208 - a descriptor
+                return sorted(names_in(descriptor))
         except (FileNotFoundError, NotADirectoryError):
             return []
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from engine.storage.pack import Found, Packer, walk
 from engine.storage.tar_write import Member
-from engine.storage.tree import OPAQUE_XATTR, OPEN_FOLDER, is_whiteout, status_of
+from engine.storage.tree import OPAQUE_XATTR, OPEN_FOLDER, is_whiteout, names_in, status_of
 from engine.storage.untar import OPAQUE_NAME, WHITEOUT_PREFIX
 
 MODIFIED, ADDED, DELETED = 0, 1, 2
@@ -67,7 +67,7 @@ class _Level(NamedTuple):
         return _Level(f"{self.path}{name}/", opened, self.is_hidden)
 
     def names(self) -> list[str]:
-        return sorted({name for folder in self.folders for name in os.listdir(folder)})  # noqa: PTH208 - a descriptor
+        return sorted({name for folder in self.folders for name in names_in(folder)})
 
 
 def is_opaque(folder: int) -> bool:

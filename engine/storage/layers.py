@@ -38,7 +38,7 @@ from engine.storage.layer_tar import open_layer_tar, recipe_of
 from engine.storage.tar_digest import TarDigest
 from engine.storage.tar_source import TarSource
 from engine.storage.trash import Trash, remove_tree
-from engine.storage.tree import OPEN_FOLDER
+from engine.storage.tree import OPEN_FOLDER, names_in
 from engine.storage.untar import extract
 
 _LOOKS, _LOOK_SECONDS, _LOOKS_APART_SECONDS = 8, 0.005, 0.1
@@ -239,7 +239,7 @@ class LayerStore:
             return self._copy(upper, lowers, owner)
         try:
             with opened([upper, upper.parent]) as (folder, area):
-                for name in set(os.listdir(area)) - {upper.name}:  # noqa: PTH208 - a descriptor
+                for name in set(names_in(area)) - {upper.name}:
                     remove_tree(area, name)
                 with recipe_of(upper.parent) as (recipe, _):
                     tar, size = adopt_tree(folder, lowers, recipe)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from engine.storage.tar_source import BLOCK
 from engine.storage.tar_write import END, Member, header, is_archivable, padded
-from engine.storage.tree import OPEN_FOLDER
+from engine.storage.tree import OPEN_FOLDER, names_in
 
 _PIECE_BYTES = 1 << 20
 _SMALL_BYTES = 1 << 17  # read before its header is written, which then is true even for files that lie about their size
@@ -75,7 +75,7 @@ def walk(root_fd: int, *, skip: Skip | None = None, is_strict: bool = False) -> 
 
 def _names(folder: int) -> list[str]:
     """Last one first, as they are taken from the end."""
-    return sorted(os.listdir(folder), reverse=True)
+    return sorted(names_in(folder), reverse=True)
 
 
 def _enter(open_folders: list[tuple[str, int, list[str]]], path: str, name: str, folder: int, *, is_strict: bool) -> None:

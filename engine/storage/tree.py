@@ -24,6 +24,12 @@ _STRIDE = 15  # so many components fit one path, however long each is
 Discard = Callable[[int, str], None]  # removes what is at a name in an open folder
 
 
+def names_in(folder: int) -> list[str]:
+    """Return the names in an open folder. On btrfs one shows only what was there when it was opened, until it is rewound."""
+    os.lseek(folder, 0, os.SEEK_SET)
+    return os.listdir(folder)
+
+
 def split_path(path: str) -> Parts:
     """Return the components of a path taken from the top of the tree. Raises InvalidParameter where it would climb."""
     if len(path) > _MAX_PATH_LENGTH:

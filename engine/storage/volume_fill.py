@@ -49,6 +49,7 @@ def fill_volume(
         except FileNotFoundError:
             return
         try:
+            os.lseek(volume_fd, 0, os.SEEK_SET)  # as for names_in, which lists all
             with os.scandir(volume_fd) as entries:
                 is_empty = next(iter(entries), None) is None
             if is_empty:

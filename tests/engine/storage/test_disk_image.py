@@ -12,6 +12,7 @@ from engine.linux import loop
 from engine.storage.disk import DiskSettings, open_disk
 from engine.storage.disk_btrfs import BtrfsDisk
 from engine.storage.disk_choice import explain_disk, image_of
+from engine.storage.tree import names_in
 from tests.engine.storage.disks import ADA, MIB, SETTINGS, fill, image_disk, settle, wait_until
 
 pytestmark = pytest.mark.requires_root
@@ -56,6 +57,14 @@ def test_data_in_an_image_is_never_hidden_by_a_wish_for_another_driver(tmp_path:
         assert (tmp_path / "engine/record").read_text() == "x"
         again.close(unmount=True)
         disk.close = lambda *, unmount: None  # type: ignore[method-assign]  # it is closed already
+
+
+def test_what_came_into_a_folder_after_it_was_opened_is_listed(tmp_path: Path) -> None:
+    with image_disk(tmp_path):
+        folder = os.open(tmp_path / "engine", os.O_RDONLY | os.O_DIRECTORY)
+        (tmp_path / "engine" / "late").touch()
+        assert "late" in names_in(folder)
+        os.close(folder)
 
 
 def test_the_disk_grows_while_it_is_used_and_never_shrinks(tmp_path: Path) -> None:

@@ -12,10 +12,16 @@ import pytest
 from engine.errors import Unavailable
 from engine.service import convert_disk as conversion
 from engine.storage.disk_choice import image_of
-from tests.engine.daemon import EngineDaemon, wait_until
+from tests.engine.daemon import EngineDaemon
 
 pytestmark = pytest.mark.requires_root
 ADA = "demo/ada"
+DIE = """
+import os, pathlib, sys
+from engine.service import convert_areas, convert_disk
+convert_areas._copy_volume = lambda *_: os.kill(os.getpid(), 9)
+convert_disk.convert_disk(pathlib.Path(sys.argv[1]), 4 << 30, print)
+"""
 MIB = 1 << 20
 WRITE = (
     "echo hi > /kept; ln /kept /linked; rm /bin/env; mkdir -p /d/e; touch -d '2001-02-03 04:05:06' /kept;"
@@ -115,9 +121,9 @@ def test_it_waits_for_no_engine_and_no_container(engine: EngineDaemon) -> None:
 def test_killed_in_the_middle_it_leaves_the_old_folder_and_can_be_repeated(engine: EngineDaemon) -> None:
     first, _ = _filled(engine)
     before = _listing(engine.data_path / "engine")
-    with subprocess.Popen(_command(engine), stdout=subprocess.PIPE, text=True) as process:
-        wait_until((engine.data_path / ".engine.converting/containers").exists, "it to copy")
-        process.send_signal(signal.SIGKILL)
+    dying = subprocess.run([sys.executable, "-c", DIE, str(engine.data_path / "engine")], check=False)
+    assert dying.returncode == -signal.SIGKILL
+    assert (engine.data_path / ".engine.converting/containers").is_dir(), "it was in the midst of it"
     assert not image_of(engine.data_path / "engine").path.exists()
     assert _listing(engine.data_path / "engine") == before
     done = _convert(engine)

@@ -129,7 +129,7 @@ class ProjectDisk(Disk):
             self.balance.limit_tenant(tenant, limit_bytes)
 
     def free_tenants(self, limited: Collection[Tenant]) -> None:
-        """The first pass does so: it knows no limits but those that it was told."""
+        self.balance.free(limited)
 
     def tenant_bytes(self, tenant: Tenant) -> int | None:
         return None if tenant.is_administrator else self.balance.used_by(tenant)

@@ -6,7 +6,7 @@ are raised, and what is used is read again in between: whoever writes meanwhile 
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from engine.core.tenants import Tenant
@@ -44,11 +44,10 @@ class Balance:
         self._thread: threading.Thread | None = None
 
     def take_over(self, areas: Iterable[tuple[int, Mark]]) -> None:
-        """Areas that are there. The limits that the kernel has for them stay until the first pass."""
+        """Areas that are there. What the kernel holds them to stays until a pass, which limits of tenants come before."""
         with self._lock:
             for project, mark in areas:
                 self._areas[project] = _Known(mark, grows_for=0, is_made=True)
-            self._run()  # also without limits, once: a former daemon may have died after one was lifted
 
     def add(self, mark: Mark) -> int:
         """Return a new id, with its limit; to be told of by ``made`` or ``give_back``. Raises Unavailable, OSError."""
@@ -84,6 +83,12 @@ class Balance:
             if known is not None and known.is_made and is_unused(self._ids.quota(project)):
                 self._ids.limit(project, None)
                 del self._areas[project]
+
+    def free(self, limited: Collection[Tenant]) -> None:
+        """Lift what a former daemon has left on areas of all but these tenants, whose limits are to come. Raises OSError."""
+        with self._lock:
+            chosen = [project for project, known in self._areas.items() if not set(scopes_of(known.mark.owner)) & set(limited)]
+            self._settle(chosen)
 
     def limit_tenant(self, tenant: Tenant, limit_bytes: int | None) -> None:
         """Raises OSError."""

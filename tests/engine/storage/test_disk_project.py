@@ -84,10 +84,11 @@ def test_the_next_daemon_finds_areas_owners_and_limits(disk: ProjectDisk) -> Non
         assert fill(top / "deep/er/a/g") < 5 * MIB, "the limit of the team holds before it is handed in anew"
         assert (again.area_bytes(top / "deep/er/a") or 0) > (before or 0)
         assert again.tenant_bytes(TEAM) == again.tenant_bytes(ADA) == again.area_bytes(top / "deep/er/a")
+        again.free_tenants([TEAM])
+        assert fill(top / "deep/er/a/g") < 5 * MIB, "and still does"
         again.make_area(top / "b", owner=BOB)
         assert _project(top / "b") != _project(top / "deep/er/a")
-        again.limit_tenant(TEAM, None)
-        again.balance.settle()
+        again.free_tenants([])
         assert 6 * MIB < fill(top / "deep/er/a/g") + 2 * MIB <= 8 * MIB, "its own limit is known still"
     finally:
         again.close(unmount=False)

@@ -37,8 +37,10 @@ def image_disk(root: Path, *, is_simple: bool = True) -> Iterator[BtrfsDisk]:
             _make_full(data_path)
         disk = open_disk(data_path, SETTINGS)
         assert isinstance(disk, BtrfsDisk)
-        yield disk
-        disk.close(unmount=True)
+        try:
+            yield disk
+        finally:
+            disk.close(unmount=True)
         assert not data_path.is_mount()
     finally:
         if data_path.is_mount():

@@ -311,6 +311,7 @@ class Attachments:
         self._parting.update(self._devices.strays(held))
         self.sweep()
         self.bridges.remove_strays()
+        self.bridges.complete()
         self.bridges.restore()
         self.publications.reconcile(live)
         self._restore_rates()

@@ -79,6 +79,15 @@ class Bridges:
         """Delete bridges that a daemon which was killed has left without a network."""
         self._devices.remove_stray_bridges(network.subnet for network in self._ledger.networks.values())
 
+    def complete(self) -> None:
+        """Finish bridges that a daemon which was killed has left without an address. Raises OSError."""
+        outside = self._devices.look_around()
+        routed = {*outside.routed, *outside.routed6}
+        for network in self._ledger.networks.values():
+            subnets = {network.subnet, *([network.subnet6] if network.subnet6 is not None else [])}
+            if not subnets <= routed and self._devices.has_bridge(network):
+                self._raise(network)
+
     def restore(self) -> bool:
         """Make bridges again that containers are on and that are gone; tell whether there were such. Failures are logged."""
         lost = [

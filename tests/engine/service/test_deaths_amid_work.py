@@ -106,7 +106,7 @@ def created(engine: FusedEngine) -> None:
 
 
 def volume(engine: FusedEngine) -> None:
-    answer = engine.send("POST", "/volumes/create", {"Name": "v"})
+    answer = engine.send("POST", "/volumes/create", {"Name": "old"})
     assert answer is not None
     assert answer.status == 201
 
@@ -116,7 +116,7 @@ def litter(engine: FusedEngine) -> None:
     for number in range(3):
         make_network(engine, f"n{number}")
         engine.create("true", tenant=ADA)
-        engine.request("POST", "/volumes/create", {"Name": f"v{number}"}, tenant=ADA)
+        engine.request("POST", "/volumes/create", {"Name": f"old{number}"}, tenant=ADA)
 
 
 def nothing(_: FusedEngine) -> None:
@@ -144,8 +144,8 @@ CHANGES = {
     "remove": Change(make_container, "DELETE", "/containers/box?force=1&v=1", again=(404,)),
     "create": Change(nothing, "POST", "/containers/create?name=new", _NEW, again=(409,)),
     "volume create": Change(nothing, "POST", "/volumes/create", {"Name": "new"}),
-    "volume remove": Change(volume, "DELETE", "/volumes/v", again=(404,)),
-    "volume restore": Change(volume, "PUT", "/volumes/v/archive", _FILES, _TAR),
+    "volume remove": Change(volume, "DELETE", "/volumes/old", again=(404,)),
+    "volume restore": Change(volume, "PUT", "/volumes/old/archive", _FILES, _TAR),
     "commit": Change(make_container, "POST", "/commit?container=box&repo=made"),
     "build": Change(nothing, "POST", "/build?t=made", _CONTEXT, _TAR),
     "limit": Change(make_container, "PUT", f"/tenants/{ADA}", _LIMITS),

@@ -68,7 +68,7 @@ def test_bindings_are_read_and_written(host_address: str, host_port: str, bindin
         ("nonsense", "80", "invalid IP address 'nonsense'"),
         ("10.0.0.1/8", "80", "invalid IP address"),
         ("::1", "80", "use 127.0.0.1"),
-        ("fe80::1", "80", "nothing is led on"),
+        ("fe80::1", "80", "leads nothing on from there"),
         ("", "65536", "invalid port specification: '65536'"),
         ("", "80-79", "invalid port specification"),
         ("", "80/tcp", "invalid port specification"),

@@ -21,6 +21,7 @@ from bench.figures import Figure
 from bench.processes import engine_pids
 from bench.scale import CLIENTS, remove_all, start_many
 from bench.timing import call, connect, fetch, fresh_name, milliseconds, take_turns
+from launcher.unix_http import UnixConnection
 
 MANY_NETWORKS = 200
 CONNECTS = 100
@@ -55,12 +56,12 @@ class NetworkBench:
             for engine in self._engines:
                 stack.enter_context(self._network(engine, NETWORK))
             figures = [figure for way, host in _WAYS.items() for figure in self._starts(way, host)]
-        figures.append(self._lives_of_networks("`network create` and `rm`"))
+        figures += self._lives_of_networks("")
         with ExitStack() as stack:
             for engine in self._engines:
                 for _ in range(MANY_NETWORKS):
                     stack.enter_context(self._network(engine, fresh_name()))
-            figures.append(self._lives_of_networks(f"`network create` and `rm` beside {MANY_NETWORKS} networks"))
+            figures += self._lives_of_networks(f" beside {MANY_NETWORKS} networks")
         return figures
 
     def _starts(self, way: str, host: dict[str, object]) -> list[Figure]:
@@ -80,14 +81,18 @@ class NetworkBench:
             Figure(f"API: removal of what runs {way}", "ms", removals),
         ]
 
-    def _lives_of_networks(self, name: str) -> Figure:
-        """The two requests together."""
+    def _lives_of_networks(self, beside: str) -> list[Figure]:
+        creates: dict[str, list[float]] = {engine.name: [] for engine in self._engines}
+        removals: dict[str, list[float]] = {engine.name: [] for engine in self._engines}
 
         def life(engine: Engine) -> None:
-            with self._network(engine, fresh_name()):
-                pass
+            connection, name = connect(engine), fresh_name()
+            creates[engine.name].append(milliseconds(lambda: self._create(connection, name)))
+            removals[engine.name].append(milliseconds(lambda: call(connection, "DELETE", f"/networks/{name}")))
+            connection.close()
 
-        return Figure(f"API: {name}", "ms", take_turns({engine.name: partial(life, engine) for engine in self._engines}))
+        take_turns({engine.name: partial(life, engine) for engine in self._engines})
+        return [Figure(f"API: `network create`{beside}", "ms", creates), Figure(f"API: `network rm`{beside}", "ms", removals)]
 
     def connects(self) -> list[Figure]:
         """Containers that run are put on a network and taken off it, by several clients at once, until the last answer."""
@@ -117,16 +122,21 @@ class NetworkBench:
 
     @contextmanager
     def _network(self, engine: Engine, name: str) -> Iterator[None]:
-        """A network for as long as the block lasts, with a subnet of its own: dockerd's pools hold but 31."""
+        """A network for as long as the block lasts."""
         connection = connect(engine)
-        number = next(self._subnets) % 65536
-        pool = {"Subnet": f"10.{96 + number // 256 % 64}.{number % 256}.0/24"}
-        call(connection, "POST", "/networks/create", {"Name": name, "IPAM": {"Config": [pool]}})
+        self._create(connection, name)
         try:
             yield
         finally:
             call(connection, "DELETE", f"/networks/{name}")
             connection.close()
+
+    def _create(self, connection: UnixConnection, name: str) -> None:
+        """With a subnet of its own, as dockerd's pools hold but 31, and packets of one size: here it else follows the way out."""
+        number = next(self._subnets) % 65536
+        pool = {"Subnet": f"10.{96 + number // 256 % 64}.{number % 256}.0/24"}
+        options = {"com.docker.network.driver.mtu": "1500"}
+        call(connection, "POST", "/networks/create", {"Name": name, "IPAM": {"Config": [pool]}, "Options": options})
 
 
 def make(engine: Engine, host: dict[str, object], *, name: str = "") -> str:

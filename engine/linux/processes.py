@@ -1,7 +1,7 @@
 """The processes of a cgroup, and what /proc tells of a process. Reads only; a process that has gone is left out."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 _MOST_GROUPS = 10_000
 _MOST_BYTES = 4096
@@ -33,3 +33,24 @@ def read_process(pid: int, names: Iterable[str]) -> dict[str, bytes] | None:
         except (FileNotFoundError, ProcessLookupError):
             return None
     return texts
+
+
+def files_below(folder: str) -> dict[int, list[str]]:
+    """Return what processes have open below a folder, or work in, by process."""
+    found: dict[int, list[str]] = {}
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        if below := [path for path in _links_of(pid) if f"{path}/".startswith(f"{folder}/")]:
+            found[pid] = below
+    return found
+
+
+def _links_of(pid: int) -> Iterator[str]:
+    try:
+        numbers = os.listdir(f"/proc/{pid}/fd")
+    except OSError:  # it has gone
+        return
+    for name in ("cwd", "root", *(f"fd/{number}" for number in numbers)):
+        try:
+            yield os.readlink(f"/proc/{pid}/{name}")
+        except OSError:  # closed meanwhile
+            continue

@@ -189,7 +189,7 @@ class BtrfsDisk(Disk):
             self._fd = -1
         if unmount:
             try:
-                self.image.unmount()
+                self.image.unmount(at_end=True)
             except OSError as error:
                 _log.warning("%s stays mounted: %s; the next engine uses it again", self.image.mount_path, error.strerror)
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from engine.errors import InvalidParameter, Unavailable
 from engine.linux import btrfs, loop
 from engine.linux.inode_flags import forgo_copies
-from engine.linux.mount import MS_NOATIME, MS_NODEV, mount, umount2
+from engine.linux.mount import MNT_DETACH, MS_NOATIME, MS_NODEV, mount, umount2
+from engine.linux.processes import files_below
 from engine.storage.disk import DiskStatus
 from engine.storage.disk_balloon import balloon_bytes
 from engine.storage.disk_numbers import make_masters, number_masters
@@ -126,16 +127,32 @@ class DiskImage:
         finally:
             os.close(descriptor)
 
-    def unmount(self) -> None:
-        """Wait for those who are just leaving. Raises OSError EBUSY where somebody stays."""
+    def unmount(self, *, at_end: bool = False) -> None:
+        """Wait for those who are just leaving. Raises OSError EBUSY where somebody stays.
+
+        ``at_end``: this process is about to end, and what it alone still has open there ends with it.
+        """
         deadline = time.monotonic() + _UNMOUNT_SECONDS
         while True:
             try:
                 return umount2(str(self.mount_path))
             except OSError as error:
-                if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                is_late = time.monotonic() > deadline
+                if error.errno != errno.EBUSY or (is_late and not (at_end and self._detach())):
                     raise
+                if is_late:
+                    return None
             time.sleep(_PAUSE_SECONDS)
+
+    def _detach(self) -> bool:
+        """Take the mount away under files of this process; tell whether it was alone."""
+        holders = files_below(str(self.mount_path))
+        own = holders.pop(os.getpid(), [])
+        if holders:
+            return False
+        _log.warning("the engine still had open at its end: %s", ", ".join(own[:5]) or "nothing that it knows of")
+        umount2(str(self.mount_path), MNT_DETACH)
+        return True
 
     def status(self) -> DiskStatus:
         """Say how full file system and host are. What is held back counts neither as used nor as there. Raises OSError."""

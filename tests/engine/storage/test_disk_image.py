@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import InvalidParameter, Unavailable
 from engine.linux import loop
+from engine.storage import disk_image
 from engine.storage.disk import DiskSettings, open_disk
 from engine.storage.disk_btrfs import BtrfsDisk
 from engine.storage.disk_choice import explain_disk, image_of
@@ -57,6 +58,31 @@ def test_data_in_an_image_is_never_hidden_by_a_wish_for_another_driver(tmp_path:
         assert (tmp_path / "engine/record").read_text() == "x"
         again.close(unmount=True)
         disk.close = lambda *, unmount: None  # type: ignore[method-assign]  # it is closed already
+
+
+def test_what_the_engine_alone_has_open_at_its_end_keeps_no_mount(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(disk_image, "_UNMOUNT_SECONDS", 0.1)
+    with image_disk(tmp_path) as disk:
+        (tmp_path / "engine/forgotten").mkdir()
+        held = os.open(tmp_path / "engine/forgotten", os.O_RDONLY)
+        disk.close(unmount=True)
+        assert not (tmp_path / "engine").is_mount()
+        assert "still had open at its end" in caplog.text
+        os.close(held)
+        wait_until(lambda: loop.loop_of(disk.image.path) is None, "the loop device to go")
+        disk.close = lambda *, unmount: None  # type: ignore[method-assign]  # it is closed already
+
+
+def test_what_another_process_has_open_keeps_the_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk_image, "_UNMOUNT_SECONDS", 0.1)
+    with image_disk(tmp_path) as disk, subprocess.Popen(["sleep", "60"], cwd=tmp_path / "engine") as other:
+        with pytest.raises(OSError, match="busy"):
+            disk.image.unmount(at_end=True)
+        assert (tmp_path / "engine").is_mount()
+        other.kill()
+        other.wait()
 
 
 def test_what_came_into_a_folder_after_it_was_opened_is_listed(tmp_path: Path) -> None:

@@ -10,19 +10,20 @@ from portal.jobs.services import finish_job, report_progress
 _log = logging.getLogger(__name__)
 
 Observer = Callable[[str, dict[str, Any]], None]
-_observers: dict[str, Observer] = {}
+_observers: dict[str, list[Observer]] = {}
 
 
 def register_observer(kind: str, observer: Observer) -> None:
-    """Have ``observer(host name, message)`` called for messages of ``kind`` (``event``, ``survey``)."""
-    _observers[kind] = observer
+    """Have ``observer(host name, message)`` called for messages of ``kind`` (``event``, ``survey``, ``usage``), in this order."""
+    _observers.setdefault(kind, []).append(observer)
 
 
 def take_message(*, host_name: str, kind: str, message: dict[str, Any]) -> None:
     if kind == "job":
         _take_job_report(message)
     elif kind in _observers:
-        _observers[kind](host_name, message)
+        for observer in _observers[kind]:
+            observer(host_name, message)
     else:
         _log.error("host %s sent a message of unknown kind %r", host_name, kind)
 

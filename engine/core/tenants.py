@@ -27,6 +27,13 @@ class Tenant:
     def is_administrator(self) -> bool:
         return not self.team
 
+    @property
+    def scopes(self) -> tuple["Tenant", ...]:
+        """Whose quotas hold for what belongs to it: its own, then its team's; none for the administrators."""
+        if self.is_administrator:
+            return ()
+        return (self, Tenant(self.team)) if self.member else (self,)
+
     def sees(self, owner: "Tenant") -> bool:
         """Whether an object of ``owner`` exists for this tenant: administrators see all, a team its members."""
         if self.is_administrator:

@@ -42,6 +42,7 @@ from engine.storage.disk import Disk
 from engine.storage.rootfs import logs_of
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
+from engine.tenants.admission import Admission
 from engine.tenants.store import TenantStore
 
 COPIES_AT_ONCE = 8  # of one tenant: each is a process, which a container that stands still does not account for
@@ -78,6 +79,7 @@ class Engine:
     areas: Areas
     host: HostFacts
     tenants: TenantStore
+    admission: Admission
     images: ImageStore
     trash: Trash
     staging: Staging

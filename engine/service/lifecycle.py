@@ -33,6 +33,7 @@ from engine.storage.disk import Disk, DiskSettings, open_disk
 from engine.storage.layers import LayerStore
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
+from engine.tenants.admission import Admission
 from engine.tenants.store import TenantStore
 
 SHORT_NAME_DOMAIN = "docker.io"  # the docker command writes short names out with it before it sends them
@@ -67,6 +68,7 @@ def _on_disk(
     data_path.chmod(0o700)  # files of containers lie here under their own ids, setuid ones among them
     trash = Trash(data_path / "trash", disk)
     tenants = TenantStore(data_path / "tenants")
+    admission = Admission(tenants)
     areas = Areas(disk, limit_of=lambda tenant: tenants.limits(tenant).disk)
     containers = ContainerStore(data_path / "containers")
     layers = LayerStore(data_path / "layers", trash, areas)
@@ -83,6 +85,7 @@ def _on_disk(
         areas=areas,
         host=host_facts(),
         tenants=tenants,
+        admission=admission,
         images=ImageStore(data_path / "images", layers, trash, default_domain=SHORT_NAME_DOMAIN),
         trash=trash,
         staging=Staging(data_path / "builds", trash, areas),

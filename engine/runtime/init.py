@@ -111,6 +111,7 @@ def _split_off_reaper(programs: list[bytes]) -> None:
     """This process stays as reaper; the user's command goes on as its child."""
     if os.getpid() != 1:  # in a shared process id namespace another process would get the orphans
         prctl(PR_SET_CHILD_SUBREAPER, 1)
-    child = os.fork()
+    reaper.hold_signals()
+    child = os.fork()  # lets them in again before it becomes the command
     if child:
         reaper.supervise(child, programs=programs)

@@ -17,9 +17,13 @@ from engine.linux.seccomp import load_filter
 _KEPT_CAPABILITIES = numbers(["CAP_KILL"])  # the child may run as any user
 
 
-def supervise(child: int, *, programs: list[bytes]) -> NoReturn:
-    """Serve until ``child`` ends, then exit as it did. Never returns."""
+def hold_signals() -> None:
+    """Keep signals for ``supervise``. Before the child is forked: the kernel drops what nobody blocks, also that it has ended."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
+def supervise(child: int, *, programs: list[bytes]) -> NoReturn:
+    """Serve until ``child`` ends, then exit as it did. Signals are held. Never returns."""
     set_title("init")
     _keep_little(programs)
     while True:

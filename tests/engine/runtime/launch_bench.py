@@ -31,10 +31,15 @@ class Bench:
     def shell(self, script: str, **options: Any) -> LaunchSpec:
         return self.spec("sh", "-c", script, **options)
 
-    def run(self, spec: LaunchSpec, *, text: str = "", fail_step: str = "", by_path: bool = False) -> dict[str, Any]:
-        """Run the container to its end; ``by_path`` mounts its layers as older kernels need it."""
+    def run(
+        self, spec: LaunchSpec, *, text: str = "", fail_step: str = "", by_path: bool = False, late_init: bool = False
+    ) -> dict[str, Any]:
+        """Run the container to its end.
+
+        ``by_path`` mounts its layers as older kernels need it; ``late_init`` lets the small init work when its child has ended.
+        """
         order = {"container": spec, "execs": None, "fail_container": fail_step, "fail_exec": "", "input": text}
-        return self._order(order | {"by_path": by_path})
+        return self._order(order | {"by_path": by_path, "late_init": late_init})
 
     def output(self, script: str, **options: Any) -> str:
         """What a shell script of a new container prints, both streams."""
@@ -67,7 +72,7 @@ class Bench:
     def order(self, container: LaunchSpec, execs: list[ExecSpec], *, fail_step: str = "") -> dict[str, Any]:
         """Run the execs in turn in a container, which is killed then."""
         order = {"container": container, "execs": execs, "fail_container": "", "fail_exec": fail_step, "input": ""}
-        return self._order(order | {"by_path": False})
+        return self._order(order | {"by_path": False, "late_init": False})
 
     def _order(self, order: dict[str, Any]) -> dict[str, Any]:
         done = subprocess.run(

@@ -9,15 +9,18 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 sys.path.insert(0, os.getcwd())
 
 from engine.core.launch import ExecSpec
-from engine.runtime import launch, steps
+from engine.runtime import launch, reaper, steps
 from engine.runtime.launch import Launched, LaunchError, MountCache, create_container, enter_container, release, remove_cgroups
 from engine.runtime.overlay import mount_overlay
+
+_PATIENCE_SECONDS = 20.0
 
 
 def main() -> None:
@@ -27,11 +30,19 @@ def main() -> None:
     cache.device_program()
     if order["by_path"]:
         launch.mount_overlay = partial(mount_overlay, by_path=True)  # type: ignore[attr-defined]  # as older kernels do it
+    if order["late_init"]:
+        reaper.supervise = partial(supervise_late, reaper.supervise)  # type: ignore[assignment]
     before = snapshot()
     steps.progress.failing = order["fail_container"]
     outcome = run_container(order, cache)
     outcome["left"] = {name: value for name, value in snapshot().items() if value != before[name]}
     json.dump(outcome, sys.stdout)
+
+
+def supervise_late(supervise: Callable[..., None], child: int, **options: Any) -> None:
+    """As where the child has run and ended before its parent was given any time."""
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    supervise(child, **options)
 
 
 def snapshot() -> dict[str, object]:
@@ -103,6 +114,8 @@ def collect(launched: Launched, text: str) -> dict[str, Any]:
             pending[fd] += chunk
             if not chunk:
                 done[fd] = pending.pop(fd)
+    if not select.select([launched.pidfd], [], [], _PATIENCE_SECONDS)[0]:  # its streams are closed, so nothing of it runs
+        signal.pidfd_send_signal(launched.pidfd, signal.SIGKILL)
     ended = os.waitid(os.P_PIDFD, launched.pidfd, os.WEXITED)
     assert ended is not None
     status = ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status

@@ -211,6 +211,12 @@ def test_the_small_init_passes_signals_reaps_and_ends_like_its_child(bench: Benc
     assert outcome["stdout"].splitlines()[1].split() == ["1", "init", "init"]
 
 
+def test_the_small_init_sees_a_child_that_ended_before_it_looked(bench: Bench) -> None:
+    spec = bench.shell("exit 9")
+    spec["init"] = True
+    assert bench.run(spec, late_init=True)["status"] == 9
+
+
 def test_the_small_init_hides_the_hosts_interpreter(bench: Bench) -> None:
     spec = bench.shell("cat /proc/1/exe /proc/1/environ /proc/1/maps; ls /proc/1/fd; ls /proc/1/root/")
     spec["init"] = True

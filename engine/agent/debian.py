@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from docker import APIClient
@@ -16,6 +16,7 @@ from engine.agent.images import import_root, remove_image
 _SUITE = "bookworm"
 _PACKAGES = ("ca-certificates", "curl", "iproute2", "iputils-ping", "less", "nano", "procps")
 _CHANGES = ['CMD ["/bin/bash", "-l"]', "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "WORKDIR /root"]
+_PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Debian policy 5.6.1
 _CHUNK_BYTES = 256 * 1024
 
 # What mmdebstrap says when it comes to a part of its work, and how much of the time is behind it then.
@@ -33,17 +34,31 @@ _STAGES = (
 Progress = Callable[[str, int | None], None]
 
 
-def bootstrap(client: APIClient, reference: str, progress: Progress) -> dict[str, Any]:
-    """Make the image on this host. Raises ActionFailed without mmdebstrap, or with what it complained of."""
+def bootstrap(client: APIClient, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Make the image ``reference`` with ``packages`` beside the usual ones on this host.
+
+    Raises ActionFailed without mmdebstrap, for a package whose name is none, or with what mmdebstrap complained of.
+    """
+    reference = str(parameters["reference"])
     program = shutil.which("mmdebstrap")
     if program is None:
         raise ActionFailed("program_missing", "mmdebstrap is not on this host; install the package mmdebstrap")
-    command = [program, "--variant=minbase", f"--include={','.join(_PACKAGES)}", "--format=tar", _SUITE, "-"]
+    packages = list_packages(parameters.get("packages") or [])
+    command = [program, "--variant=minbase", f"--include={','.join(packages)}", "--format=tar", _SUITE, "-"]
     try:
         return import_root(client, read_tar(command, progress), reference, changes=_CHANGES)
     except ActionFailed:
         remove_image(client, reference)
         raise
+
+
+def list_packages(wanted: Iterable[object]) -> list[str]:
+    """Return the usual packages and the wanted ones. Raises ActionFailed for what apt would take for something else."""
+    names = [str(name) for name in wanted]
+    for name in names:
+        if _PACKAGE_NAME.fullmatch(name) is None:
+            raise ActionFailed("refused", f"{name!r} is no name of a Debian package")
+    return sorted({*_PACKAGES, *names})
 
 
 def read_tar(command: list[str], progress: Progress) -> Iterator[bytes]:

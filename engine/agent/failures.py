@@ -1,7 +1,8 @@
 """From exceptions to the end of a job: ``failed`` where the reason is known, ``errored`` for a bug or an outage."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from docker.errors import APIError
 from requests.exceptions import ConnectionError as EngineUnreachable
@@ -14,11 +15,20 @@ _KINDS = {400: "refused", 403: "refused", 404: "refused", 409: "conflict", 501: 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``state`` is ``failed`` or ``errored``; ``kind`` is for programs, ``message`` for people who know the host."""
+    """``state`` is ``failed`` or ``errored``; ``kind`` is for programs, ``message`` for people who know the host.
+
+    ``quota`` is what the engine tells beside a refused quota: ``resource``, ``limit``, ``used``, ``requested``, ``tenant``.
+    """
 
     state: str
     kind: str
     message: str
+    quota: Mapping[str, object] = field(default_factory=dict)
+
+    def as_report(self) -> dict[str, object]:
+        """Return the end of a job's report."""
+        report = {"state": self.state, "error_kind": self.kind, "error_message": self.message}
+        return {**report, "result": {"quota": dict(self.quota)}} if self.quota else report
 
 
 class ActionFailed(Exception):
@@ -56,4 +66,15 @@ def _explain_answer(error: APIError) -> Failure:
         return Failure("errored", "bug", message)
     if error.status_code == 400 and "exec:" in message:
         kind = "command_not_runnable"
-    return Failure("failed", "quota" if error.status_code == 403 and "quota" in message else kind, message)
+    quota = _read_quota(error) if error.status_code == 403 else {}
+    return Failure("failed", "quota" if quota else kind, message, quota)
+
+
+def _read_quota(error: APIError) -> dict[str, object]:
+    """Return the figures in the engine's answer; empty where it refused for another reason."""
+    try:
+        body = error.response.json()
+    except ValueError:
+        return {}
+    quota = body.get("quota") if isinstance(body, dict) else None
+    return dict(quota) if isinstance(quota, dict) else {}

@@ -56,7 +56,7 @@ ACTIONS: Mapping[str, Action] = {
     "lab.stop": lambda client, job, progress: labs.stop(client, parameters=job.parameters),
     "lab.remove": lambda client, job, progress: labs.remove(client, parameters=job.parameters),
     "image.import_shell": lambda client, job, progress: shell.import_image(client, str(job.parameters["reference"])),
-    "image.bootstrap_debian": lambda client, job, progress: debian.bootstrap(client, str(job.parameters["reference"]), progress),
+    "image.bootstrap_debian": lambda client, job, progress: debian.bootstrap(client, job.parameters, progress),
 }
 
 
@@ -103,7 +103,7 @@ class JobRunner:
             except Exception as error:
                 if not is_outage(error) or time.monotonic() > give_up_at:
                     failure = explain(error)
-                    return {"state": failure.state, "error_kind": failure.kind, "error_message": failure.message}
+                    return failure.as_report()
                 time.sleep(_PAUSE_SECONDS)
 
     def _act(self, job: Job, progress: Progress) -> Result:

@@ -61,6 +61,8 @@ def _create(client: APIClient, *, job_id: int, parameters: Mapping[str, Any]) ->
         memswap_limit=memory_bytes,
         pids_limit=int(parameters["pids"]),
     )
+    if parameters.get("has_docker"):
+        host_config["Atelier"] = {"DockerSocket": True}
     lab_id = str(parameters["lab"])
     created = client.create_container(
         image=parameters["image"],

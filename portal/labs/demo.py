@@ -62,6 +62,25 @@ _TEMPLATES = (
         "memory_bytes": 512 * _MEBIBYTE,
         "pids": 300,
     },
+    {
+        "slug": "docker",
+        "name": "Docker",
+        "description": pgettext_lazy(
+            "demo",
+            "Debian with docker and docker-compose. Images that are here already: atelier/shell and atelier/debian:12. "
+            "Try: docker run --rm -it atelier/shell",
+        ),
+        "position": 30,
+        "image": "atelier/docker:12",
+        "source": LabTemplate.Source.DEBIAN,
+        "packages": ["docker-compose"],
+        "has_docker": True,
+        "command": _COMMAND,
+        "shell": ["/bin/bash", "-l"],
+        "cpus": 1.0,
+        "memory_bytes": 768 * _MEBIBYTE,
+        "pids": 300,
+    },
 )
 
 

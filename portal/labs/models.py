@@ -1,8 +1,10 @@
 """Lab templates and labs."""
 
+import re
 import uuid
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
@@ -12,6 +14,15 @@ from portal.hosts.models import Host
 from portal.labs.lifecycle import LabState
 from portal.teams.models import Team
 from portal.teams.quotas import Resources
+
+# Debian policy 5.6.1; in front of it stands nothing that would be an option or a pattern to apt.
+_PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+
+
+def validate_packages(value: object) -> None:
+    """Raise ValidationError unless it is a list of names of Debian packages."""
+    if not isinstance(value, list) or not all(isinstance(name, str) and _PACKAGE_NAME.fullmatch(name) for name in value):
+        raise ValidationError(_("Write a list of names of Debian packages."))
 
 
 class TemplateState(models.TextChoices):
@@ -33,6 +44,18 @@ class LabTemplate(models.Model):
     description = models.CharField(_("description"), max_length=240, blank=True)
     image = models.CharField(_("image"), max_length=200)
     source = models.CharField(_("made by"), max_length=40, choices=Source.choices, default=Source.NONE, blank=True)
+    packages = models.JSONField(
+        _("packages"),
+        default=list,
+        blank=True,
+        validators=[validate_packages],
+        help_text=_("List of Debian packages beside the usual ones; for Debian by mmdebstrap only."),
+    )
+    has_docker = models.BooleanField(
+        _("docker inside"),
+        default=False,
+        help_text=_("Its owner's docker socket and the docker command are in the lab: what they start counts for their quota."),
+    )
     command = models.JSONField(_("command"), default=list, blank=True, help_text=_("List of words; empty: the image's own."))
     shell = models.JSONField(_("shell"), default=list, blank=True, help_text=_("List of words; empty: /bin/sh -l."))
     cpus = models.FloatField(_("processors"), default=1.0)
@@ -80,6 +103,7 @@ class Lab(models.Model):
     observed_at_ns = models.BigIntegerField(_("last observation"), default=0)
     error_kind = models.CharField(_("kind of error"), max_length=40, blank=True)
     message = models.TextField(_("message"), blank=True)
+    shortage = models.JSONField(_("what was short"), default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     changed_at = models.DateTimeField(_("changed"), default=timezone.now, db_index=True)
 

@@ -156,6 +156,7 @@ def _create_start_job(lab: Lab, *, actor: User) -> Job:
         memory_bytes=lab.memory_bytes,
         pids=lab.pids,
         hostname=template.slug,
+        has_docker=template.has_docker,
     )
 
 

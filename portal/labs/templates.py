@@ -40,7 +40,7 @@ def build_template(*, actor: User | None, template: LabTemplate) -> Job:
         host=host,
         # Images of the administrators' tenant can be read by all.
         tenant="",
-        parameters={"reference": template.image},
+        parameters={"reference": template.image, "packages": template.packages},
         requested_by=actor,
         team=template.teams.first(),
     )

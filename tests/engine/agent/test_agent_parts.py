@@ -1,6 +1,7 @@
 """The agent's parts that need no engine."""
 
 import io
+import json
 import sys
 import tarfile
 from pathlib import Path
@@ -12,7 +13,7 @@ from requests import Response
 from requests.exceptions import ConnectionError as EngineUnreachable
 
 from engine.agent.command import parse_arguments, worker_arguments
-from engine.agent.debian import read_tar, stage_percent
+from engine.agent.debian import list_packages, read_tar, stage_percent
 from engine.agent.events import read_event
 from engine.agent.failures import ActionFailed, explain, is_outage
 from engine.agent.images import read_answer
@@ -20,10 +21,13 @@ from engine.agent.labs import parse_time_ns
 from engine.agent.ledger import Admission, Ledger
 from engine.agent.shell import make_root
 
+SHORTAGE: dict[str, object] = {"resource": "cpus", "limit": 2.0, "used": 1.5, "requested": 1.0, "tenant": "demo"}
 
-def answer(status: int, message: str) -> APIError:
+
+def answer(status: int, message: str, quota: dict[str, object] | None = None) -> APIError:
     response = Response()
     response.status_code = status
+    response._content = json.dumps({"message": message, **({"quota": quota} if quota else {})}).encode()
     return APIError(message, response=response, explanation=message)
 
 
@@ -35,7 +39,8 @@ def answer(status: int, message: str) -> APIError:
         (answer(404, "No such image: x:latest"), "failed", "image_missing"),
         (answer(400, 'exec: "x": executable file not found in $PATH'), "failed", "command_not_runnable"),
         (answer(400, "invalid memory"), "failed", "refused"),
-        (answer(403, "quota of cpus"), "failed", "quota"),
+        (answer(403, "cpus quota of team demo", SHORTAGE), "failed", "quota"),
+        (answer(403, "the quota rules of team demo allow no push"), "failed", "refused"),
         (answer(409, "name is taken"), "failed", "conflict"),
         (answer(500, "mount: input/output error"), "errored", "bug"),
         (answer(503, "no supervisor"), "errored", "engine_unreachable"),
@@ -46,6 +51,12 @@ def test_every_failure_is_named_as_refused_or_broken(error: Exception, state: st
     failure = explain(error)
     assert (failure.state, failure.kind) == (state, kind)
     assert failure.message
+
+
+def test_what_was_short_goes_with_the_report() -> None:
+    report = explain(answer(403, "cpus quota of team demo", SHORTAGE)).as_report()
+    assert report["result"] == {"quota": SHORTAGE}
+    assert "result" not in explain(answer(403, "no")).as_report()
 
 
 def test_only_an_engine_that_is_away_is_asked_again() -> None:
@@ -152,3 +163,14 @@ def test_the_command_line_takes_the_portals_spelling_of_a_unix_socket() -> None:
     settings = parse_arguments(["--host", "local", "--broker", "unix:///r.sock", "--engine", "unix:///e.sock"])
     assert settings.broker == "redis+socket:///r.sock"
     assert "--queues=host.local" in worker_arguments(settings)
+
+
+@pytest.mark.parametrize("name", ["-oDebug=1", "./own.deb", "?essential", "a,b", "a b", "a/unstable", "", "A"])
+def test_a_package_is_named_plainly(name: str) -> None:
+    with pytest.raises(ActionFailed, match="no name of a Debian package"):
+        list_packages(["git", name])
+
+
+def test_wanted_packages_come_beside_the_usual_ones_once() -> None:
+    assert {"curl", "docker-compose"} <= set(list_packages(["docker-compose"]))
+    assert list_packages(["curl"]) == list_packages([])

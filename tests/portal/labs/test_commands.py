@@ -32,11 +32,12 @@ def test_the_demo_class_is_made_once_and_its_passwords_are_told_once() -> None:
     assert set(LabTemplate.objects.values_list("slug", "state")) == {
         ("shell", TemplateState.BUILDING),
         ("debian-12", TemplateState.BUILDING),
+        ("docker", TemplateState.BUILDING),
     }
     assert set(Job.objects.values_list("action", "tenant")) == {("image.import_shell", ""), ("image.bootstrap_debian", "")}
 
     assert json.loads(run("seed_demo")) == {}
-    assert (Team.objects.count(), Job.objects.count()) == (1, 2)
+    assert (Team.objects.count(), Job.objects.count()) == (1, 3)
 
 
 def test_the_first_administrator_is_made_once() -> None:

@@ -1,7 +1,7 @@
-"""Each tenant's slice of user ids, given once and kept for ever, and its limits.
+"""Each tenant's slice of user ids, given once and kept for ever, its limits and its rules.
 
-Owns the tables tenant → slice and tenant → limits on disk. A slice is 65536 ids that no other user of the host has; a container's
-ids 0 to 65535 are shifted into its tenant's slice. Blocking where it writes; call it in a thread when a tenant may be new.
+Owns the tables tenant → slice and tenant → limits and rules on disk. A slice is 65536 ids that no other user of the host has; a
+container's ids 0 to 65535 are shifted into its tenant's slice. Blocking where it writes; call it in a thread when a tenant may be new.
 """
 
 import threading
@@ -15,6 +15,7 @@ from engine.core.tenants import Tenant, parse_tenant
 from engine.errors import Fault
 from engine.storage.files import write_atomically
 from engine.tenants.limits import NO_LIMITS, TenantLimits
+from engine.tenants.rules import EVERYTHING, NO_RULES, Permissions, TenantRules, combine
 
 FIRST_ID = 0x70000000  # systemd leaves 0x70000000 to 0x7fffffff unused (systemd.io, "Users, Groups, UIDs and GIDs")
 SLICE_IDS = 65_536
@@ -31,13 +32,14 @@ class SliceTable:
 
 @dataclass(frozen=True, slots=True)
 class LimitsTable:
-    """``limits`` maps a tenant's name to what an administrator has set."""
+    """Both map a tenant's name to what an administrator has set, in one file, so that they change at one moment."""
 
     limits: dict[str, TenantLimits] = field(default_factory=dict)
+    rules: dict[str, TenantRules] = field(default_factory=dict)
 
 
 class TenantStore:
-    """Slices of user ids and limits by tenant."""
+    """Slices of user ids, limits and rules by tenant."""
 
     def __init__(self, root: Path) -> None:
         self._path = root / "slices.json"
@@ -45,27 +47,57 @@ class TenantStore:
         self._lock = threading.Lock()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._table = _load(SliceTable, self._path)
-        self._limits = _load(LimitsTable, self._limits_path).limits
+        self._set = _load(LimitsTable, self._limits_path)
 
     def limits(self, tenant: Tenant) -> TenantLimits:
         """Return a tenant's own limits, not those of the team around it."""
-        return self._limits.get(tenant.name, NO_LIMITS)
+        return self._set.limits.get(tenant.name, NO_LIMITS)
+
+    def rules(self, tenant: Tenant) -> TenantRules:
+        """Return a tenant's own rules, not those of the team around it."""
+        return self._set.rules.get(tenant.name, NO_RULES)
+
+    def permissions(self, tenant: Tenant) -> Permissions:
+        """Return what a tenant may do by its own rules and its team's; administrators may do all."""
+        if tenant.is_administrator:
+            return EVERYTHING
+        team = self.rules(Tenant(tenant.team))
+        return combine(team, self.rules(tenant)) if tenant.member else combine(team)
 
     def limited(self) -> dict[Tenant, TenantLimits]:
         """Return all tenants that have limits, teams before their members."""
-        return {parse_tenant(name): limits for name, limits in sorted(self._limits.items())}
+        return {parse_tenant(name): limits for name, limits in sorted(self._set.limits.items())}
+
+    def ruled(self) -> list[Tenant]:
+        """Return all tenants that have rules of their own, teams before their members."""
+        return [parse_tenant(name) for name in sorted(self._set.rules)]
+
+    def set(self, tenant: Tenant, limits: TenantLimits, rules: TenantRules) -> None:
+        """Keep a tenant's limits and rules in place of those before. Raises OSError, and all stays as it was."""
+        table = self._without(tenant)
+        if (limits, rules) != (NO_LIMITS, NO_RULES):
+            table.limits[tenant.name] = limits
+        if rules != NO_RULES:
+            table.rules[tenant.name] = rules
+        self._keep(table)
 
     def set_limits(self, tenant: Tenant, limits: TenantLimits) -> None:
-        """Keep a tenant's limits in place of those before. Raises OSError, and all stays as it was."""
-        self._keep({**self._limits, tenant.name: limits})
+        """Keep a tenant's limits in place of those before; its rules stay. Raises OSError, and all stays as it was."""
+        self.set(tenant, limits, self.rules(tenant))
 
     def delete_limits(self, tenant: Tenant) -> None:
-        """Forget a tenant's limits. Raises OSError, and all stays as it was."""
-        self._keep({name: limits for name, limits in self._limits.items() if name != tenant.name})
+        """Forget a tenant's limits and rules. Raises OSError, and all stays as it was."""
+        self._keep(self._without(tenant))
+
+    def _without(self, tenant: Tenant) -> LimitsTable:
+        return LimitsTable(
+            {name: limits for name, limits in self._set.limits.items() if name != tenant.name},
+            {name: rules for name, rules in self._set.rules.items() if name != tenant.name},
+        )
 
     def names(self) -> list[Tenant]:
         """Return all tenants that have ever had a container or have limits now, and their teams, each before its members."""
-        named = [parse_tenant(name) for name in {*self._table.slices, *self._limits} if name]
+        named = [parse_tenant(name) for name in {*self._table.slices, *self._set.limits} if name]
         return sorted({*named, *(Tenant(tenant.team) for tenant in named)})
 
     def id_mappings(self, tenant: Tenant) -> list[IdMapping]:
@@ -87,10 +119,10 @@ class TenantStore:
         self._table = table
         return number
 
-    def _keep(self, limits: dict[str, TenantLimits]) -> None:
+    def _keep(self, table: LimitsTable) -> None:
         with self._lock:
-            write_atomically(self._limits_path, dump_record(LimitsTable(limits)))
-            self._limits = limits
+            write_atomically(self._limits_path, dump_record(table))
+            self._set = table
 
 
 def _load(kind: type[T], path: Path) -> T:

@@ -1,0 +1,74 @@
+"""Patterns of image names: ``busybox``, ``busybox:1.*``, ``atelier/*``, ``registry.example:5000/class/**``.
+
+Pure. ``*`` and ``?`` stay within one part of a path, ``**`` does not; time is bounded by the lengths of pattern and name multiplied.
+A pattern is laid on the name as it is usually written and as it is written out, with its tag and without: one without fits all.
+"""
+
+import re
+from functools import lru_cache
+from itertools import takewhile
+
+from engine.core.references import Reference
+from engine.core.registries import DOCKER_HUB, normalise_domain, path_on
+from engine.errors import InvalidParameter
+
+MOST_PATTERNS = 200
+_LONGEST = 400
+_PATTERN = re.compile(r"[A-Za-z0-9._:@/*?-]+")
+_SIGN = re.compile(r"\*\*+|.", re.DOTALL)
+_ANYTHING, _STARS = "**", ("*", "**")
+
+
+def check_pattern(text: str) -> None:
+    """Raise InvalidParameter for what fits no name."""
+    if len(text) > _LONGEST or not _PATTERN.fullmatch(text):
+        raise InvalidParameter(
+            f"invalid image pattern {text[:80]!r}: use a name such as busybox, atelier/*, registry.example:5000/class/**,"
+            f" of at most {_LONGEST} letters, digits and . _ - : / @ * ?"
+        )
+
+
+def fits(pattern: str, reference: Reference) -> bool:
+    """Whether a pattern stands for a reference. One that has a digest is known by it: its tag says nothing."""
+    return any(_matches(_signs(pattern), form) for form in _forms(reference))
+
+
+def _forms(reference: Reference) -> list[str]:
+    domain = normalise_domain(reference.domain)
+    path = reference.path.removeprefix("library/") if domain == DOCKER_HUB else reference.path
+    usual = path if domain == DOCKER_HUB else f"{domain}/{path}"
+    names = dict.fromkeys((usual, f"{domain}/{path}", f"{domain}/{path_on(domain, path)}"))
+    if reference.digest:
+        return [form for name in names for form in (name, f"{name}@{reference.digest}")]
+    return [form for name in names for form in (name, f"{name}:{reference.tag or 'latest'}")]
+
+
+@lru_cache(maxsize=1024)
+def _signs(pattern: str) -> tuple[str, ...]:
+    return tuple(_ANYTHING if sign.startswith(_ANYTHING) else sign for sign in _SIGN.findall(pattern))
+
+
+def _matches(signs: tuple[str, ...], name: str) -> bool:
+    """All places that the pattern can be at are followed at once."""
+    places = _after_stars({0}, signs)
+    for character in name:
+        places = _after_stars({after for place in places for after in _next(place, signs, character)}, signs)
+    return len(signs) in places
+
+
+def _after_stars(places: set[int], signs: tuple[str, ...]) -> set[int]:
+    """Stars may stand for nothing."""
+    found: set[int] = set()
+    for start in places:
+        stars = takewhile(lambda place: signs[place] in _STARS, range(start, len(signs)))
+        found.update((start, *(place + 1 for place in stars)))
+    return found
+
+
+def _next(place: int, signs: tuple[str, ...], character: str) -> tuple[int, ...]:
+    if place >= len(signs):
+        return ()
+    sign = signs[place]
+    if sign == _ANYTHING or (sign in _STARS and character != "/"):
+        return (place,)
+    return (place + 1,) if sign == character or (sign == "?" and character != "/") else ()

@@ -4,13 +4,14 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from engine.api.context import TENANT_HEADER, engine_of
+from engine.api.context import engine_of, is_tenants
 from engine.api.decode import read_document
 from engine.api.responses import json_response, no_content
 from engine.core.tenants import Tenant, parse_tenant
 from engine.errors import Forbidden
 from engine.service.tenants import TenantView, delete_limits, find_tenant, list_tenants, set_limits
 from engine.tenants.limits import parse_tenant_limits
+from engine.tenants.rules import parse_tenant_rules
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -26,8 +27,10 @@ async def inspect(request: web.Request) -> web.Response:
 async def put(request: web.Request) -> web.Response:
     tenant = _named(request)
     body = await read_document(request)
-    limits = parse_tenant_limits({name: body.get(name) for name in body.keys_of()})
-    return json_response(tenant_json(await set_limits(engine_of(request), tenant, limits)))
+    limits = parse_tenant_limits({name: body.get(name) for name in body.keys_of() if name != "rules"})
+    rules = body.document("rules")
+    parsed = parse_tenant_rules({name: rules.get(name) for name in rules.keys_of()})
+    return json_response(tenant_json(await set_limits(engine_of(request), tenant, limits, parsed)))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -42,6 +45,7 @@ def tenant_json(view: TenantView) -> dict[str, object]:
     return {
         "name": view.tenant.name,
         "limits": asdict(view.limits),
+        "rules": asdict(view.rules),
         "usage": {
             "disk": usage.disk_bytes,
             "network_in_bytes": usage.network_in_bytes,
@@ -63,5 +67,5 @@ def _named(request: web.Request) -> Tenant:
 
 def _check_administrator(request: web.Request) -> None:
     """Any header at all means to be less than an administrator, whatever it says."""
-    if request.headers.getall(TENANT_HEADER, []):
+    if is_tenants(request):
         raise Forbidden("limits of tenants are the administrators' affair: ask one of them")

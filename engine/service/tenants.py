@@ -15,6 +15,7 @@ from engine.service.io_limits import check_io, io_rates, limit_team
 from engine.service.io_usage import io_usage
 from engine.tenants.io_counts import IoUsage
 from engine.tenants.limits import NO_LIMITS, TenantLimits
+from engine.tenants.rules import NO_RULES, TenantRules
 
 _log = logging.getLogger(__name__)
 
@@ -30,11 +31,20 @@ class TenantUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class _Settings:
+    """What an administrator sets of a tenant at once."""
+
+    limits: TenantLimits = NO_LIMITS
+    rules: TenantRules = NO_RULES
+
+
+@dataclass(frozen=True, slots=True)
 class TenantView:
     """A tenant as administrators see it; of a team, the ``members`` that are known."""
 
     tenant: Tenant
     limits: TenantLimits
+    rules: TenantRules
     usage: TenantUsage
     members: tuple[Tenant, ...]
 
@@ -51,11 +61,14 @@ async def find_tenant(engine: Engine, tenant: Tenant) -> TenantView:
     return await _view(engine, tenant)
 
 
-async def set_limits(engine: Engine, tenant: Tenant, limits: TenantLimits) -> TenantView:
-    """Give a tenant these limits in place of those before; what runs has them when this returns. Raises Unavailable, Fault."""
+async def set_limits(engine: Engine, tenant: Tenant, limits: TenantLimits, rules: TenantRules = NO_RULES) -> TenantView:
+    """Give a tenant these limits and rules in place of those before; what runs has them when this returns.
+
+    Raises Unavailable, Fault.
+    """
     _check_disk(engine, limits)
     await check_io(engine, limits)
-    await _change(engine, tenant, limits)
+    await _change(engine, tenant, _Settings(limits, rules))
     return await _view(engine, tenant)
 
 
@@ -63,7 +76,7 @@ async def delete_limits(engine: Engine, tenant: Tenant) -> None:
     """Take a tenant's limits away; its objects stay. Raises NotFound, Fault."""
     if tenant not in engine.tenants.names():
         raise NotFound(f"no such tenant: {tenant.name} has no limits")
-    await _change(engine, tenant, NO_LIMITS)
+    await _change(engine, tenant, _Settings())
 
 
 async def restore_limits(engine: Engine) -> None:
@@ -97,33 +110,30 @@ def _check_disk(engine: Engine, limits: TenantLimits) -> None:
         raise Unavailable(f"limit disk cannot hold here: disk driver {engine.disk.kind}, {engine.disk.reason}")
 
 
-async def _change(engine: Engine, tenant: Tenant, limits: TenantLimits) -> None:
+async def _change(engine: Engine, tenant: Tenant, wanted: _Settings) -> None:
     async with engine.io.changing:
-        before = engine.tenants.limits(tenant)
+        before = _Settings(engine.tenants.limits(tenant), engine.tenants.rules(tenant))
         try:
-            await _make_true(engine, tenant, before, limits)
+            await _make_true(engine, tenant, before, wanted)
         except EngineError:
-            await _take_back(engine, tenant, limits, before)
+            await _take_back(engine, tenant, wanted, before)
             raise
 
 
-async def _make_true(engine: Engine, tenant: Tenant, before: TenantLimits, limits: TenantLimits) -> None:
+async def _make_true(engine: Engine, tenant: Tenant, before: _Settings, wanted: _Settings) -> None:
     """The record first: whoever starts meanwhile reads it."""
     try:
-        if limits == NO_LIMITS:
-            await asyncio.to_thread(engine.tenants.delete_limits, tenant)
-        else:
-            await asyncio.to_thread(engine.tenants.set_limits, tenant, limits)
+        await asyncio.to_thread(engine.tenants.set, tenant, wanted.limits, wanted.rules)
     except OSError as error:
         raise Fault(f"cannot record limits of tenant {tenant.name}: {reason_of(error)}") from error
-    await _enforce_in_kernel(engine, tenant, limits)
-    if io_rates(before) != io_rates(limits):
+    await _enforce_in_kernel(engine, tenant, wanted.limits)
+    if io_rates(before.limits) != io_rates(wanted.limits):
         await limit_team(engine, tenant.team)
 
 
-async def _take_back(engine: Engine, tenant: Tenant, limits: TenantLimits, before: TenantLimits) -> None:
+async def _take_back(engine: Engine, tenant: Tenant, wanted: _Settings, before: _Settings) -> None:
     try:
-        await _make_true(engine, tenant, limits, before)
+        await _make_true(engine, tenant, wanted, before)
     except EngineError as error:
         _log.warning("limits of tenant %s are half changed: %s", tenant.name, error.message)
 
@@ -145,4 +155,4 @@ async def _view(engine: Engine, tenant: Tenant) -> TenantView:
         io=await asyncio.to_thread(io_usage, engine, tenant),
     )
     members = () if tenant.member else tuple(one for one in engine.tenants.names() if one.member and one.team == tenant.team)
-    return TenantView(tenant, engine.tenants.limits(tenant), usage, members)
+    return TenantView(tenant, engine.tenants.limits(tenant), engine.tenants.rules(tenant), usage, members)

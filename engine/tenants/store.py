@@ -1,7 +1,7 @@
 """Each tenant's slice of user ids, given once and kept for ever, its limits and its rules.
 
 Owns the tables tenant → slice and tenant → limits and rules on disk. A slice is 65536 ids that no other user of the host has; a
-container's ids 0 to 65535 are shifted into its tenant's slice. Blocking where it writes; call it in a thread when a tenant may be new.
+container's ids 0 to 65535 are shifted into its tenant's slice. Blocking where it writes; call it in a thread then.
 """
 
 import threading

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.core.admitting import Admit, admit_all
 from engine.core.networks import NetworkJoin, NetworkRequest
 from engine.core.tenants import Tenant
 from engine.errors import Forbidden, NotFound, Unavailable
@@ -60,7 +61,9 @@ class _Reservation(NamedTuple):
 class Attachments:
     """Made where and when the engine starts; raises OSError when the host lacks what is needed."""
 
-    def __init__(self, *, instance: str, ledger: Ledger, port_records: PortRecords, names: NamesUpkeep) -> None:
+    def __init__(
+        self, *, instance: str, ledger: Ledger, port_records: PortRecords, names: NamesUpkeep, admit: Admit = admit_all
+    ) -> None:
         self.ledger = ledger
         self.names = names
         self._reserved: dict[str, list[_Reservation]] = {}
@@ -72,9 +75,14 @@ class Attachments:
             undo.callback(self._firewall.close)
             self.shaper = Shaper(instance)
             undo.callback(self.shaper.close)
-            self.bridges = Bridges(ledger=ledger, devices=self._devices, firewall=self._firewall)
+            self.bridges = Bridges(ledger=ledger, devices=self._devices, firewall=self._firewall, admit=admit)
             self.publications = Publications(
-                instance=instance, records=port_records, ledger=ledger, firewall=self._firewall, devices=self._devices
+                instance=instance,
+                records=port_records,
+                ledger=ledger,
+                firewall=self._firewall,
+                devices=self._devices,
+                admit=admit,
             )
             undo.callback(self.publications.close)
             self._install_firewall()

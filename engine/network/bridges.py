@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from engine.core.addresses import Subnet
+from engine.core.admitting import Admit, admit_all
 from engine.core.networks import BRIDGE_NAME_OPTION, NetworkRequest, check_not_around_host
 from engine.core.tenants import Tenant
-from engine.errors import Conflict, EngineError, Fault, Forbidden, NotFound, Unavailable
+from engine.errors import Conflict, EngineError, Fault, Forbidden, NotFound, QuotaExceeded, Unavailable
 from engine.network.devices import Devices, has_device, has_ipv6
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
@@ -21,13 +22,15 @@ from engine.network.surroundings import Surroundings
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 8
+_MOST_OF_A_TENANT = 128  # the pool of subnets is for all
 
 
 class Bridges:
     """The networks of a ledger on this host."""
 
-    def __init__(self, *, ledger: Ledger, devices: Devices, firewall: Firewall) -> None:
+    def __init__(self, *, ledger: Ledger, devices: Devices, firewall: Firewall, admit: Admit = admit_all) -> None:
         self._ledger = ledger
+        self._admit = admit
         self._devices = devices
         self._firewall = firewall
 
@@ -43,9 +46,11 @@ class Bridges:
         return network
 
     def create(self, tenant: Tenant, request: NetworkRequest) -> Network:
-        """Make a network. Raises Conflict for its name, Forbidden for a subnet that is taken, Unavailable, OSError."""
+        """Make a network. Raises Conflict for its name, Forbidden for its subnet, QuotaExceeded, Unavailable, OSError."""
         if self._ledger.find_network(tenant, request.name) is not None:
             raise Conflict(f"network with name {request.name} already exists")
+        self._check_share(tenant)
+        self._admit(tenant, "networks", requested=1, used=self._ledger.count_networks)
         if request.has_ipv6 and not has_ipv6():
             raise Unavailable("IPv6 is switched off in this host's kernel: make the network without it")
         if name := request.options.get(BRIDGE_NAME_OPTION):
@@ -100,6 +105,18 @@ class Bridges:
             except (EngineError, OSError) as error:
                 _log.error("containers on network %s have lost it until they start anew: %s", network.name, error)
         return bool(lost)
+
+    def _check_share(self, tenant: Tenant) -> None:
+        own = sum(network.owner == tenant and not network.is_default for network in self._ledger.networks.values())
+        if own >= _MOST_OF_A_TENANT and not tenant.is_administrator:
+            raise QuotaExceeded(
+                f"too many networks: {tenant.name} has {own} and may have {_MOST_OF_A_TENANT}, remove some",
+                resource="networks",
+                limit=_MOST_OF_A_TENANT,
+                used=own,
+                requested=1,
+                tenant=tenant.name,
+            )
 
     def _check_device_name(self, name: str) -> None:
         if name.startswith((bridge_prefix(self._devices.instance), veth_prefix(self._devices.instance))) or has_device(name):

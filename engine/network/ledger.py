@@ -58,6 +58,10 @@ class Ledger:
         """Return the owner's network of a name."""
         return self._named.get((owner, name))
 
+    def count_networks(self, tenant: Tenant) -> int:
+        """Return how many a tenant and its members have asked for; those that all have by themselves do not count."""
+        return sum(tenant.sees(network.owner) and not network.is_default for network in self.networks.values())
+
     def add_network(
         self,
         tenant: Tenant,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from engine.core.addresses import DEFAULT_POOLS, Pool, default_pool6
+from engine.core.admitting import Admit, admit_all
 from engine.core.networks import NetworkRequest
 from engine.core.ports import PortBinding, PublishedPort
 from engine.core.tenants import Tenant
@@ -53,6 +54,7 @@ class NetworkManager:
         run_path: Path | None = None,
         pools: Sequence[Pool] = DEFAULT_POOLS,
         sweep_delay_seconds: float = 5.0,
+        admit: Admit = admit_all,
     ) -> None:
         self._records_path = data_path / "networks"
         self._instance = check_instance(instance)
@@ -61,6 +63,7 @@ class NetworkManager:
         self._server: NameServer | None = None
         self._pools = tuple(pools)
         self._sweep_delay_seconds = sweep_delay_seconds
+        self._admit = admit
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
         self._opened: Attachments | None = None
         self._watch: TableWatch | None = None
@@ -92,6 +95,7 @@ class NetworkManager:
             ledger=ledger,
             port_records=PortRecords(self._records_path),
             names=NamesUpkeep(ledger, self._server),
+            admit=self._admit,
         )
 
     async def close(self, *, remove: bool) -> None:
@@ -142,7 +146,7 @@ class NetworkManager:
                 return
 
     async def create_network(self, tenant: Tenant, request: NetworkRequest) -> Network:
-        """Make a network. Raises Conflict for its name, Forbidden for a subnet that is taken, Unavailable, Fault."""
+        """Make a network. Raises Conflict for its name, Forbidden for its subnet, QuotaExceeded, Unavailable, Fault."""
         return await self._do(f"make network {request.name}", partial(self._attachments.create_network, tenant, request))
 
     async def remove_network(self, network: Network) -> None:
@@ -192,6 +196,14 @@ class NetworkManager:
     def published(self, container_id: str) -> tuple[PublishedPort, ...]:
         """Return what a container has published now."""
         return self._attachments.publications.of(container_id)
+
+    def count_ports(self, tenant: Tenant) -> int:
+        """Return how many ports of the host a tenant and its members publish."""
+        return self._attachments.publications.count(tenant)
+
+    def count_networks(self, tenant: Tenant) -> int:
+        """Return how many networks a tenant and its members have made."""
+        return self._attachments.ledger.count_networks(tenant)
 
     async def _do(self, what: str, work: Callable[[], T]) -> T:
         """To its end, also for a caller that has gone. Raises Fault in place of OSError."""

@@ -11,9 +11,10 @@ from ipaddress import IPv4Address
 from itertools import chain
 from socket import AF_INET, AF_INET6
 
+from engine.core.admitting import Admit, admit_all
 from engine.core.ports import ANY_ADDRESS, ANY_ADDRESS6, UDP, PortBinding, PublishedPort, host_ports
 from engine.core.tenants import Tenant
-from engine.errors import Conflict, QuotaExceeded, Unavailable, reason_of
+from engine.errors import Conflict, Unavailable, reason_of
 from engine.linux.conntrack import forget_datagrams
 from engine.network.devices import Devices
 from engine.network.firewall import Firewall
@@ -23,18 +24,28 @@ from engine.network.loopback_routes import LoopbackRoutes
 from engine.network.model import Lease, Network
 from engine.network.names import bridge_name
 from engine.network.port_records import PortRecords
+from engine.network.port_shares import check_share, count_ports, count_wanted
 from engine.network.ruleset import Forward
 
 _log = logging.getLogger(__name__)
-_MOST_OF_A_TENANT = 2000  # each is an open file of the engine's
 _NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 class Publications:
     """What the containers of an engine publish. Records that are there already are taken over."""
 
-    def __init__(self, *, instance: str, records: PortRecords, ledger: Ledger, firewall: Firewall, devices: Devices) -> None:
+    def __init__(
+        self,
+        *,
+        instance: str,
+        records: PortRecords,
+        ledger: Ledger,
+        firewall: Firewall,
+        devices: Devices,
+        admit: Admit = admit_all,
+    ) -> None:
         self._instance = instance
+        self._admit = admit
         self._records = records
         self._ledger = ledger
         self._firewall = firewall
@@ -55,6 +66,10 @@ class Publications:
         """Return what a container has published now."""
         return self._published.get(container_id, ())
 
+    def count(self, tenant: Tenant) -> int:
+        """Return how many ports of the host a tenant and its members publish."""
+        return count_ports(dict(self._published), self._owner_of, tenant)
+
     def add(self, container_id: str, name: str, wanted: Sequence[PortBinding]) -> tuple[PublishedPort, ...]:
         """Publish ports of a container that is on its networks, in place of what it had; on failure nothing of it stays.
 
@@ -66,7 +81,8 @@ class Publications:
         if target is None or not wanted:
             return ()
         network, lease = target
-        self._check_share(network.owner, len(wanted))
+        check_share(self._published, self._owner_of, network.owner, len(wanted))
+        self._admit(network.owner, "ports", requested=count_wanted(wanted), used=self.count)
         with ExitStack() as undo:
             undo.callback(self.remove, container_id)
             self._published[container_id] = ()
@@ -193,18 +209,10 @@ class Publications:
             return f"Bind for {_place(binding, number)} failed: port is already allocated"
         return f"{_bind_words(binding, number)}:{lease.address}:{binding.port}: address already in use"
 
-    def _check_share(self, owner: Tenant, requested: int) -> None:
-        owners = {lease.container_id: self._ledger.networks[lease.network_id].owner for lease in self._ledger.all_leases()}
-        used = sum(len(published) for container_id, published in self._published.items() if owners.get(container_id) == owner)
-        if not owner.is_administrator and used + requested > _MOST_OF_A_TENANT:
-            raise QuotaExceeded(
-                f"too many published ports: {owner.name} has {used} of {_MOST_OF_A_TENANT}, {requested} more are wanted",
-                resource="ports",
-                limit=_MOST_OF_A_TENANT,
-                used=used,
-                requested=requested,
-                tenant=owner.name,
-            )
+    def _owner_of(self, container_id: str) -> Tenant | None:
+        """Whose a container on a network is."""
+        leases = self._ledger.leases.get(container_id, ())
+        return next((self._ledger.networks[lease.network_id].owner for lease in leases), None)
 
     def _hold_again(self, container_id: str) -> None:
         for port in self._published[container_id]:

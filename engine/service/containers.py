@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Iterable
 from pathlib import Path
 
+from engine.core.admitting import Admit, admit_all
 from engine.core.containers import ContainerRecord
 from engine.core.ids import is_id_prefix, short_id
 from engine.core.record_shares import RecordShares
@@ -28,8 +29,9 @@ _WRITE_PAUSES_SECONDS = (1.0, 2.0, 5.0, 15.0)
 class ContainerStore:
     """All containers of this engine."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, admit: Admit = admit_all) -> None:
         self._root = root
+        self._admit = admit
         self._records: dict[str, ContainerRecord] = {}
         self._shares = RecordShares("containers")
         self._locks: dict[str, ContainerLock] = {}
@@ -67,6 +69,10 @@ class ContainerStore:
     def all(self) -> Iterable[ContainerRecord]:
         """Return a snapshot of all records, newest first."""
         return sorted(self._records.values(), key=lambda record: -record.created_ns)
+
+    def count(self, tenant: Tenant) -> int:
+        """Return how many a tenant has, with those of its members and of builds."""
+        return sum(tenant.sees(record.tenant) for record in self._records.values())
 
     def visible(self, tenant: Tenant) -> list[ContainerRecord]:
         """Return what a tenant may see, newest first."""
@@ -119,8 +125,9 @@ class ContainerStore:
                 )
 
     def reserve(self, record: ContainerRecord) -> None:
-        """Enter a new record in memory, so that its name is taken. Raises Conflict, QuotaExceeded."""
+        """Enter a new record in memory, so that its name and its place are taken. Raises Conflict, QuotaExceeded."""
         self.check_name_free(record.tenant, record.name)
+        self._admit(record.tenant, "containers", requested=1, used=self.count)
         self._shares.put(record.container_id, record.tenant, self.check_size(record))
         self._records[record.container_id] = record
 

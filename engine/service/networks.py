@@ -18,17 +18,13 @@ from engine.service.engine import Engine
 
 FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
 PRUNE_FILTERS = frozenset({"until", "label", "label!"})
-_MOST_OF_A_TENANT = 128  # the pool of subnets is for all
 
 
 async def create_network(engine: Engine, tenant: Tenant, request: NetworkRequest) -> Network:
-    """Make a network. Raises InvalidParameter, Conflict for its name, Forbidden for its subnet, Unavailable, Fault."""
+    """Make a network. Raises InvalidParameter, Conflict for its name, Forbidden, QuotaExceeded, Unavailable, Fault."""
     check_network_name(request.name)
     check_ipam(request.ipam, any_subnet=tenant.is_administrator)
     check_host_options(request.options, is_administrator=tenant.is_administrator)
-    own = [network for network in engine.network.list_networks(tenant) if network.owner == tenant and not network.is_default]
-    if len(own) >= _MOST_OF_A_TENANT and not tenant.is_administrator:
-        raise Forbidden(f"too many networks: {tenant.name} has {len(own)} and may have {_MOST_OF_A_TENANT}, remove some")
     network = await engine.network.create_network(tenant, request)
     publish_network(engine, network, "create")
     return network

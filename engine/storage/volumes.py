@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from engine.core.admitting import Admit, admit_all
 from engine.core.ids import ID_BYTES, format_id
 from engine.core.record_shares import RecordShares
 from engine.core.records import dump_record
@@ -31,9 +32,10 @@ _log = logging.getLogger(__name__)
 class VolumeStore:
     """All methods may be called from any thread; those that write may block on the disk."""
 
-    def __init__(self, root: Path, trash: Trash, areas: Areas) -> None:
+    def __init__(self, root: Path, trash: Trash, areas: Areas, *, admit: Admit = admit_all) -> None:
         """Open or make the store. A record that cannot be read is left where it is, with a message, and the rest is loaded."""
         self._folders = VolumeFolders(root, trash, areas)
+        self._admit = admit
         self._lock = threading.Lock()
         self._records = {record.volume_id: record for record in self._folders.load()}
         self._shares = RecordShares("volumes")
@@ -66,6 +68,10 @@ class VolumeStore:
         """Return what a tenant may see, by name."""
         found = [record for record in list(self._records.values()) if tenant.sees(record.tenant)]
         return sorted(found, key=lambda record: (record.name, record.tenant))
+
+    def count(self, tenant: Tenant) -> int:
+        """Return how many a tenant has, with those of its members."""
+        return sum(tenant.sees(record.tenant) for record in list(self._records.values()))
 
     def own(self, tenant: Tenant, name: str) -> VolumeRecord | None:
         """Return the tenant's very own volume of that name: the only kind that its containers mount."""
@@ -235,6 +241,7 @@ class VolumeStore:
         labels = labels if name else {**labels, ANONYMOUS_LABEL: ""}
         record = VolumeRecord(volume_id, name or volume_id, tenant, time.time_ns(), labels, options)
         size_bytes = len(dump_record(record))
+        self._admit(tenant, "volumes", requested=1, used=self.count)
         self._shares.check(volume_id, tenant, size_bytes)
         try:
             self._folders.make(record, holder)

@@ -31,17 +31,21 @@ class Admission:
         self._refused: dict[Tenant, Counter[str]] = {}
         self.names = names
 
-    def admit(self, tenant: Tenant, resource: str, *, requested: float, used: Used) -> None:
+    def admit(self, tenant: Tenant, resource: str, *, requested: float | Used, used: Used) -> None:
         """Let a tenant have ``requested`` more, or raise QuotaExceeded with what is left and what would help.
 
-        Its own quota is looked at first, then its team's. ``used`` is asked for those only that have one.
+        Its own quota is looked at first, then its team's. Both are asked for those only that have one. Who takes nothing more is
+        let in, also where there is too much already.
         """
         for scope in tenant.scopes:
             limit = self.limit(scope, resource)
-            if limit is not None and (now := used(scope)) + requested > limit:
+            if limit is None:
+                continue
+            more = requested(scope) if callable(requested) else requested
+            if more > 0 and (now := used(scope)) + more > limit:
                 names = self.names(tenant, resource)
-                text = refusal_text(resource, tenant=scope.name, limit=limit, used=now, requested=requested, names=names)
-                raise self._refusal(tenant, resource, text, scope=scope, limit=limit, used=now, requested=requested)
+                text = refusal_text(resource, tenant=scope.name, limit=limit, used=now, requested=more, names=names)
+                raise self._refusal(tenant, resource, text, scope=scope, limit=limit, used=now, requested=more)
 
     def check_size(self, tenant: Tenant, resource: str, requested: float) -> None:
         """Raise QuotaExceeded for what could not be had even if nothing else were there."""

@@ -6,7 +6,7 @@ Blocking, and used from one thread; attachments.py calls it.
 
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import NamedTuple
@@ -165,9 +165,9 @@ class Shaper:
         names = rate_device_names(self._instance)
         return {name: index for index, name in socket.if_nameindex() if name in names}
 
-    def traffic(self, tenant: Tenant) -> Traffic:
-        """Return what a tenant's containers have received and sent since the daemon's start, its members' included."""
-        return self._counts.of(tenant)
+    def traffics(self, tenants: Sequence[Tenant]) -> dict[Tenant, Traffic]:
+        """Return what the containers of each have received and sent since the daemon's start, members' included."""
+        return self._counts.of_each(tenants)
 
     def close(self) -> None:
         """Let go of the kernel; what is there stays."""

@@ -5,6 +5,7 @@ with their Ethernet headers. What a container did between the last look and its 
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,16 @@ class TrafficCounts:
             if tenant.sees(owner):
                 total += seen
         return total
+
+    def of_each(self, tenants: Sequence[Tenant]) -> dict[Tenant, Traffic]:
+        """Return the sums of several at once, which costs one look instead of one for each."""
+        self._look_again()
+        found = dict.fromkeys(tenants, Traffic())
+        for owner, seen in (*self._present.values(), *self._gone.items()):
+            for scope in owner.scopes:
+                if scope in found:
+                    found[scope] += seen
+        return found
 
     def _look_again(self) -> None:
         now = parse_devices(_LIST.read_text())

@@ -9,6 +9,13 @@ ATELIER_ENGINE_SOCKET  path of the engine's admin socket (default: ATELIER_DATA 
 ATELIER_HOST_NAME      name of this machine among the hosts (default: ``local``)
 ATELIER_ALLOWED_HOSTS  names under which the site is reached, by commas (default: those of the loopback)
 ATELIER_ORIGINS        full origins behind a proxy, by commas, such as ``https://labs.example.org``
+ATELIER_TIME_ZONE      in which days and weeks begin, such as ``Europe/Paris`` (default: ``UTC``)
+ATELIER_EMAIL_HOST     mail server for notices (default: none, no e-mail is sent)
+ATELIER_EMAIL_PORT     its port (default: 25); 465 speaks TLS from the start, 587 asks for it
+ATELIER_EMAIL_USER     name at the mail server (default: none)
+ATELIER_EMAIL_PASSWORD_FILE     file with the password at the mail server
+ATELIER_EMAIL_FROM     sender's address (default: ``atelier@localhost``)
+ATELIER_TRUSTED_PROXIES         addresses or networks, by commas, whose ``X-Forwarded-For`` is believed (default: none)
 ATELIER_DEBUG          ``1`` for development
 """
 
@@ -16,15 +23,38 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 
+_SMTPS_PORT = 465
+_SUBMISSION_PORT = 587
 _LOOPBACK = "localhost,127.0.0.1,[::1]"
 _POSTGRESQL_SCHEMES = ("postgresql", "postgres")
 _DEFAULT_DATA = Path(__file__).resolve().parents[2] / "var"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """How e-mail leaves; without a ``host`` none does."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    sender: str
+
+    @property
+    def speaks_tls(self) -> bool:
+        return self.port == _SMTPS_PORT
+
+    @property
+    def asks_for_tls(self) -> bool:
+        return self.port == _SUBMISSION_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +67,10 @@ class Environment:
     allowed_hosts: list[str]
     origins: list[str]
     debug: bool
+    mail: Mail
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     secret_key_path: Path | None = None
+    time_zone: str = "UTC"
 
 
 def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
@@ -55,9 +88,32 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
         host_name=environ.get("ATELIER_HOST_NAME") or "local",
         allowed_hosts=_parse_list(environ.get("ATELIER_ALLOWED_HOSTS") or _LOOPBACK),
         origins=_parse_list(environ.get("ATELIER_ORIGINS", "")),
+        trusted_proxies=parse_networks("ATELIER_TRUSTED_PROXIES", environ.get("ATELIER_TRUSTED_PROXIES", "")),
         debug=environ.get("ATELIER_DEBUG", "") in ("1", "true", "yes"),
+        mail=_parse_mail(environ),
         secret_key_path=_secret_path(environ, "ATELIER_SECRET_KEY_FILE"),
+        time_zone=_parse_time_zone(environ.get("ATELIER_TIME_ZONE") or "UTC"),
     )
+
+
+def _parse_mail(environ: Mapping[str, str]) -> Mail:
+    port = environ.get("ATELIER_EMAIL_PORT") or "25"
+    if not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ImproperlyConfigured(f"ATELIER_EMAIL_PORT: {port} is no port")
+    password_path = _secret_path(environ, "ATELIER_EMAIL_PASSWORD_FILE")
+    return Mail(
+        host=environ.get("ATELIER_EMAIL_HOST", "").strip(),
+        port=int(port),
+        user=environ.get("ATELIER_EMAIL_USER", ""),
+        password=password_path.read_text().strip() if password_path else "",
+        sender=environ.get("ATELIER_EMAIL_FROM") or "atelier@localhost",
+    )
+
+
+def _parse_time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ImproperlyConfigured(f"ATELIER_TIME_ZONE: {name} is no time zone of this machine; write one like Europe/Paris")
+    return name
 
 
 def _secret_path(environ: Mapping[str, str], name: str) -> Path | None:
@@ -117,6 +173,14 @@ def parse_redis_url(url: str) -> str:
             f"ATELIER_REDIS_URL: {url.partition('://')[0]}://… is neither unix:///PATH nor redis://HOST:PORT"
         )
     return url
+
+
+def parse_networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read addresses and networks by commas."""
+    try:
+        return tuple(ip_network(item, strict=False) for item in _parse_list(text))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def broker_url(redis_url: str) -> str:

@@ -18,6 +18,7 @@ DEBUG = ENVIRONMENT.debug
 SECRET_KEY = load_secret_key(ENVIRONMENT.data_path, ENVIRONMENT.secret_key_path)
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts
 CSRF_TRUSTED_ORIGINS = ENVIRONMENT.origins
+TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 ENGINE_SOCKET = ENVIRONMENT.engine_socket
 HOST_NAME = ENVIRONMENT.host_name
 
@@ -36,6 +37,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "portal.accounts",
     "portal.audit",
+    "portal.notices",
     "portal.teams",
     "portal.hosts",
     "portal.jobs",
@@ -52,6 +54,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.notices.middleware.ReaderLanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -73,6 +76,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
                 "portal.common.context.page",
+                "portal.notices.context.bell",
             ],
         },
     },
@@ -108,8 +112,21 @@ X_FRAME_OPTIONS = "DENY"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("fr", _("French"))]
 LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
-TIME_ZONE = "UTC"
+TIME_ZONE = ENVIRONMENT.time_zone
 USE_TZ = True
+
+SENDS_MAIL = bool(ENVIRONMENT.mail.host)
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if SENDS_MAIL else 'dummy'}.EmailBackend"
+EMAIL_HOST = ENVIRONMENT.mail.host
+EMAIL_PORT = ENVIRONMENT.mail.port
+EMAIL_HOST_USER = ENVIRONMENT.mail.user
+EMAIL_HOST_PASSWORD = ENVIRONMENT.mail.password
+EMAIL_USE_SSL = ENVIRONMENT.mail.speaks_tls
+EMAIL_USE_TLS = ENVIRONMENT.mail.asks_for_tls
+# Tasks that send share their worker with the reports of hosts.
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = ENVIRONMENT.mail.sender
+SITE_ORIGIN = ENVIRONMENT.origins[0] if ENVIRONMENT.origins else ""
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "static" / "collected"
@@ -160,6 +177,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(ENVIRONMENT.data_path / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "redeliver-overdue-jobs": {"task": "portal.sweep_jobs", "schedule": 10.0, "options": {"expires": 10.0}},
     "survey-hosts": {"task": "portal.survey_hosts", "schedule": 60.0, "options": {"expires": 60.0}},
+    "send-waiting-mails": {"task": "portal.send_mails", "schedule": 60.0, "options": {"expires": 60.0}},
+    "forget-old-notices": {"task": "portal.prune_notices", "schedule": 86400.0},
     "clear-ended-sessions": {"task": "portal.clear_sessions", "schedule": 86400.0},
 }
 

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.labs.urls")),
     path("jobs/", include("portal.jobs.urls")),
     path("teams/", include("portal.teams.urls")),
+    path("notices/", include("portal.notices.urls")),
     path("account/", include("allauth.account.urls")),
     path("language/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),

@@ -18,6 +18,8 @@ from portal.jobs.selectors import get_job_for, visible_jobs
 from portal.labs.cards import lab_card, lab_dom_id, lab_header_dom_id, offer_card, offer_dom_id
 from portal.labs.selectors import get_lab_for, get_template_for, visible_labs, visible_templates
 from portal.labs.team_cards import team_labs_dom_id, usage_card
+from portal.notices.selectors import own_notices
+from portal.streams.bell import render_notice
 from portal.teams.selectors import get_team_for, is_team_staff
 
 Message = dict[str, Any]
@@ -53,6 +55,7 @@ def changed_since(user: User, since: datetime) -> list[tuple[str, str]]:
         *(("job", str(key)) for key in jobs[:_MOST_MISSED]),
         *(("template", key) for key in templates[:_MOST_MISSED]),
         *(("quota", key) for key in teams),
+        *(("notice", "list") for _ in own_notices(user).filter(created_at__gte=since)[:1]),
     ]
 
 
@@ -114,4 +117,5 @@ _RENDERERS: dict[str, Callable[[User, str], list[Message]]] = {
     "job": _render_job,
     "template": _render_template,
     "quota": _render_quota,
+    "notice": render_notice,
 }

@@ -1,6 +1,7 @@
 // Entry point: starts what every page needs and loads terminal and log when a page shows one.
 // Must not hold behaviour of its own.
 import htmx from "htmx.org/dist/htmx.esm.js";
+import { startBell } from "./parts/bell.js";
 import { startConfirm } from "./parts/confirm.js";
 import { startCsrf } from "./parts/csrf.js";
 import { startLab } from "./parts/lab.js";
@@ -17,6 +18,7 @@ startTheme(document);
 startCsrf(document);
 startConfirm(document);
 startMenu(document);
+startBell(document, htmx);
 startRefusal(document);
 startTabs(document);
 startTimes(document, htmx);

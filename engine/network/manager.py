@@ -298,7 +298,11 @@ class NetworkManager:
 
     async def traffic(self, tenant: Tenant) -> Traffic:
         """Return what a tenant's containers have received and sent since the daemon's start, its members' included."""
-        return await self._run(self._attachments.shaper.traffic, tenant)
+        return (await self.traffics([tenant]))[tenant]
+
+    async def traffics(self, tenants: Sequence[Tenant]) -> dict[Tenant, Traffic]:
+        """Return that of several tenants at once."""
+        return await self._run(self._attachments.shaper.traffics, tenants)
 
     def endpoint(self, container_id: str) -> Endpoint | None:
         """Return a container's first attachment, without its messages."""

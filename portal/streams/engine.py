@@ -22,10 +22,14 @@ class EngineAway(Exception):
 
 @asynccontextmanager
 async def open_engine(tenant: str) -> AsyncIterator[Docker]:
-    """Yield a client that acts as ``tenant``. Raises EngineAway where the socket does not answer or the connection breaks."""
+    """Yield a client that acts as ``tenant``; the empty one is the administrators'.
+
+    Raises EngineAway where the socket does not answer or the connection breaks.
+    """
     connector = aiohttp.UnixConnector(settings.ENGINE_SOCKET)
+    headers = {"Atelier-Tenant": tenant} if tenant else {}  # an empty header is refused
     try:
-        async with aiohttp.ClientSession(connector=connector, headers={"Atelier-Tenant": tenant}) as session:
+        async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
             yield Docker(url="unix://engine", connector=connector, session=session, api_version=_API_VERSION)
     except (aiohttp.ClientError, OSError) as error:
         raise EngineAway(str(error)) from error

@@ -13,17 +13,20 @@ from portal.streams.guard import NowhereConsumer
 from portal.streams.live import LiveConsumer
 from portal.streams.log import LogConsumer
 from portal.streams.terminal import TerminalConsumer
+from portal.streams.usage import UsageConsumer
 
 # Django's ``path`` knows nothing of ASGI applications.
 _live: Any = LiveConsumer.as_asgi()
 _terminal: Any = TerminalConsumer.as_asgi()
 _log: Any = LogConsumer.as_asgi()
+_usage: Any = UsageConsumer.as_asgi()
 _nowhere: Any = NowhereConsumer.as_asgi()
 
 _PATTERNS = [
     path(LIVE_PATH.lstrip("/"), _live),
     path("ws/labs/<uuid:lab_id>/terminal/", _terminal),
     path("ws/labs/<uuid:lab_id>/log/", _log),
+    path("ws/usage/", _usage),
     re_path(r"", _nowhere),
 ]
 

@@ -13,6 +13,7 @@ import { startTabs } from "./parts/tabs.js";
 import { startTheme } from "./parts/theme.js";
 import { startTimes } from "./parts/times.js";
 import { startToasts } from "./parts/toasts.js";
+import { startUsage } from "./parts/usage.js";
 
 startTheme(document);
 startCsrf(document);
@@ -26,3 +27,4 @@ startToasts(document, htmx);
 startLab(document, htmx);
 startNavigation(document);
 startLive(document, htmx);
+startUsage(document, htmx);

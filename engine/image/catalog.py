@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from engine.core.admitting import Admit, admit_all
 from engine.core.image_config import ImageConfig
 from engine.core.record_shares import RecordShares
 from engine.core.records import dump_record
@@ -16,6 +17,7 @@ from engine.core.tenants import Tenant
 from engine.errors import Fault, NotFound, reason_of
 from engine.image.lookup import find, nearest_names, tags_for, visible_holdings
 from engine.image.records import Holding, Image, ImageRecord, Origin, with_holding, with_tag, without_tag
+from engine.image.shares import HeldImage, SizeOf, admit_change
 from engine.image.steps import StepIndex
 
 _log = logging.getLogger(__name__)
@@ -42,8 +44,11 @@ class Folder(Protocol):
 class Catalog:
     """Looks up and changes records; knows no layer beyond its id."""
 
-    def __init__(self, folder: Folder, *, default_domain: str) -> None:
+    def __init__(self, folder: Folder, *, default_domain: str, admit: Admit = admit_all, size_of: SizeOf = lambda _: 0) -> None:
+        """``size_of`` tells the bytes of a layer, which ``admit`` is asked for."""
         self._folder = folder
+        self._admit = admit
+        self._size_of = size_of
         self._default_domain = default_domain
         self._entries: Mapping[str, _Entry] = {record.image_id: _entry(record, config) for record, config in folder.load()}
         self._steps = StepIndex()
@@ -146,9 +151,19 @@ class Catalog:
     def _check(self, before: _Entry | None, after: _Entry) -> None:
         """A holding that stays as it was may be too large already: nobody else is to suffer from that."""
         old = before.record.holdings if before is not None else ()
-        for holding in after.record.holdings:
-            if holding not in old:
-                self._shares.check(*_share(after, holding))
+        changed = tuple(holding for holding in after.record.holdings if holding not in old)
+        for holding in changed:
+            self._shares.check(*_share(after, holding))
+        for holding in changed:
+            self.admit(after.record, after.config.diff_ids, holding.owner)
+
+    def admit(self, record: ImageRecord, diff_ids: tuple[str, ...], owner: Tenant, *, size_of: SizeOf | None = None) -> None:
+        """Ask whether an owner may have an image as the record tells. Raises QuotaExceeded."""
+        admit_change(self._admit, self.held, HeldImage(record, diff_ids), owner=owner, size_of=size_of or self._size_of)
+
+    def held(self) -> list[HeldImage]:
+        """Return who has which images, of which layers."""
+        return [HeldImage(entry.record, entry.config.diff_ids) for entry in self._entries.values()]
 
     def _note(self, before: _Entry | None, after: _Entry | None) -> None:
         if before is not None:

@@ -14,7 +14,7 @@ from engine.core.platforms import Platform
 from engine.core.progress import Line, status_line
 from engine.core.references import Reference
 from engine.core.tenants import Tenant
-from engine.errors import EngineError, NotFound
+from engine.errors import EngineError, NotFound, QuotaExceeded
 from engine.image.pull_manifest import Found, fetch_config, find_manifest, fitting_config
 from engine.image.registry_repository import Repository
 from engine.image.settled import settled, together
@@ -67,6 +67,8 @@ class Pull:
         raw = known or await fetch_config(self._repository, found.manifest.config)
         diff_ids = fitting_config(raw, found.manifest).diff_ids
         was = self._meant(reference)
+        sizes = {diff_id: layer.size for diff_id, layer in zip(diff_ids, found.manifest.layers, strict=True)}
+        self._stores.images.check_room(self._tenant, found.manifest.config.digest, sizes)
         try:
             await self._fetch_layers(found.manifest, diff_ids, is_known=bool(known))
         except BaseException:
@@ -136,12 +138,17 @@ class Pull:
     def _record(self, reference: Reference, found: Found, raw: bytes) -> Image:
         """In a thread: from here on the image holds the layers."""
         stores, name = self._stores, reference.name
-        image = stores.images.add_image(
-            raw,
-            tenant=self._tenant,
-            held=self._held,
-            tags=[] if reference.digest else [reference.text],
-            repo_digests=[f"{name}@{found.digest}"],
-        )
+        try:
+            image = stores.images.add_image(
+                raw,
+                tenant=self._tenant,
+                held=self._held,
+                tags=[] if reference.digest else [reference.text],
+                repo_digests=[f"{name}@{found.digest}"],
+            )
+        except QuotaExceeded:  # what came would never fit: nobody is to keep it for another try
+            stores.sources.let_go(self._tenant, self._held)
+            stores.images.drop(self._held)
+            raise
         stores.sources.let_go(self._tenant, image.config.diff_ids)
         return image

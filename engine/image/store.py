@@ -1,8 +1,8 @@
 """The images of a host: made from archives, named and looked up by tenants, removed when nobody holds them.
 
-Knows no container (who uses an image is asked of the caller) and enforces no quota. All methods may be called from any thread.
-Those that look up (get, by_id, find_step, list, tags, lowers, layer_sizes) never wait; the others use the disk, and leave it as
-it was when they fail.
+Knows no container (who uses an image is asked of the caller) and decides on no quota. All methods may be called from any thread.
+Those that look up (get, by_id, find_step, list, tags, lowers, layer_sizes, count) never wait; the others use the disk, and leave it
+as it was when they fail.
 """
 
 import builtins
@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from engine.core.admitting import Admit, admit_all
 from engine.core.changes import apply_changes
 from engine.core.image_config import HistoryEntry, ImageConfig, format_image_config
 from engine.core.layers import distinct_layers
@@ -26,10 +27,11 @@ from engine.image.family import built_images
 from engine.image.loading import LayerProgress, LoadedImage, Loader, Tell
 from engine.image.payers import new_payers
 from engine.image.platform import host_platform
-from engine.image.records import Image, Origin
+from engine.image.records import Image, ImageRecord, Origin, with_holding
 from engine.image.removal import ImageUse
 from engine.image.remover import InUse, IsWanted, Removed, RemovedItem, Remover
 from engine.image.saving import ImageArchive, Saver
+from engine.image.shares import count_images, layers_of
 from engine.image.steps import stepped
 from engine.image.trial import Trial
 from engine.storage.compression import Readable
@@ -51,6 +53,7 @@ class ImageStore:
         *,
         default_domain: str = "",
         now_ns: Callable[[], int] = time.time_ns,
+        admit: Admit = admit_all,
     ) -> None:
         """Read all records. ``trash`` lies on the same filesystem; ``default_domain`` is the registry that short names mean."""
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -58,7 +61,7 @@ class ImageStore:
         self._folder = ImageFolder(root, layers, trash or Trash(root / "trash"))
         self._default_domain = default_domain
         self._now_ns = now_ns
-        self._catalog = Catalog(self._folder, default_domain=default_domain)
+        self._catalog = Catalog(self._folder, default_domain=default_domain, admit=admit, size_of=self._size_of)
         self._adoption = Adoption(self._catalog, layers, default_domain=default_domain, now_ns=now_ns)
 
     @property
@@ -177,6 +180,28 @@ class ImageStore:
         text = self._adoption.digest_text(repo_digest)
         with self._adoption.lock:
             self._catalog.note_digest(image_id, tenant, text)
+
+    def check_room(self, tenant: Tenant, image_id: str, sizes: Mapping[str, int]) -> None:
+        """Look ahead whether an image of these layers could be a tenant's, before they are fetched. Raises QuotaExceeded.
+
+        ``sizes`` by diff id are the least that layers may take which are not stored yet.
+        """
+        known = self._catalog.get(image_id) or ImageRecord(image_id, 0, 0)
+        wanted, diff_ids = with_holding(known, tenant), tuple(sizes)
+        self._catalog.admit(wanted, diff_ids, tenant, size_of=lambda one: self._size_of(one) or sizes.get(one, 0))
+
+    def count(self, tenant: Tenant) -> tuple[int, int]:
+        """Return how many images a tenant and its members have, and the bytes of their layers, as quotas count them."""
+        held = self._catalog.held()
+        return count_images(held, tenant), sum(map(self._size_of, layers_of(held, tenant)))
+
+    def drop(self, diff_ids: Sequence[str]) -> None:
+        """Remove those of layers that neither an image has nor anybody holds."""
+        with self._adoption.lock:
+            self._adoption.drop_layers(diff_ids)
+
+    def _size_of(self, diff_id: str) -> int:
+        return self._layers.get(diff_id).size if self._layers.has(diff_id) else 0
 
     def release(self, diff_ids: Sequence[str]) -> None:
         """Give held layers back, and remove those that neither an image has nor anybody else holds."""

@@ -1,8 +1,8 @@
 """The images of a host: made from archives, named and looked up by tenants, removed when nobody holds them.
 
 Knows no container (who uses an image is asked of the caller) and decides on no quota. All methods may be called from any thread.
-Those that look up (get, by_id, find_step, list, tags, lowers, layer_sizes, count) never wait; the others use the disk, and leave it
-as it was when they fail.
+Those that look up (get, by_id, find_step, list, tags, lowers, layer_sizes, count) never wait; the others use the disk, and leave
+it as it was when they fail.
 """
 
 import builtins

@@ -60,11 +60,17 @@ class SetElements:
 
     def add(self, family: int, table: str, elements: Iterable[Element]) -> None:
         """Put elements into sets, all or none; one that is there stays. Raises OSError."""
-        self._change(_NEW_ELEMENT, _CREATE, family, _lists(table, elements))
+        self.change(family, table, come=elements)
 
     def delete(self, family: int, table: str, elements: Iterable[Element]) -> None:
         """Take elements out of sets, all or none. Raises OSError, ENOENT when one is not there."""
-        self._change(_DELETE_ELEMENT, 0, family, _lists(table, elements))
+        self.change(family, table, gone=elements)
+
+    def change(self, family: int, table: str, *, gone: Iterable[Element] = (), come: Iterable[Element] = ()) -> None:
+        """Take elements out of sets and put others in, at one moment, or do nothing. Raises OSError as ``add`` and ``delete``."""
+        less = [(_DELETE_ELEMENT, 0, attributes) for attributes in _lists(table, gone)]
+        more = [(_NEW_ELEMENT, _CREATE, attributes) for attributes in _lists(table, come)]
+        self._change(family, [*less, *more])
 
     def has_table(self, family: int, table: str) -> bool:
         """Tell whether there is a table of that name. Raises OSError."""
@@ -78,12 +84,13 @@ class SetElements:
 
     def delete_table(self, family: int, table: str) -> None:
         """Take a table away with all that is in it. Raises OSError, ENOENT when it is not there."""
-        self._change(_DELETE_TABLE, 0, family, [_attribute(_TABLE_NAME, table.encode() + b"\0")])
+        self._change(family, [(_DELETE_TABLE, 0, _attribute(_TABLE_NAME, table.encode() + b"\0"))])
 
-    def _change(self, kind: int, flags: int, family: int, lists: Iterable[bytes]) -> None:
+    def _change(self, family: int, parts: Iterable[tuple[int, int, bytes]]) -> None:
+        """Send one transaction of messages: kind, flags and attributes of each."""
         generic = _GENERIC.pack(family, 0, 0)
         first = self._sequence + 1
-        changes = [_message(kind, flags | _ACK, first + place, generic + one) for place, one in enumerate(lists)]
+        changes = [_message(kind, flags | _ACK, first + place, generic + one) for place, (kind, flags, one) in enumerate(parts)]
         self._sequence += len(changes)
         begin, end = (_message(edge, 0, self._sequence, _GENERIC.pack(0, 0, _NFTABLES)) for edge in (_BATCH_BEGIN, _BATCH_END))
         self._socket.send(b"".join((begin, *changes, end)))

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.core.admitting import Admit, admit_all
+from engine.core.destinations import Reach
 from engine.core.networks import NetworkJoin, NetworkRequest
 from engine.core.tenants import Tenant
 from engine.errors import Forbidden, NotFound, Unavailable
-from engine.network.bridges import Bridges, zone_of
+from engine.network.bridges import Bridges
 from engine.network.devices import Devices, inner_messages, way_out6_messages, way_out_messages
 from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
@@ -27,6 +28,7 @@ from engine.network.neighbour_tables import widen_neighbour_tables
 from engine.network.port_records import PortRecords
 from engine.network.publications import Publications
 from engine.network.rates import NO_RATES, Rates
+from engine.network.reaches import Reaches
 from engine.network.ruleset import guard_of
 from engine.network.sandbox import configure
 from engine.network.shaping import Port, Shaper
@@ -62,7 +64,14 @@ class Attachments:
     """Made where and when the engine starts; raises OSError when the host lacks what is needed."""
 
     def __init__(
-        self, *, instance: str, ledger: Ledger, port_records: PortRecords, names: NamesUpkeep, admit: Admit = admit_all
+        self,
+        *,
+        instance: str,
+        ledger: Ledger,
+        port_records: PortRecords,
+        names: NamesUpkeep,
+        reaches: Reaches | None = None,
+        admit: Admit = admit_all,
     ) -> None:
         self.ledger = ledger
         self.names = names
@@ -75,7 +84,9 @@ class Attachments:
             undo.callback(self._firewall.close)
             self.shaper = Shaper(instance)
             undo.callback(self.shaper.close)
-            self.bridges = Bridges(ledger=ledger, devices=self._devices, firewall=self._firewall, admit=admit)
+            self.bridges = Bridges(
+                ledger=ledger, devices=self._devices, firewall=self._firewall, reaches=reaches or Reaches(), admit=admit
+            )
             self.publications = Publications(
                 instance=instance,
                 records=port_records,
@@ -92,7 +103,7 @@ class Attachments:
 
     def _install_firewall(self) -> None:
         """Rules for all records, also for networks whose bridge is not there yet: rules first, devices second."""
-        zones = [zone_of(network) for network in self.ledger.networks.values()]
+        zones = [self.bridges.zone_of(network) for network in self.ledger.networks.values()]
         self._firewall.install(zones, [guard_of(lease) for lease in self.ledger.all_leases()], self.publications.forwards)
 
     def create_network(self, tenant: Tenant, request: NetworkRequest) -> Network:
@@ -100,6 +111,11 @@ class Attachments:
         network = self.bridges.create(tenant, request)
         self.names.prepare(network)
         return network
+
+    def set_reaches(self, by_tenant: Mapping[Tenant, Reach]) -> None:
+        """Let tenants reach other places outside of the host than before. Raises OSError."""
+        self.bridges.set_reaches(by_tenant)
+        self.names.refresh_all()
 
     def reserve(self, guest: Guest) -> tuple[Endpoint, ...]:
         """Lease addresses and see to bridges and firewall; on failure nothing of it stays.

@@ -4,11 +4,12 @@ Blocking, and used from one thread. Knows no container; attachments.py puts thos
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from engine.core.addresses import Subnet
 from engine.core.admitting import Admit, admit_all
+from engine.core.destinations import Reach
 from engine.core.networks import BRIDGE_NAME_OPTION, NetworkRequest, check_not_around_host
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, EngineError, Fault, Forbidden, NotFound, QuotaExceeded, Unavailable
@@ -17,8 +18,9 @@ from engine.network.firewall import Firewall
 from engine.network.ledger import Ledger
 from engine.network.model import DEFAULT_NETWORK, Network
 from engine.network.names import bridge_prefix, device_range, veth_prefix
-from engine.network.ruleset import Zone
+from engine.network.reaches import Reaches
 from engine.network.surroundings import Surroundings
+from engine.network.zones import Zone
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 8
@@ -28,8 +30,11 @@ _MOST_OF_A_TENANT = 128  # the pool of subnets is for all
 class Bridges:
     """The networks of a ledger on this host."""
 
-    def __init__(self, *, ledger: Ledger, devices: Devices, firewall: Firewall, admit: Admit = admit_all) -> None:
+    def __init__(
+        self, *, ledger: Ledger, devices: Devices, firewall: Firewall, reaches: Reaches, admit: Admit = admit_all
+    ) -> None:
         self._ledger = ledger
+        self._reaches = reaches
         self._admit = admit
         self._devices = devices
         self._firewall = firewall
@@ -67,6 +72,24 @@ class Bridges:
         if not tenant.is_administrator:
             check_not_around_host(request.ipam.subnet, outside.beside)
         return self._raise_chosen(self._ledger.add_network(tenant, (), request, outside.taken6))
+
+    def zone_of(self, network: Network) -> Zone:
+        """Return what the firewall has to know of a network."""
+        return Zone(
+            network.subnet,
+            inward=network.internal,
+            quiet=not network.icc,
+            subnet6=network.subnet6,
+            bare=not network.masquerade,
+            reach=self._reaches.of(network.owner),
+        )
+
+    def set_reaches(self, by_tenant: Mapping[Tenant, Reach]) -> None:
+        """Let tenants reach other places than before, all from the same moment. Raises OSError."""
+        networks = list(self._ledger.networks.values())
+        before = list(map(self.zone_of, networks))
+        self._reaches.replace(by_tenant)
+        self._firewall.change_networks(dict(zip(before, map(self.zone_of, networks), strict=True)))
 
     def remove(self, network_id: str) -> Network:
         """Remove a network that no running container is on. Raises NotFound, Forbidden, OSError."""
@@ -169,7 +192,7 @@ class Bridges:
     def _raise(self, network: Network) -> None:
         """Rules first, devices second. Containers that are on the network lost their way with its bridge, and get it again."""
         is_new = not self._devices.has_bridge(network)
-        self._firewall.add_network(zone_of(network))
+        self._firewall.add_network(self.zone_of(network))
         self._devices.add_bridge(network)
         for lease in self._ledger.leases_of(network) if is_new else ():
             self._devices.plug_again(network, lease)
@@ -225,21 +248,10 @@ class Bridges:
 
     def _drop(self, network: Network) -> None:
         self._ledger.remove_network(network)
-        self._firewall.remove_network(zone_of(network))
+        self._firewall.remove_network(self.zone_of(network))
 
 
 def _overlaps(subnet: Subnet, others: Iterable[Subnet]) -> bool:
     first, last = int(subnet.network_address), int(subnet.broadcast_address)
     same = (other for other in others if other.version == subnet.version)
     return any(first <= int(other.broadcast_address) and int(other.network_address) <= last for other in same)
-
-
-def zone_of(network: Network) -> Zone:
-    """Return what the firewall has to know of a network."""
-    return Zone(
-        network.subnet,
-        inward=network.internal,
-        quiet=not network.icc,
-        subnet6=network.subnet6,
-        bare=not network.masquerade,
-    )

@@ -1,12 +1,13 @@
 """The engine's nftables tables: put in place, kept in step with networks, endpoints and ports, put back when flushed."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from engine.linux.nft_elements import FAMILY_BRIDGE, FAMILY_INET, Element, SetElements
 from engine.linux.nftables import Nftables
 from engine.network import ruleset
 from engine.network.names import table_name
+from engine.network.zones import Zone, zone_elements
 
 _log = logging.getLogger(__name__)
 Change = Callable[[int, str, Iterable[Element]], None]
@@ -23,14 +24,12 @@ class Firewall:
         self._instance = instance
         self._nftables = Nftables()
         self._elements = SetElements()
-        self._zones: set[ruleset.Zone] = set()
+        self._zones: set[Zone] = set()
         self._guards: set[ruleset.Guard] = set()
         self._forwards: set[ruleset.Forward] = set()
         self.guards_sources = True
 
-    def install(
-        self, zones: Iterable[ruleset.Zone], guards: Iterable[ruleset.Guard], forwards: Iterable[ruleset.Forward] = ()
-    ) -> None:
+    def install(self, zones: Iterable[Zone], guards: Iterable[ruleset.Guard], forwards: Iterable[ruleset.Forward] = ()) -> None:
         """Put both tables in place with these elements, in place of what was there. Raises OSError."""
         self._zones = set(zones)
         self._guards = set(guards)
@@ -48,15 +47,29 @@ class Firewall:
                 _log.warning("no guard against forged addresses inside a network: %s", error)
             self.guards_sources = False
 
-    def add_network(self, zone: ruleset.Zone) -> None:
+    def add_network(self, zone: Zone) -> None:
         if zone not in self._zones:
             self._zones.add(zone)
-            self._change(self._elements.add, ruleset.zone_elements(self._instance, zone))
+            self._change(self._elements.add, zone_elements(self._instance, zone))
 
-    def remove_network(self, zone: ruleset.Zone) -> None:
+    def remove_network(self, zone: Zone) -> None:
         if zone in self._zones:
             self._zones.discard(zone)
-            self._change(self._elements.delete, ruleset.zone_elements(self._instance, zone))
+            self._change(self._elements.delete, zone_elements(self._instance, zone))
+
+    def change_networks(self, changes: Mapping[Zone, Zone]) -> None:
+        """Let networks be others than before, all from the same moment; nothing for those that are not there. Raises OSError."""
+        known = {old: new for old, new in changes.items() if old in self._zones and old != new}
+        gone = [element for zone in known for element in zone_elements(self._instance, zone)]
+        come = [element for zone in known.values() for element in zone_elements(self._instance, zone)]
+        less, more = [one for one in gone if one not in come], [one for one in come if one not in gone]
+        self._zones = {known.get(zone, zone) for zone in self._zones}
+        if not known:
+            return
+        try:
+            self._elements.change(FAMILY_INET, table_name(self._instance), gone=less, come=more)
+        except OSError as error:
+            self._remake(error)
 
     def add_lease(self, guard: ruleset.Guard) -> None:
         self._guards.add(guard)

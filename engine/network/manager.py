@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from engine.core.addresses import DEFAULT_POOLS, Pool, default_pool6
 from engine.core.admitting import Admit, admit_all
+from engine.core.destinations import Reach
 from engine.core.networks import NetworkRequest
 from engine.core.ports import PortBinding, PublishedPort
 from engine.core.tenants import Tenant
@@ -29,6 +30,7 @@ from engine.network.names_upkeep import NamesUpkeep
 from engine.network.port_records import PortRecords
 from engine.network.rate_probe import NEEDED
 from engine.network.rates import Rates
+from engine.network.reaches import Reaches
 from engine.network.records import Records
 from engine.network.traffic_counts import Traffic
 
@@ -55,6 +57,7 @@ class NetworkManager:
         pools: Sequence[Pool] = DEFAULT_POOLS,
         sweep_delay_seconds: float = 5.0,
         admit: Admit = admit_all,
+        reaches: Callable[[], Mapping[Tenant, Reach]] = dict,
     ) -> None:
         self._records_path = data_path / "networks"
         self._instance = check_instance(instance)
@@ -64,6 +67,7 @@ class NetworkManager:
         self._pools = tuple(pools)
         self._sweep_delay_seconds = sweep_delay_seconds
         self._admit = admit
+        self._first_reaches = reaches
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
         self._opened: Attachments | None = None
         self._watch: TableWatch | None = None
@@ -89,12 +93,14 @@ class NetworkManager:
     def _load(self) -> Attachments:
         has_pool6 = any(pool.network.version == 6 for pool in self._pools)
         pools = self._pools if has_pool6 else (*self._pools, default_pool6(self._instance))
+        reaches = Reaches(self._first_reaches())
         ledger = Ledger(Records(self._records_path), pools, instance=self._instance)
         return Attachments(
             instance=self._instance,
             ledger=ledger,
             port_records=PortRecords(self._records_path),
-            names=NamesUpkeep(ledger, self._server),
+            names=NamesUpkeep(ledger, self._server, reaches),
+            reaches=reaches,
             admit=self._admit,
         )
 
@@ -295,6 +301,10 @@ class NetworkManager:
             await asyncio.shield(self._run(self._attachments.shaper.set_rates, scope, rates))
         except OSError as error:
             raise Unavailable(f"this host cannot limit network rates: {reason_of(error)}; it takes {NEEDED}") from error
+
+    async def set_reaches(self, by_tenant: Mapping[Tenant, Reach]) -> None:
+        """Let tenants reach other places outside of the host from now on, what runs as well. Raises Fault."""
+        await self._do("change what tenants reach outside", partial(self._attachments.set_reaches, by_tenant))
 
     async def traffic(self, tenant: Tenant) -> Traffic:
         """Return what a tenant's containers have received and sent since the daemon's start, its members' included."""

@@ -68,6 +68,10 @@ class NameServer:
         """Tell whether the container is one that asks here."""
         return container_id in self._netns
 
+    def known(self, container_id: str) -> Presence | None:
+        """Return what was told of a container last."""
+        return self._known.get(container_id)
+
     def put(self, container_id: str, presence: Presence, netns_fd: int | None = None) -> None:
         """Let a container be found, and answered where ``netns_fd``, which stays the caller's, is given. Raises OSError."""
         self._known[container_id] = presence

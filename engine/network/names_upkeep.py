@@ -14,6 +14,7 @@ from engine.network.ledger import Ledger
 from engine.network.model import Lease, Network
 from engine.network.names_book import Place
 from engine.network.names_client import NameServer, Presence
+from engine.network.reaches import Reaches
 from engine.network.sandbox import configure
 
 
@@ -26,8 +27,9 @@ class _Wishes:
 class NamesUpkeep:
     """Without a server it does nothing, for engines whose containers need no names."""
 
-    def __init__(self, ledger: Ledger, server: NameServer | None) -> None:
+    def __init__(self, ledger: Ledger, server: NameServer | None, reaches: Reaches | None = None) -> None:
         self._ledger = ledger
+        self._reaches = reaches or Reaches()
         self._server = server
         self._wishes: dict[str, _Wishes] = {}
 
@@ -70,6 +72,14 @@ class NamesUpkeep:
         if self._server is not None and container_id in self._wishes:
             self._server.put(container_id, self._presence(container_id))
 
+    def refresh_all(self) -> None:
+        """Who may ask the outside may be others than before. Raises OSError."""
+        for container_id in self._wishes:
+            if self._server is not None and self._server.answers(container_id):
+                presence = self._presence(container_id)
+                if presence != self._server.known(container_id):
+                    self._server.put(container_id, presence)
+
     def leave(self, container_id: str) -> None:
         """A container is on no network any more."""
         self._wishes.pop(container_id, None)
@@ -88,7 +98,8 @@ class NamesUpkeep:
         wishes = self._wishes.get(container_id, _Wishes())
         held = [(self._ledger.networks[lease.network_id], lease) for lease in self._ledger.leases.get(container_id, ())]
         places = [_place(network, lease, wishes.links.get(network.name, {})) for network, lease in held if not network.is_default]
-        return Presence(tuple(places), wishes.servers, forwards=any(not network.internal for network, _ in held))
+        forwards = any(not network.internal and not self._reaches.is_closed(network.owner) for network, _ in held)
+        return Presence(tuple(places), wishes.servers, forwards=forwards)
 
 
 def _place(network: Network, lease: Lease, links: Mapping[str, str]) -> Place:

@@ -5,6 +5,8 @@ Two static tables with sets and maps; a network, an endpoint or a published port
 ``same``          pairs of one bridge with itself: with br_netfilter, frames inside a bridge pass the forward chain as well
 ``inward``        bridges of networks that are not led out of the host
 ``sources``       which subnet may speak from which bridge; ``sources6`` for IPv6, as in all that follows
+``confined``      bridges of tenants whose rules say where outside of the host they may send packets
+``allowed``       those places: from which bridge to which addresses, protocols and ports
 ``subnets``       what is masqueraded on its way out of the host
 ``rates``         how many new connections each container opens to the world outside, filled by the kernel
 ``published``     where a port leads that is published on all addresses of the host
@@ -14,14 +16,15 @@ Two static tables with sets and maps; a network, an endpoint or a published port
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from socket import IPPROTO_TCP, IPPROTO_UDP
 from typing import NamedTuple
 
 from engine.core.ports import ANY_ADDRESS, ANY_ADDRESS6, TCP
 from engine.linux.nft_elements import Element, interface_field
 from engine.network.model import Lease
-from engine.network.names import bridge_name, bridge_prefix, table_name, veth_name, veth_prefix
+from engine.network.names import bridge_prefix, table_name, veth_name, veth_prefix
+from engine.network.zones import Zone, zone_commands
 
 # 127.0.0.0/8 is refused from containers in case the host routes it (route_localnet, which published ports need): its own services
 # listen there. Nobody outside reaches what is published on it, as only packets that the host itself sends are led on from there.
@@ -33,10 +36,15 @@ _METADATA6 = "{ fd00:ec2::/32, fd20:ce::/32 }"
 # requests to the host count as well, each number of a series being one. What stays on a bridge is in that table only with
 # br_netfilter, and needs no place there: ports are published from the host's addresses, and lead back to one of them.
 _NEW_CONNECTIONS = "200/second burst 2000 packets"
+# Each packet of a confined bridge is looked at, not only the first of a connection: a rule that is new ends what is open as well.
+# Answers to whoever came by a published port go out; what has been asked for outside comes in from where one may ask.
 _ROUTED = """
 table inet {table} {{
   set same {{ type ifname . ifname; }}
   set inward {{ type ifname; }}
+  set confined {{ type ifname; }}
+  set allowed {{ type ifname . ipv4_addr . inet_proto . inet_service; flags interval; }}
+  set allowed6 {{ type ifname . ipv6_addr . inet_proto . inet_service; flags interval; }}
   set sources {{ type ifname . ipv4_addr; flags interval; }}
   set sources6 {{ type ifname . ipv6_addr; flags interval; }}
   set subnets {{ type ipv4_addr; flags interval; }}
@@ -92,9 +100,25 @@ table inet {table} {{
     iifname "{bridges}*" ip daddr {metadata} th dport != 53 drop
     iifname "{bridges}*" ip6 daddr {metadata6} meta l4proto != {{ tcp, udp }} drop
     iifname "{bridges}*" ip6 daddr {metadata6} th dport != 53 drop
+    iifname @confined jump outward
+    oifname @confined jump homeward
     oifname "{bridges}*" ct state established,related accept
     oifname "{bridges}*" ct status dnat accept
     oifname "{bridges}*" drop
+  }}
+  chain outward {{
+    ct direction reply ct status dnat accept
+    iifname . ip daddr . meta l4proto . th dport @allowed return
+    iifname . ip6 daddr . meta l4proto . th dport @allowed6 return
+    meta l4proto tcp ct state established reject with tcp reset
+    reject with icmpx admin-prohibited
+  }}
+  chain homeward {{
+    ct direction original return
+    ct state related return
+    oifname . ip saddr . meta l4proto . th sport @allowed return
+    oifname . ip6 saddr . meta l4proto . th sport @allowed6 return
+    drop
   }}
   chain received {{
     type filter hook input priority filter; policy accept;
@@ -148,16 +172,6 @@ table bridge {table} {{
 """
 
 
-class Zone(NamedTuple):
-    """A network as the rules see it. ``inward``: it has no way out; ``quiet``: its containers do not talk to each other."""
-
-    subnet: IPv4Network
-    inward: bool = False
-    quiet: bool = False
-    subnet6: IPv6Network | None = None
-    bare: bool = False  # its packets leave the host under its own addresses
-
-
 class Guard(NamedTuple):
     """What a container may call itself on one network."""
 
@@ -193,7 +207,7 @@ def routed_table(instance: str, zones: Iterable[Zone], forwards: Iterable[Forwar
         metadata6=_METADATA6,
         connections=_NEW_CONNECTIONS,
     )
-    elements = [*(_network(instance, zone) for zone in zones), *(_add_forward(instance, forward) for forward in forwards)]
+    elements = [*(zone_commands(instance, zone) for zone in zones), *(_add_forward(instance, forward) for forward in forwards)]
     return _replaced("inet", instance) + text + "".join(elements)
 
 
@@ -210,36 +224,6 @@ def _replaced(family: str, instance: str) -> str:
 
 def delete_table(family: str, instance: str) -> str:
     return f"delete table {family} {table_name(instance)}\n"
-
-
-def zone_elements(instance: str, zone: Zone) -> list[Element]:
-    """Return the elements of a network as the kernel takes them, for when it comes or goes alone."""
-    bridge = interface_field(bridge_name(instance, zone.subnet))
-    subnets: list[tuple[IPv4Network | IPv6Network, str]] = [(zone.subnet, "")]
-    subnets += [(zone.subnet6, "6")] if zone.subnet6 is not None else []
-    found = [] if zone.quiet else [Element("same", (bridge, bridge))]
-    found += [Element("inward", (bridge,))] if zone.inward else []
-    for subnet, suffix in subnets:
-        first, last = subnet.network_address.packed, subnet.broadcast_address.packed
-        found.append(Element(f"sources{suffix}", (bridge, first), last=(bridge, last)))
-        if not zone.inward and not zone.bare:
-            behind = (int(subnet.broadcast_address) + 1).to_bytes(len(last), "big")
-            found += [Element(f"subnets{suffix}", (first,)), Element(f"subnets{suffix}", (behind,), is_end=True)]
-    return found
-
-
-def _network(instance: str, zone: Zone) -> str:
-    bridge = f'"{bridge_name(instance, zone.subnet)}"'
-    start = f"add element inet {table_name(instance)}"
-    lines = [f"{start} sources {{ {bridge} . {zone.subnet} }}\n"]
-    lines += [] if zone.quiet else [f"{start} same {{ {bridge} . {bridge} }}\n"]
-    is_hidden = not zone.inward and not zone.bare
-    lines += [f"{start} inward {{ {bridge} }}\n"] if zone.inward else []
-    lines += [f"{start} subnets {{ {zone.subnet} }}\n"] if is_hidden else []
-    if zone.subnet6 is not None:
-        lines += [f"{start} sources6 {{ {bridge} . {zone.subnet6} }}\n"]
-        lines += [f"{start} subnets6 {{ {zone.subnet6} }}\n"] if is_hidden else []
-    return "".join(lines)
 
 
 def _add_guard(instance: str, guard: Guard) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from engine.core.destinations import Reach
 from engine.core.launch import IdMapping
 from engine.core.records import dump_record, parse_record
 from engine.core.tenants import Tenant, parse_tenant
@@ -71,6 +72,10 @@ class TenantStore:
     def ruled(self) -> list[Tenant]:
         """Return all tenants that have rules of their own, teams before their members."""
         return [parse_tenant(name) for name in sorted(self._set.rules)]
+
+    def reaches(self) -> dict[Tenant, Reach]:
+        """Return where outside of the host those may send packets whose own rules say something; the rest have their team's."""
+        return {tenant: self.permissions(tenant).reach for tenant in self.ruled()}
 
     def set(self, tenant: Tenant, limits: TenantLimits, rules: TenantRules) -> None:
         """Keep a tenant's limits and rules in place of those before. Raises OSError, and all stays as it was."""

@@ -8,12 +8,13 @@ import pytest
 from engine.linux.nftables import Nftables
 from engine.network import ruleset
 from engine.network.firewall import Firewall
+from engine.network.zones import Zone
 
 pytestmark = pytest.mark.requires_root
 
 INSTANCE = "5a5a5a"
 SUBNET = IPv4Network("172.30.1.0/24")
-ZONE = ruleset.Zone(SUBNET)
+ZONE = Zone(SUBNET)
 GUARD = ruleset.Guard(IPv4Address("172.30.1.2"), "02:42:ac:1e:01:02")
 
 
@@ -108,7 +109,7 @@ KINDS_OF_ZONES = {
     "under its own addresses": [ZONE._replace(bare=True)],
     "with IPv6": [ZONE._replace(subnet6=IPv6Network("fd00:5a::/64"))],
     "inward with IPv6": [ZONE._replace(inward=True, subnet6=IPv6Network("fd00:5a::/64"))],
-    "side by side": [ZONE, ruleset.Zone(IPv4Network("172.30.2.0/24")), ruleset.Zone(IPv4Network("172.30.3.0/25"))],
+    "side by side": [ZONE, Zone(IPv4Network("172.30.2.0/24")), ruleset.Zone(IPv4Network("172.30.3.0/25"))],
 }
 
 

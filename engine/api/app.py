@@ -34,6 +34,7 @@ from engine.api.hijack import HANGUPS
 from engine.api.responses import Handler, errors_middleware
 from engine.api.server import handler_of
 from engine.api.streaming import STREAMS, Streams, end_streams, streaming_middleware
+from engine.api.tenant_sockets import guests_middleware
 from engine.api.version import API_VERSION, ENGINE_VERSION, PREFIX, version_middleware, version_text
 from engine.errors import Unimplemented
 from engine.service.engine import Engine
@@ -171,7 +172,7 @@ _CHANGES: frozenset[Handler] = frozenset(
 
 def build_app(engine: Engine) -> web.Application:
     """Return the application of an engine."""
-    middlewares = [streaming_middleware, hijack_middleware, errors_middleware, version_middleware]
+    middlewares = [guests_middleware, streaming_middleware, hijack_middleware, errors_middleware, version_middleware]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[ENGINE] = engine
     app[HANGUPS] = HangupWatcher()

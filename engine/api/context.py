@@ -1,7 +1,11 @@
-"""What every handler needs of its request: the engine and the acting tenant."""
+"""What every handler needs of its request: the engine and the acting tenant.
+
+On a tenant's own socket that is this tenant, whatever the request says; on the administrators' the request says it.
+"""
 
 from aiohttp import web
 
+from engine.api.server import handler_of
 from engine.core.tenants import ADMINISTRATOR, Tenant, parse_tenant
 from engine.errors import InvalidParameter
 from engine.service.engine import Engine
@@ -16,10 +20,12 @@ def engine_of(request: web.Request) -> Engine:
 
 
 def tenant_of(request: web.Request) -> Tenant:
-    """Return who is acting: whom the header names, without one the administrators. Raises InvalidParameter.
+    """Return who is acting: whose socket it is, else whom the header names, else the administrators. Raises InvalidParameter.
 
     A header that is empty or there twice is refused: whoever sends one means to be less than an administrator.
     """
+    if (owner := handler_of(request).tenant) is not None:
+        return owner
     match request.headers.getall(TENANT_HEADER, []):
         case []:
             return ADMINISTRATOR
@@ -27,6 +33,11 @@ def tenant_of(request: web.Request) -> Tenant:
             return parse_tenant(name)
         case given:
             raise InvalidParameter(f"invalid header {TENANT_HEADER}: give one name, not {', '.join(given)[:140]!r}")
+
+
+def is_tenants(request: web.Request) -> bool:
+    """Whether a request acts as less than an administrator: any header at all means that, whatever it says."""
+    return handler_of(request).tenant is not None or bool(request.headers.getall(TENANT_HEADER, []))
 
 
 def name_of(request: web.Request) -> str:

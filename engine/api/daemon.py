@@ -19,9 +19,12 @@ from aiohttp import web
 
 from engine.api.app import build_app
 from engine.api.server import HijackableRunner
+from engine.api.tenant_sockets import TenantSockets
 from engine.core.addresses import DEFAULT_POOLS, Pool
+from engine.core.lifecycle import ALIVE
 from engine.core.registries import RegistrySettings
 from engine.errors import Conflict, Fault
+from engine.service.engine import Engine
 from engine.service.lifecycle import build_engine, close_engine, open_engine
 from engine.storage.disk import DiskSettings
 
@@ -75,14 +78,16 @@ class Daemon:
                 auto_decompress=False,  # as dockerd: whoever sends little could make the engine unpack much
             )
             await runner.setup()
-            await self._serve(runner, stop)
+            await self._serve(engine, runner, stop)
         finally:
             await close_engine(engine)
             os.close(lock_fd)
 
-    async def _serve(self, runner: web.AppRunner, stop: asyncio.Event) -> None:
+    async def _serve(self, engine: Engine, runner: web.AppRunner, stop: asyncio.Event) -> None:
+        """Those of tenants first: who finds the administrators' socket finds all."""
         sock = self._listen()
         try:
+            await _open_doors(engine, TenantSockets(runner))
             await web.SockSite(runner, sock, backlog=_BACKLOG).start()
             gc.freeze()  # modules and routes live as long as the daemon: no collection needs to look at them again
             log.info("listening on %s", self._socket_path)
@@ -90,6 +95,7 @@ class Daemon:
         finally:
             with suppress(FileNotFoundError):
                 self._socket_path.unlink()
+            await _close_doors(engine)
             await runner.cleanup()
 
     def _lock(self) -> int:
@@ -124,6 +130,15 @@ class Daemon:
             return grp.getgrnam(self._socket_group).gr_gid
         except KeyError:
             raise Fault(f"no such group {self._socket_group}: make it, or leave out --socket-group") from None
+
+
+async def _open_doors(engine: Engine, sockets: TenantSockets) -> None:
+    having = {record.tenant for record in engine.containers.all() if not record.tenant.is_administrator}
+    await engine.doors.open(engine.tenants.names(), in_use=having, listen=sockets.listen)
+
+
+async def _close_doors(engine: Engine) -> None:
+    await engine.doors.close(in_use={record.tenant for record in engine.containers.all() if record.run.state in ALIVE})
 
 
 def _stop_signal() -> asyncio.Event:

@@ -6,11 +6,14 @@ with and without ``Upgrade``, and a client may close its half early. It knows ro
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
+
+from engine.core.tenants import Tenant
 
 # The request line of a route that takes over its connection.
 _HIJACK = re.compile(
@@ -29,7 +32,7 @@ UPGRADE_HEADER = "Atelier-Upgrade"  # what the server renames ``Upgrade`` to on 
 class HijackableHandler(RequestHandler):
     """One connection. aiohttp's parser sees a hijack request's head and body only; what follows is kept for the stream."""
 
-    __slots__ = ("_body_left", "_client_eof", "_early", "_held", "_is_hijack")
+    __slots__ = ("_body_left", "_client_eof", "_early", "_held", "_is_given_away", "_is_hijack", "tenant")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -38,6 +41,8 @@ class HijackableHandler(RequestHandler):
         self._body_left = 0
         self._early = bytearray()
         self._client_eof = False
+        self._is_given_away = False
+        self.tenant: Tenant | None = None  # to whom alone the connection's requests can belong
 
     def data_received(self, data: bytes) -> None:
         if self._is_hijack:
@@ -90,11 +95,12 @@ class HijackableHandler(RequestHandler):
         if transport is None or manager is None:
             raise ConnectionResetError("client has gone")
         reader = asyncio.StreamReader(limit=65_536)
-        protocol = asyncio.StreamReaderProtocol(reader)
+        protocol = _TakenOver(reader, self.connection_closed)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         self._task_handler = None  # or it would be cancelled with the connection that it no longer owns
         self.transport = None
+        self._is_given_away = True
         self.connection_lost(None)
         if self._early:
             reader.feed_data(bytes(self._early))
@@ -104,9 +110,29 @@ class HijackableHandler(RequestHandler):
             transport.resume_reading()
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if not self._is_given_away:
+            self.connection_closed()
+
+    def connection_closed(self) -> None:
+        """Called when the connection is really gone, whoever had it last."""
+
     def is_hijack(self) -> bool:
         """Whether the request being handled came on a hijack route."""
         return self._is_hijack
+
+
+class _TakenOver(asyncio.StreamReaderProtocol):
+    """What reads a connection that was given away."""
+
+    def __init__(self, reader: asyncio.StreamReader, on_closed: Callable[[], None]) -> None:
+        super().__init__(reader)
+        self._on_closed = on_closed
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._on_closed()
 
 
 class HijackableRunner(web.AppRunner):
@@ -114,11 +140,18 @@ class HijackableRunner(web.AppRunner):
 
     async def _make_server(self) -> Server:
         server = await super()._make_server()
-        server.__class__ = _HijackableServer
+        server.__class__ = HijackableServer
         return server
 
 
-class _HijackableServer(Server):
+class HijackableServer(Server):
+    """Makes connections that can be hijacked."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What each connection is made with."""
+        return self._kwargs
+
     def __call__(self) -> RequestHandler:
         return HijackableHandler(self, loop=self._loop, **self._kwargs)
 

@@ -78,6 +78,7 @@ async def create_container(engine: Engine, tenant: Tenant, request: CreateReques
 async def _make(engine: Engine, record: ContainerRecord, image: Image, points: list[MountPoint]) -> ContainerRecord:
     """On failure nothing of it stays."""
     try:
+        await engine.doors.ensure(record.tenant)
         await asyncio.to_thread(_make_folders, engine, record, image, points)
         record = await make_mounts(engine, record, points, engine.images.lowers(image))
         await engine.containers.save(record)

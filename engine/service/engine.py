@@ -35,6 +35,7 @@ from engine.service.pull_upkeep import PullUpkeep
 from engine.service.readers import Readers
 from engine.service.restart_timers import RestartTimers
 from engine.service.slow_work import SlowWork
+from engine.service.tenant_doors import TenantDoors
 from engine.service.turns import Turns
 from engine.service.watches import Watches
 from engine.storage.areas import Areas
@@ -91,6 +92,7 @@ class Engine:
     seccomp: SeccompCache
     registries: RegistryClient
     sources: SourceStore
+    doors: TenantDoors
     events: EventBus = field(default_factory=EventBus)
     milestones: Milestones = field(default_factory=Milestones)
     slow: SlowWork = field(default_factory=SlowWork)

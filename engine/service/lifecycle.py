@@ -26,6 +26,7 @@ from engine.service.host_facts import engine_id, host_facts
 from engine.service.reconcile import reconcile
 from engine.service.restart_later import resume_restarts
 from engine.service.resume_names import resume_names
+from engine.service.tenant_doors import TenantDoors
 from engine.service.tenants import restore_io_limits, restore_limits
 from engine.service.volumes import volumes_held
 from engine.storage.areas import Areas
@@ -34,6 +35,7 @@ from engine.storage.layers import LayerStore
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
 from engine.tenants.admission import Admission
+from engine.tenants.doors import Doors
 from engine.tenants.store import TenantStore
 
 SHORT_NAME_DOMAIN = "docker.io"  # the docker command writes short names out with it before it sends them
@@ -97,6 +99,7 @@ def _on_disk(
         seccomp=SeccompCache(data_path / "seccomp"),
         registries=RegistryClient(registries or RegistrySettings()),
         sources=SourceStore(data_path / "blobs", layers, now_ns=time.time_ns),
+        doors=TenantDoors(Doors(run_path / "tenants")),
     )
     return engine
 

@@ -69,6 +69,7 @@ async def set_limits(engine: Engine, tenant: Tenant, limits: TenantLimits, rules
     _check_disk(engine, limits)
     await check_io(engine, limits)
     await _change(engine, tenant, _Settings(limits, rules))
+    await engine.doors.ensure(tenant)
     return await _view(engine, tenant)
 
 
@@ -77,6 +78,7 @@ async def delete_limits(engine: Engine, tenant: Tenant) -> None:
     if tenant not in engine.tenants.names():
         raise NotFound(f"no such tenant: {tenant.name} has no limits")
     await _change(engine, tenant, _Settings())
+    await engine.doors.forget(tenant, known={*engine.tenants.names(), *(record.tenant for record in engine.containers.all())})
 
 
 async def restore_limits(engine: Engine) -> None:

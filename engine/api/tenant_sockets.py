@@ -1,0 +1,147 @@
+"""Listening on tenants' sockets: the same application, with connections that carry their tenant.
+
+Owns how many connections a tenant may have. A connection's place is given back when its descriptor is closed, hijacked or not.
+"""
+
+import asyncio
+import resource
+import socket
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from engine.api.responses import Handler, error_response
+from engine.api.server import HijackableHandler, HijackableServer, handler_of
+from engine.core.tenants import Tenant
+from engine.errors import Fault, Unavailable
+
+MOST_CONNECTIONS = 256  # of a tenant
+_FEW_CONNECTIONS = 8  # of a tenant, while tenants together have half of theirs
+_MOST_REFUSED, _REFUSED_SECONDS = 16, 2.0  # of a tenant that are told why; what comes beyond is closed at once
+_BACKLOG = 64  # also how many are taken at once before others have their turn
+
+
+def _share_of_descriptors() -> int:
+    """Half of what the daemon may open: the rest is for administrators, containers and files."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**15 if soft == resource.RLIM_INFINITY else soft // 2
+
+
+@dataclass(slots=True)
+class Crowd:
+    """The connections of all tenants together."""
+
+    most: int = field(default_factory=_share_of_descriptors)
+    count: int = 0
+
+
+class Guests:
+    """The connections of one tenant."""
+
+    def __init__(self, tenant: Tenant, crowd: Crowd) -> None:
+        self.tenant = tenant
+        self._crowd = crowd
+        self._served = 0
+        self._refused = 0
+
+    def admit(self, *, is_refused: bool = False) -> bool:
+        """Take a place among those who are served, or among those who are told that there is none."""
+        if self._crowd.count >= self._crowd.most:
+            return False
+        if is_refused:
+            if self._refused >= _MOST_REFUSED:
+                return False
+            self._refused += 1
+        else:
+            few = self._crowd.count >= self._crowd.most // 2
+            if self._served >= (_FEW_CONNECTIONS if few else MOST_CONNECTIONS):
+                return False
+            self._served += 1
+        self._crowd.count += 1
+        return True
+
+    def leave(self, *, is_refused: bool) -> None:
+        """Give the place back."""
+        self._crowd.count -= 1
+        if is_refused:
+            self._refused -= 1
+        else:
+            self._served -= 1
+
+    def refusal(self) -> Unavailable:
+        """Why there is no place."""
+        return Unavailable(
+            f"too many connections of tenant {self.tenant.name} to the engine: {self._served} are open, close some and try again"
+        )
+
+
+class TenantHandler(HijackableHandler):
+    """A connection on a tenant's socket."""
+
+    __slots__ = ("_guests", "_has_place", "is_refused")
+
+    def __init__(self, guests: Guests, server: HijackableServer, **options: object) -> None:
+        super().__init__(server, **options)
+        self.tenant = guests.tenant
+        self.is_refused = False
+        self._guests = guests
+        self._has_place = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._has_place = self._guests.admit()
+        if not self._has_place:
+            self.is_refused = True
+            self._has_place = self._guests.admit(is_refused=True)
+            _end_later(transport) if self._has_place else _end(transport)
+
+    def connection_closed(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._guests.leave(is_refused=self.is_refused)
+
+    def refusal(self) -> Unavailable:
+        """Why this connection is only told that it is one too many."""
+        return self._guests.refusal()
+
+
+@web.middleware
+async def guests_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what comes on a connection that is one too many, and close that."""
+    connection = handler_of(request)
+    if not isinstance(connection, TenantHandler) or not connection.is_refused:
+        return await handler(request)
+    response = error_response(connection.refusal())
+    response.force_close()
+    return response
+
+
+class TenantSockets:
+    """Listens for tenants with the server of the application."""
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        if not isinstance(runner.server, HijackableServer):
+            raise Fault("the application has not been set up")
+        self._server = runner.server
+        self._crowd = Crowd()
+
+    async def listen(self, tenant: Tenant, sock: socket.socket) -> asyncio.Server:
+        """Serve a tenant on its socket."""
+        guests, server = Guests(tenant, self._crowd), self._server
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.create_unix_server(
+                lambda: TenantHandler(guests, server, loop=loop, **server.options), sock=sock, backlog=_BACKLOG
+            )
+        except OSError:
+            sock.close()
+            raise
+
+
+def _end_later(transport: asyncio.BaseTransport) -> None:
+    asyncio.get_running_loop().call_later(_REFUSED_SECONDS, _end, transport)
+
+
+def _end(transport: asyncio.BaseTransport) -> None:
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()

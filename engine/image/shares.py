@@ -62,8 +62,24 @@ def count_images(images: Collection[HeldImage], tenant: Tenant) -> int:
 
 def layers_of(images: Collection[HeldImage], tenant: Tenant) -> set[str]:
     """Return the diff ids that count for a tenant."""
-    published = {diff_id for one in images if _is_published(one.record) for diff_id in one.diff_ids}
-    return {diff_id for one in images if _holdings(one.record, tenant) for diff_id in one.diff_ids} - published
+    return {diff_id for one in images if _holdings(one.record, tenant) for diff_id in one.diff_ids} - _published_layers(images)
+
+
+def count_all(images: Collection[HeldImage], *, size_of: SizeOf) -> dict[Tenant, tuple[int, int]]:
+    """Return how many images every team and member has, and their bytes, in one pass."""
+    published = _published_layers(images)
+    held: dict[Tenant, list[HeldImage]] = {}
+    for one in images:
+        for scope in {scope for holding in one.record.holdings for scope in holding.owner.scopes}:
+            held.setdefault(scope, []).append(one)
+    return {
+        scope: (count_images(own, scope), sum(map(size_of, {diff_id for one in own for diff_id in one.diff_ids} - published)))
+        for scope, own in held.items()
+    }
+
+
+def _published_layers(images: Collection[HeldImage]) -> set[str]:
+    return {diff_id for one in images if _is_published(one.record) for diff_id in one.diff_ids}
 
 
 def _is_published(record: ImageRecord) -> bool:

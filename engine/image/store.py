@@ -1,7 +1,7 @@
 """The images of a host: made from archives, named and looked up by tenants, removed when nobody holds them.
 
 Knows no container (who uses an image is asked of the caller) and decides on no quota. All methods may be called from any thread.
-Those that look up (get, by_id, find_step, list, tags, lowers, layer_sizes, count) never wait; the others use the disk, and leave
+Those that look up (get, by_id, find_step, list, tags, lowers, layer_sizes, counts) never wait; the others use the disk, and leave
 it as it was when they fail.
 """
 
@@ -31,7 +31,7 @@ from engine.image.records import Image, ImageRecord, Origin, with_holding
 from engine.image.removal import ImageUse
 from engine.image.remover import InUse, IsWanted, Removed, RemovedItem, Remover
 from engine.image.saving import ImageArchive, Saver
-from engine.image.shares import count_images, layers_of
+from engine.image.shares import count_all
 from engine.image.steps import stepped
 from engine.image.trial import Trial
 from engine.storage.compression import Readable
@@ -190,10 +190,9 @@ class ImageStore:
         wanted, diff_ids = with_holding(known, tenant), tuple(sizes)
         self._catalog.admit(wanted, diff_ids, tenant, size_of=lambda one: self._size_of(one) or sizes.get(one, 0))
 
-    def count(self, tenant: Tenant) -> tuple[int, int]:
-        """Return how many images a tenant and its members have, and the bytes of their layers, as quotas count them."""
-        held = self._catalog.held()
-        return count_images(held, tenant), sum(map(self._size_of, layers_of(held, tenant)))
+    def counts(self) -> dict[Tenant, tuple[int, int]]:
+        """Return how many images every team and member has, and the bytes of their layers, as quotas count them."""
+        return count_all(self._catalog.held(), size_of=self._size_of)
 
     def drop(self, diff_ids: Sequence[str]) -> None:
         """Remove those of layers that neither an image has nor anybody holds."""

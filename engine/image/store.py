@@ -235,10 +235,6 @@ class ImageStore:
         """Return all images that a tenant sees with their names, newest first."""
         return self._catalog.view(tenant)
 
-    def held(self) -> builtins.list[tuple[Tenant, str, int]]:
-        """Return who holds which image by its id, and how large that is."""
-        return [(one.owner, record.image_id, record.size) for record in self._catalog.records() for one in record.holdings]
-
     def tags(self, image: Image, tenant: Tenant) -> builtins.list[str]:
         """Return the names by which a tenant reaches an image, in familiar form."""
         return self._catalog.tags(image.id, tenant)

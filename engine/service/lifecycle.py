@@ -72,7 +72,7 @@ def _on_disk(
     tenants = TenantStore(data_path / "tenants")
     admission = Admission(tenants)
     areas = Areas(disk, limit_of=lambda tenant: tenants.limits(tenant).disk)
-    containers = ContainerStore(data_path / "containers")
+    containers = ContainerStore(data_path / "containers", admit=admission.admit)
     layers = LayerStore(data_path / "layers", trash, areas)
     engine: Engine
 
@@ -88,13 +88,20 @@ def _on_disk(
         host=host_facts(),
         tenants=tenants,
         admission=admission,
-        images=ImageStore(data_path / "images", layers, trash, default_domain=SHORT_NAME_DOMAIN),
+        images=ImageStore(data_path / "images", layers, trash, default_domain=SHORT_NAME_DOMAIN, admit=admission.admit),
         trash=trash,
         staging=Staging(data_path / "builds", trash, areas),
-        volumes=VolumeStore(data_path / "volumes", trash, areas),
+        volumes=VolumeStore(data_path / "volumes", trash, areas, admit=admission.admit),
         containers=containers,
         execs=ExecStore(containers),
-        network=NetworkManager(data_path=data_path, run_path=run_path, instance=instance_of(data_path), pools=pools),
+        network=NetworkManager(
+            data_path=data_path,
+            run_path=run_path,
+            instance=instance_of(data_path),
+            pools=pools,
+            admit=admission.admit,
+            reaches=tenants.reaches,
+        ),
         supervisor=Supervisor(run_path=run_path, on_exit=on_exit),
         seccomp=SeccompCache(data_path / "seccomp"),
         registries=RegistryClient(registries or RegistrySettings()),

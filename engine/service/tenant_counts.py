@@ -31,12 +31,6 @@ def count_all(engine: Engine) -> Counts:
         add(volume.tenant, "volumes")
     for network in engine.network.list_networks(Tenant()):
         add(network.owner, "networks", not network.is_default)
-    for (scope, _), size in _images(engine).items():
-        found.setdefault(scope, Counter()).update({"images": 1, "image_bytes": size})
+    for scope, (images, image_bytes) in engine.images.counts().items():
+        found.setdefault(scope, Counter()).update({"images": images, "image_bytes": image_bytes})
     return found
-
-
-def _images(engine: Engine) -> dict[tuple[Tenant, str], int]:
-    """What several members of a team hold counts once for the team."""
-    held = engine.images.held()
-    return {(scope, image_id): size for owner, image_id, size in held for scope in owner.scopes}

@@ -109,7 +109,7 @@ KINDS_OF_ZONES = {
     "under its own addresses": [ZONE._replace(bare=True)],
     "with IPv6": [ZONE._replace(subnet6=IPv6Network("fd00:5a::/64"))],
     "inward with IPv6": [ZONE._replace(inward=True, subnet6=IPv6Network("fd00:5a::/64"))],
-    "side by side": [ZONE, Zone(IPv4Network("172.30.2.0/24")), ruleset.Zone(IPv4Network("172.30.3.0/25"))],
+    "side by side": [ZONE, Zone(IPv4Network("172.30.2.0/24")), Zone(IPv4Network("172.30.3.0/25"))],
 }
 
 

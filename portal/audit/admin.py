@@ -8,7 +8,7 @@ from portal.audit.models import AuditEntry
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
-    list_display = ("at", "actor_name", "action", "subject")
+    list_display = ("at", "actor_name", "action", "subject", "address")
     list_filter = ("action",)
     search_fields = ("actor_name", "subject")
     date_hierarchy = "at"

@@ -1,13 +1,11 @@
 """Form fields that several apps need."""
 
-import re
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-_AMOUNT = re.compile(r"(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[kmgt]?)(?:i?[bo]|bytes|octets)?", re.IGNORECASE)
+from portal.common.units import parse_bytes
 
 
 class BytesField(forms.CharField):
@@ -19,13 +17,10 @@ class BytesField(forms.CharField):
         text = str(super().to_python(value) or "").strip()
         if not text:
             return None
-        found = _AMOUNT.fullmatch(text)
-        if found is None:
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        size = float(found["number"].replace(",", ".")) * 1024 ** _UNITS[found["unit"].lower()]
-        if size >= 2**63:
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return int(size)
+        try:
+            return parse_bytes(text)
+        except ValueError:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
 
     def prepare_value(self, value: Any) -> Any:
         """Show bytes in the largest unit that holds them without a rest."""

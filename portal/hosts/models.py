@@ -9,6 +9,10 @@ class Host(models.Model):
     name = models.CharField(_("name"), max_length=40, unique=True, validators=[RegexValidator(r"\A[a-z0-9][a-z0-9.-]*\Z")])
     is_enabled = models.BooleanField(_("takes new labs"), default=True)
     engine_version = models.CharField(_("engine version"), max_length=40, blank=True, editable=False)
+    cpus = models.FloatField(_("processors"), null=True, editable=False)
+    memory_bytes = models.PositiveBigIntegerField(_("memory in bytes"), null=True, editable=False)
+    disk_bytes = models.PositiveBigIntegerField(_("disk in bytes"), null=True, editable=False)
+    pids = models.PositiveBigIntegerField(_("processes"), null=True, editable=False)
     seen_at = models.DateTimeField(_("last report"), null=True, editable=False)
 
     class Meta:

@@ -1,5 +1,6 @@
 """Writes hosts."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +20,16 @@ def note_report(*, host_name: str, message: dict[str, Any]) -> None:
         changes["engine_version"] = str(message["engine_version"])[:40]
     with transaction.atomic():
         Host.objects.filter(name=host_name).update(**changes)
+
+
+def note_capacity(host: Host, capacity: Mapping[str, Any]) -> None:
+    """Remember how large a host is; what it does not tell is unknown."""
+    Host.objects.filter(pk=host.pk).update(
+        cpus=capacity.get("cpus"),
+        memory_bytes=capacity.get("memory"),
+        disk_bytes=capacity.get("disk"),
+        pids=capacity.get("pids"),
+    )
 
 
 def survey_queues() -> list[str]:

@@ -31,6 +31,8 @@ ACTIONS = {
         Action("lab.start"),
         Action("lab.stop"),
         Action("lab.remove"),
+        Action("tenant.set_limits"),
+        Action("tenant.delete_limits"),
         Action("image.import_shell"),
         Action("image.bootstrap_debian", pick_up_seconds=60),
     )

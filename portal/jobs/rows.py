@@ -16,6 +16,8 @@ _LABELS: Mapping[str, StrPromise] = {
     "lab.start": _("Start"),
     "lab.stop": _("Stop"),
     "lab.remove": _("Remove"),
+    "tenant.set_limits": _("Set quota"),
+    "tenant.delete_limits": _("Remove quota"),
     "image.import_shell": _("Prepare image"),
     "image.bootstrap_debian": _("Prepare image"),
 }

@@ -54,6 +54,12 @@ def create_job(
     return job
 
 
+def replace_waiting_job(object_key: str, *, action: str, parameters: dict[str, Any]) -> bool:
+    """Let a job of the object that was not sent yet do this instead; False if there is none."""
+    waiting = Job.objects.filter(object_key=object_key, state=JobState.PENDING, dispatched_at=None)
+    return bool(waiting.update(action=ACTIONS[action].name, parameters=parameters))
+
+
 def dispatch_next(object_key: str) -> None:
     """Send the oldest unfinished job of the object unless it is sent already: never two of one object at a time."""
     job = Job.objects.filter(object_key=object_key, state__in=UNFINISHED).order_by("pk").select_related("host").first()

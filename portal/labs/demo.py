@@ -10,7 +10,7 @@ from portal.hosts.services import ensure_host
 from portal.labs.models import LabTemplate, TemplateState
 from portal.labs.templates import build_template
 from portal.teams.models import Role, Team
-from portal.teams.services import set_role
+from portal.teams.services import create_team, set_role
 
 _MEBIBYTE = 1024 * 1024
 _PEOPLE = (
@@ -26,16 +26,8 @@ _COMMAND = [
     'trap "exit 0" TERM; echo "$(hostname) is up since $(date)"; while :; do sleep 86400 & wait $!; done',
 ]
 _TEAM_NAME = pgettext_lazy("demo", "Demo class")
-_QUOTA = {
-    "labs": 20,
-    "cpus": 16.0,
-    "memory_bytes": 8192 * _MEBIBYTE,
-    "pids": 6000,
-    "member_labs": 4,
-    "member_cpus": 4.0,
-    "member_memory_bytes": 2048 * _MEBIBYTE,
-    "member_pids": 1500,
-}
+_TEAM_QUOTA = {"labs": 20, "cpus": 16, "memory": 8192 * _MEBIBYTE, "pids": 6000, "disk": 20480 * _MEBIBYTE}
+_MEMBER_QUOTA = {"labs": 4, "cpus": 4, "memory": 2048 * _MEBIBYTE, "pids": 1500, "containers": 10}
 _TEMPLATES = (
     {
         "slug": "shell",
@@ -90,7 +82,9 @@ def seed_demo() -> dict[str, str]:
     ensure_host(settings.HOST_NAME)
     # The database keeps the English words; pages show those of the reader (``common.words``).
     with override(None):
-        team, _ = Team.objects.get_or_create(slug="demo", defaults={"name": str(_TEAM_NAME), **_QUOTA})
+        team = Team.objects.filter(slug="demo").first() or create_team(
+            actor=None, slug="demo", name=str(_TEAM_NAME), quota_values=_TEAM_QUOTA, member_quota_values=_MEMBER_QUOTA
+        )
         templates = [{**values, "description": str(values["description"])} for values in _TEMPLATES]
     passwords = {}
     for username, full_name, role in _PEOPLE:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.hosts.models import Host
 from portal.labs.lifecycle import LabState
 from portal.teams.models import Team
-from portal.teams.quotas import Resources
+from portal.teams.quotas import Amounts
 
 # Debian policy 5.6.1; in front of it stands nothing that would be an option or a pattern to apt.
 _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
@@ -75,9 +75,9 @@ class LabTemplate(models.Model):
         return self.name
 
     @property
-    def resources(self) -> Resources:
+    def resources(self) -> Amounts:
         """What one running lab of it takes, without counting the lab itself."""
-        return Resources(cpus=self.cpus, memory_bytes=self.memory_bytes, pids=self.pids)
+        return {"cpus": self.cpus, "memory": self.memory_bytes, "pids": self.pids}
 
     @property
     def object_key(self) -> str:

@@ -14,6 +14,7 @@ from portal.common.units import format_amount
 from portal.labs.lifecycle import LabEvent, LabState
 from portal.labs.models import Lab, LabTemplate, TemplateState
 from portal.teams.quotas import Shortage, Verdict
+from portal.teams.resource_names import resource_name
 
 
 class Refusal(Exception):
@@ -106,7 +107,3 @@ def _amounts(shortage: Shortage) -> dict[str, str]:
         "limit": format_amount(shortage.resource, shortage.limit),
         "requested": format_amount(shortage.resource, shortage.requested),
     }
-
-
-def resource_name(resource: str) -> str:
-    return {"labs": _("labs"), "cpus": _("processors"), "memory_bytes": _("memory"), "pids": _("processes")}[resource]

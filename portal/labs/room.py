@@ -1,53 +1,44 @@
-"""How much of the quotas is taken, and whether something more fits. Reads; the decision itself is pure (``teams.quotas``)."""
+"""How much of the quotas is taken, as far as the portal counts it, and whether something more fits.
 
-from django.db.models import Count, Q, QuerySet, Sum
+The engine counts processors, memory and processes of all that runs, whichever way it was started. Here count labs and lab hours,
+and a lab is refused that is larger than the whole quota. Reads; the decision itself is pure (``teams.quotas``).
+"""
 
 from portal.accounts.models import User
-from portal.labs.lifecycle import ACTIVE
 from portal.labs.models import Lab, LabTemplate
 from portal.teams.models import Team
-from portal.teams.quotas import Resources, Verdict, judge_both
+from portal.teams.providers import hours_used
+from portal.teams.quotas import Amounts, Verdict, judge_both
+from portal.teams.selectors import effective_quota
+
+# What a start asks of the week's lab hours: enough to be refused where none is left.
+_HOURS_OF_A_START = 1 / 60
 
 
-def usage_of(labs: QuerySet[Lab]) -> Resources:
-    """Add up what labs count for: one that is stopped takes its place, but nothing that runs."""
-    active = Q(state__in=ACTIVE)
-    sums = labs.order_by().aggregate(
-        count=Count("pk"),
-        sum_cpus=Sum("cpus", filter=active, default=0.0),
-        sum_memory=Sum("memory_bytes", filter=active, default=0),
-        sum_pids=Sum("pids", filter=active, default=0),
-    )
-    return Resources(labs=sums["count"], cpus=sums["sum_cpus"], memory_bytes=int(sums["sum_memory"]), pids=int(sums["sum_pids"]))
+def team_usage(team: Team) -> Amounts:
+    return {"labs": Lab.objects.filter(team=team).count(), "hours": hours_used(team, None)}
 
 
-def team_usage(team: Team) -> Resources:
-    return usage_of(Lab.objects.filter(team=team))
+def member_usage(team: Team, owner: User) -> Amounts:
+    return {"labs": Lab.objects.filter(team=team, owner=owner).count(), "hours": hours_used(team, owner)}
 
 
-def member_usage(team: Team, owner: User) -> Resources:
-    return usage_of(Lab.objects.filter(team=team, owner=owner))
-
-
-def judge_request(*, owner: User, team: Team, request: Resources, but: Lab | None = None) -> Verdict:
-    """Say whether ``request`` fits beside all labs of the team (leaving out ``but``, which is the one asking)."""
-    labs = Lab.objects.filter(team=team)
-    if but is not None:
-        labs = labs.exclude(pk=but.pk)
+def judge_request(*, owner: User, team: Team, request: Amounts) -> Verdict:
+    """Say whether ``request`` fits beside all labs of the team."""
     return judge_both(
-        team_quota=team.quota,
-        team_usage=usage_of(labs),
-        member_quota=team.member_quota,
-        member_usage=usage_of(labs.filter(owner=owner)),
+        team_quota=effective_quota(team, None),
+        team_usage=team_usage(team),
+        member_quota=effective_quota(team, owner),
+        member_usage=member_usage(team, owner),
         request=request,
     )
 
 
-def launch_request(template: LabTemplate) -> Resources:
+def launch_request(template: LabTemplate) -> Amounts:
     """What one more lab of the template takes."""
-    return template.resources + Resources(labs=1)
+    return {**template.resources, "labs": 1, "hours": _HOURS_OF_A_START}
 
 
-def start_request(lab: Lab) -> Resources:
+def start_request(lab: Lab) -> Amounts:
     """What a lab that has its place already takes when it runs."""
-    return Resources(cpus=lab.cpus, memory_bytes=lab.memory_bytes, pids=lab.pids)
+    return {"cpus": lab.cpus, "memory": lab.memory_bytes, "pids": lab.pids, "hours": _HOURS_OF_A_START}

@@ -19,7 +19,7 @@ from portal.labs.models import Lab, LabTemplate, TemplateState
 from portal.labs.refusals import NoHost, NotNow, OverQuota, TemplateNotReady
 from portal.labs.room import judge_request, launch_request, start_request
 from portal.teams.models import Team
-from portal.teams.quotas import Resources
+from portal.teams.quotas import Amounts
 
 
 @transaction.atomic
@@ -48,7 +48,7 @@ def start_lab(*, actor: User, lab: Lab) -> Lab:
     # The lock comes before the state is read: two clicks must not be granted the same room twice.
     _lock_team(lab.team)
     lab = _move(lab, LabEvent.START, message="", error_kind="")
-    _judge(owner=lab.owner, team=lab.team, request=start_request(lab), but=lab)
+    _judge(owner=lab.owner, team=lab.team, request=start_request(lab))
     record(actor=actor, action="lab.start", subject=lab.object_key)
     _create_start_job(lab, actor=actor)
     tell_pages(lab)
@@ -95,7 +95,7 @@ def tell_usage(lab: Lab) -> None:
     send_changed(groups, kind="quota", key=lab.team.slug)
 
 
-def _check_quota(*, owner: User, team: Team, request: Resources) -> None:
+def _check_quota(*, owner: User, team: Team, request: Amounts) -> None:
     _lock_team(team)
     _judge(owner=owner, team=team, request=request)
 
@@ -105,9 +105,9 @@ def _lock_team(team: Team) -> None:
     Team.objects.select_for_update().get(pk=team.pk)
 
 
-def _judge(*, owner: User, team: Team, request: Resources, but: Lab | None = None) -> None:
-    """Raise OverQuota unless ``request`` fits beside all labs of the team (leaving out ``but``, which is the one asking)."""
-    verdict = judge_request(owner=owner, team=team, request=request, but=but)
+def _judge(*, owner: User, team: Team, request: Amounts) -> None:
+    """Raise OverQuota unless ``request`` fits beside all labs of the team."""
+    verdict = judge_request(owner=owner, team=team, request=request)
     if not verdict.is_granted:
         raise OverQuota(verdict)
 

@@ -9,11 +9,12 @@ from portal.accounts.models import User
 from portal.common.units import format_amount
 from portal.common.words import localize
 from portal.labs.lifecycle import ACTIVE
-from portal.labs.refusals import resource_name
 from portal.labs.room import member_usage, team_usage
 from portal.teams.models import Membership, Team
-from portal.teams.quotas import RESOURCES, Quota, Resources
-from portal.teams.selectors import is_member, is_team_staff, teams_of
+from portal.teams.quotas import Amounts, Quota
+from portal.teams.reported import reported_usage
+from portal.teams.resource_names import resource_name
+from portal.teams.selectors import effective_quota, is_member, is_team_staff, teams_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +28,12 @@ class QuotaRow:
     is_full: bool
 
 
-def quota_rows(quota: Quota, usage: Resources) -> list[QuotaRow]:
-    return [_quota_row(name, getattr(usage, name), getattr(quota, name)) for name in RESOURCES]
+# What the page of a team shows, whether there is a ceiling or not.
+_SHOWN = ("labs", "cpus", "memory", "pids")
+
+
+def quota_rows(quota: Quota, usage: Amounts) -> list[QuotaRow]:
+    return [_quota_row(name, usage.get(name) or 0, quota.limit(name)) for name in _SHOWN]
 
 
 def _quota_row(name: str, used: float, limit: float | None) -> QuotaRow:
@@ -60,12 +65,16 @@ class Usage:
 
 
 def usage_card(team: Team, user: User) -> Usage:
-    own = quota_rows(team.member_quota, member_usage(team, user)) if is_member(user, team) else []
+    own = (
+        quota_rows(effective_quota(team, user), {**reported_usage(team, user), **member_usage(team, user)})
+        if is_member(user, team)
+        else []
+    )
     return Usage(
         dom_id=f"usage-{team.slug}",
         share_dom_id=f"share-{team.slug}",
         team_name=localize(team.name),
-        team=quota_rows(team.quota, team_usage(team)),
+        team=quota_rows(team.quota, {**reported_usage(team), **team_usage(team)}),
         own=own,
         has_limits=any(row.limit is not None for row in own),
         is_staff=is_team_staff(user, team),

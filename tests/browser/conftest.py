@@ -119,7 +119,7 @@ def address(django_db_setup: None) -> Iterator[str]:
 
 @pytest.fixture
 def site(page: Page, address: str, transactional_db: None) -> Site:
-    team = Team.objects.create(slug="demo", name="Demo class", member_labs=4, labs=20)
+    team = Team.objects.create(slug="demo", name="Demo class", quota_values={"labs": 20}, member_quota_values={"labs": 4})
     ada = User.objects.create_user("ada", password=PASSWORD, first_name="Ada", last_name="Lovelace")
     Membership.objects.create(team=team, user=ada, role=Role.STUDENT)
     shell = LabTemplate.objects.create(slug="shell", name="Shell", description="A small system.", image="atelier/shell:latest")

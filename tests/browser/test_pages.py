@@ -146,7 +146,7 @@ def test_a_refusal_says_why(site: Site) -> None:
 
 def test_a_full_quota_is_said_before_one_presses(site: Site) -> None:
     site.make_lab()
-    Team.objects.update(member_labs=1)
+    Team.objects.update(member_quota_values={"labs": 1})
     page = site.open()
     expect(page.get_by_role("button", name="Start Shell")).to_be_disabled()
     expect(page.locator("#offer-shell .note")).to_contain_text("You have 1 of the 1 labs that you may have.")

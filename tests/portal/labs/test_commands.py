@@ -34,10 +34,13 @@ def test_the_demo_class_is_made_once_and_its_passwords_are_told_once() -> None:
         ("debian-12", TemplateState.BUILDING),
         ("docker", TemplateState.BUILDING),
     }
-    assert set(Job.objects.values_list("action", "tenant")) == {("image.import_shell", ""), ("image.bootstrap_debian", "")}
+    pushed = Job.objects.filter(action="tenant.set_limits").values_list("object_name", flat=True)
+    assert sorted(pushed) == ["demo", "demo/ada", "demo/alan", "demo/edsger", "demo/teacher"]
+    built = Job.objects.exclude(action="tenant.set_limits")
+    assert set(built.values_list("action", "tenant")) == {("image.import_shell", ""), ("image.bootstrap_debian", "")}
 
     assert json.loads(run("seed_demo")) == {}
-    assert (Team.objects.count(), Job.objects.count()) == (1, 3)
+    assert (Team.objects.count(), built.count(), pushed.count()) == (1, 3, 5)
 
 
 def test_the_first_administrator_is_made_once() -> None:

@@ -1,5 +1,6 @@
 """Quotas, where several ask at once, and the jobs that labs become."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,8 +34,8 @@ def in_parallel(count: int, call: Any) -> list[object]:
         return list(pool.map(run, range(count)))
 
 
-def set_quota(cast: Cast, **values: float) -> None:
-    type(cast.team).objects.update(**values)
+def set_quota(cast: Cast, *, of_member: dict[str, float] | None = None, **values: float) -> None:
+    type(cast.team).objects.update(quota_values=values, member_quota_values=of_member or {})
     cast.team.refresh_from_db()
 
 
@@ -44,8 +45,8 @@ def set_state(lab: Lab, state: LabState) -> Lab:
     return lab
 
 
-@pytest.mark.parametrize("quota", [{"labs": 2}, {"member_labs": 2}, {"member_cpus": 1.0}, {"memory_bytes": 2**28}, {"pids": 299}])
-def test_of_many_launches_at_once_only_so_many_are_granted_as_fit(cast: Cast, quota: dict[str, float]) -> None:
+@pytest.mark.parametrize("quota", [{"labs": 2}, {"of_member": {"labs": 2}}])
+def test_of_many_launches_at_once_only_so_many_are_granted_as_fit(cast: Cast, quota: dict[str, Any]) -> None:
     set_quota(cast, **quota)
 
     results = in_parallel(6, lambda: launch_lab(owner=cast.ada, team=cast.team, template=cast.template))
@@ -54,15 +55,25 @@ def test_of_many_launches_at_once_only_so_many_are_granted_as_fit(cast: Cast, qu
     assert sum(isinstance(result, OverQuota) for result in results) == 4
 
 
-def test_of_many_starts_at_once_only_so_many_are_granted_as_fit(cast: Cast) -> None:
-    labs = [set_state(cast.launch(), LabState.STOPPED) for _ in range(3)]
-    set_quota(cast, cpus=1.0)
-    waiting = list(labs)
+@pytest.mark.parametrize("resource", ["cpus", "memory", "pids"])
+@pytest.mark.parametrize("of_whom", ["team", "member"])
+def test_a_lab_larger_than_a_whole_quota_is_neither_launched_nor_started(cast: Cast, resource: str, of_whom: str) -> None:
+    lab = set_state(cast.launch(), LabState.STOPPED)
+    enough = dict(cast.template.resources)
+    too_small = {**enough, resource: enough[resource] * 0.9}
+    set_quota(cast, **(too_small if of_whom == "team" else {}), of_member=too_small if of_whom == "member" else {})
+    attempts: list[Callable[[], Lab]] = [cast.launch, lambda: start_lab(actor=cast.ada, lab=lab)]
+    for attempt in attempts:
+        with pytest.raises(OverQuota) as refusal:
+            attempt()
+        assert [(short.scope, short.resource) for short in refusal.value.verdict.shortages] == [(of_whom, resource)]
+    lab.refresh_from_db()
+    assert (lab.state, Lab.objects.count()) == (LabState.STOPPED, 1)
 
-    results = in_parallel(3, lambda: start_lab(actor=cast.ada, lab=waiting.pop()))
 
-    assert Lab.objects.filter(state=LabState.PENDING).count() == 2
-    assert sum(isinstance(result, OverQuota) for result in results) == 1
+def test_what_runs_of_memory_processors_and_processes_is_for_the_engine_to_count(cast: Cast) -> None:
+    set_quota(cast, **dict(cast.template.resources), of_member=None)
+    assert [cast.launch().state for _ in range(3)] == [LabState.PENDING] * 3
 
 
 def test_many_clicks_on_one_button_make_one_job(cast: Cast) -> None:
@@ -75,14 +86,14 @@ def test_many_clicks_on_one_button_make_one_job(cast: Cast) -> None:
 
 
 def test_a_refused_launch_leaves_nothing(cast: Cast, host_queue: HostQueue) -> None:
-    set_quota(cast, member_cpus=0.4)
+    set_quota(cast, of_member={"cpus": 0.4})
     with pytest.raises(OverQuota):
         cast.launch()
     assert not (Lab.objects.exists() or Job.objects.exists() or AuditEntry.objects.exists() or host_queue.messages())
 
 
-def test_a_stopped_lab_takes_its_place_but_no_processor(cast: Cast) -> None:
-    set_quota(cast, labs=3, cpus=0.5)
+def test_a_stopped_lab_takes_its_place(cast: Cast) -> None:
+    set_quota(cast, labs=3)
     set_state(cast.launch(), LabState.STOPPED)
     set_state(cast.launch(), LabState.STOPPED)
     cast.launch()
@@ -91,10 +102,10 @@ def test_a_stopped_lab_takes_its_place_but_no_processor(cast: Cast) -> None:
 
 
 def test_what_is_being_removed_is_counted_until_the_host_has_said_that_it_is_gone(cast: Cast) -> None:
-    set_quota(cast, cpus=0.5)
+    set_quota(cast, labs=1)
     lab = cast.launch()
     remove_lab(actor=cast.ada, lab=set_state(lab, LabState.RUNNING))
-    with pytest.raises(OverQuota, match="cpus"):
+    with pytest.raises(OverQuota, match="labs"):
         cast.launch()
     job = Job.objects.get(action="lab.remove")
     report = {"job_id": job.pk, "attempt": 1, "sequence": 1, "state": "completed"}
@@ -105,7 +116,7 @@ def test_what_is_being_removed_is_counted_until_the_host_has_said_that_it_is_gon
 
 
 def test_the_quota_of_one_member_is_not_touched_by_another(cast: Cast) -> None:
-    set_quota(cast, member_labs=1)
+    set_quota(cast, of_member={"labs": 1})
     cast.launch(cast.ada)
     cast.launch(cast.alan)
     with pytest.raises(OverQuota):
@@ -130,6 +141,7 @@ def test_a_launch_becomes_a_job_for_the_owners_tenant(cast: Cast, host_queue: Ho
         "memory_bytes": 2**27,
         "pids": 100,
         "hostname": "shell",
+        "has_docker": False,
     }
 
 

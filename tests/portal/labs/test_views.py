@@ -94,7 +94,7 @@ def test_nobody_launches_what_their_team_does_not_offer(cast: Cast, name: str, s
 
 def test_a_refusal_names_its_reason_and_swaps_nothing(cast: Cast) -> None:
     cast.launch()
-    cast.team.member_labs = 1
+    cast.team.member_quota_values = {"labs": 1}
     cast.team.save()
 
     response = cast.client(cast.ada).post(reverse("labs:launch", args=["shell"]), {"team": "demo"}, headers=HTMX)
@@ -106,11 +106,18 @@ def test_a_refusal_names_its_reason_and_swaps_nothing(cast: Cast) -> None:
 
 
 def test_a_full_quota_is_said_before_one_presses(cast: Cast) -> None:
-    type(cast.team).objects.update(member_memory_bytes=200 * 2**20)
+    type(cast.team).objects.update(member_quota_values={"labs": 1})
     assert b'data-action="launch"' in cast.client(cast.ada).get(reverse("labs:list")).content
     cast.launch()
     page = cast.client(cast.ada).get(reverse("labs:list")).content.decode()
-    assert "Your quota of memory is used up: 128\u00a0MiB of 200\u00a0MiB taken, 128\u00a0MiB more needed." in page
+    assert "You have 1 of the 1 labs that you may have." in page
+    assert 'data-action="launch"' not in page
+
+
+def test_a_template_larger_than_the_whole_quota_says_so_before_one_presses(cast: Cast) -> None:
+    type(cast.team).objects.update(member_quota_values={"memory": 100 * 2**20})
+    page = cast.client(cast.ada).get(reverse("labs:list")).content.decode()
+    assert "Memory: this lab needs 128\u00a0MiB, your whole quota is 100\u00a0MiB." in page
     assert 'data-action="launch"' not in page
 
 

@@ -71,9 +71,10 @@ class CgroupLayout:
     unified: str
 
 
-def tenant_limits(limits: Limits) -> Limits:
+def tenant_limits(limits: Limits, *, pids_quota: int | None = None) -> Limits:
     """Return the limits of a tenant's container: none is without a limit of processes, as one fork bomb would stop the host."""
-    return limits if limits.pids is not None else replace(limits, pids=TENANT_PIDS)
+    most = TENANT_PIDS if pids_quota is None else max(1, min(TENANT_PIDS, pids_quota))
+    return limits if limits.pids is not None else replace(limits, pids=most)
 
 
 def check_limits(limits: Limits) -> None:
@@ -200,6 +201,12 @@ def cpu_quota(limits: Limits) -> tuple[int, int] | None:
     if limits.cpu_quota_us is not None:
         return limits.cpu_quota_us, limits.cpu_period_us or CPU_PERIOD_US
     return None
+
+
+def cpus_of(limits: Limits) -> float | None:
+    """Return how many processors' time a container may take, None for no limit."""
+    quota = cpu_quota(limits)
+    return None if quota is None else quota[0] / quota[1]
 
 
 def swap_total(limits: Limits) -> int | None:

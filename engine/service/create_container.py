@@ -22,6 +22,7 @@ from engine.core.tenants import Tenant
 from engine.core.ulimits import check_ulimits
 from engine.errors import Conflict, InvalidParameter, NotFound
 from engine.image.store import Image
+from engine.service.admit_container import check_sizes, pids_quota
 from engine.service.bind_sources import prepare_bind_sources
 from engine.service.container_mounts import keep_volumes, make_mounts, plan_container_mounts, release_volumes
 from engine.service.container_networks import resolve_networks
@@ -30,6 +31,7 @@ from engine.service.engine import Engine
 from engine.service.init_links import as_system_container
 from engine.service.isolation import check_allowed, resolve_modes
 from engine.service.links import place_links
+from engine.service.tenant_rules import check_ports, check_use
 from engine.storage.rootfs import create_rootfs
 
 
@@ -54,14 +56,17 @@ class Created:
 
 
 async def create_container(engine: Engine, tenant: Tenant, request: CreateRequest) -> Created:
-    """Make a container. Raises NotFound for the image, Conflict for the name, InvalidParameter, Forbidden."""
+    """Make a container. Raises NotFound for the image, Conflict for the name, InvalidParameter, Forbidden, QuotaExceeded."""
     if not tenant.is_administrator:
         check_allowed(request.host)
     _check_values(engine, request)
-    request = replace(request, host=_with_defaults(tenant, resolve_modes(engine, tenant, request.host)))
+    check_sizes(engine, tenant, request.host.limits)
+    request = replace(request, host=_with_defaults(engine, tenant, resolve_modes(engine, tenant, request.host)))
     if is_special(request.host):
         await engine.slow.run(tenant, partial(check_kernel, engine, tenant, request.host))
     image = engine.images.get(tenant, request.config.image)
+    check_use(engine, tenant, image, request.config.image)
+    check_ports(engine, tenant, request.host.port_bindings, publishes_all=request.host.publish_all)
     _check_platform(image, request)
     record = _record(engine, tenant, request, image)
     record = replace(record, networks=resolve_networks(engine, tenant, record.host.network_mode, request.joins))
@@ -90,8 +95,10 @@ async def _make(engine: Engine, record: ContainerRecord, image: Image, points: l
     return record
 
 
-def _with_defaults(tenant: Tenant, host: HostConfig) -> HostConfig:
-    return host if tenant.is_administrator else replace(host, limits=tenant_limits(host.limits))
+def _with_defaults(engine: Engine, tenant: Tenant, host: HostConfig) -> HostConfig:
+    if tenant.is_administrator:
+        return host
+    return replace(host, limits=tenant_limits(host.limits, pids_quota=pids_quota(engine, tenant)))
 
 
 def _check_values(engine: Engine, request: CreateRequest) -> None:

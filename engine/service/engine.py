@@ -35,6 +35,7 @@ from engine.service.pull_upkeep import PullUpkeep
 from engine.service.readers import Readers
 from engine.service.restart_timers import RestartTimers
 from engine.service.slow_work import SlowWork
+from engine.service.starts import Starts
 from engine.service.tenant_doors import TenantDoors
 from engine.service.turns import Turns
 from engine.service.watches import Watches
@@ -44,6 +45,7 @@ from engine.storage.rootfs import logs_of
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
 from engine.tenants.admission import Admission
+from engine.tenants.rates import RateBook
 from engine.tenants.store import TenantStore
 
 COPIES_AT_ONCE = 8  # of one tenant: each is a process, which a container that stands still does not account for
@@ -104,9 +106,11 @@ class Engine:
     dials: Dials = field(default_factory=Dials)
     health: HealthMonitors = field(default_factory=HealthMonitors)
     restarts: RestartTimers = field(default_factory=RestartTimers)
+    starts: Starts = field(default_factory=Starts)
     watches: Watches = field(default_factory=Watches)
     builds: Builds = field(default_factory=Builds)
     io: IoLimiter = field(default_factory=IoLimiter)
+    rates: RateBook = field(default_factory=RateBook)
 
     def __post_init__(self) -> None:
         self.fillers = Fillers(self.slow)

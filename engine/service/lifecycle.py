@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from engine.build.staging import Staging
@@ -18,6 +19,7 @@ from engine.runtime.client import Supervisor
 from engine.runtime.process import ProcessExit
 from engine.runtime.seccomp_cache import SeccompCache
 from engine.service.containers import ContainerStore
+from engine.service.dispensable import dispensable
 from engine.service.engine import Engine
 from engine.service.execs import ExecStore
 from engine.service.exits import handle_exit
@@ -108,6 +110,7 @@ def _on_disk(
         sources=SourceStore(data_path / "blobs", layers, now_ns=time.time_ns),
         doors=TenantDoors(Doors(run_path / "tenants")),
     )
+    admission.names = partial(dispensable, engine)
     return engine
 
 

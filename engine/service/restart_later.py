@@ -1,7 +1,7 @@
 """Starting containers again by their policy: after their end, and when the daemon starts.
 
 Owns scheduling and the start itself. A start that fails for now is tried again as if the container had ended; a command that
-cannot be executed ends the trying.
+cannot be executed ends the trying, and so does a quota: whoever makes room is to say what runs in it.
 """
 
 import time
@@ -11,7 +11,7 @@ from functools import partial
 from engine.core.containers import ContainerRecord
 from engine.core.lifecycle import Event, State, next_state
 from engine.core.restart import wants_start_with_daemon
-from engine.errors import CommandNotRunnable, EngineError
+from engine.errors import CommandNotRunnable, EngineError, QuotaExceeded
 from engine.service.engine import Engine
 from engine.service.restart_policy import give_up_locked, goes_on
 from engine.service.start_container import FAILED_EXIT_CODE, start_locked
@@ -66,7 +66,7 @@ async def _restart(engine: Engine, container_id: str) -> None:
 
 async def _start_failed(engine: Engine, container_id: str, error: EngineError) -> None:
     record = engine.containers.current(container_id)
-    if isinstance(error, CommandNotRunnable) or not goes_on(record, FAILED_EXIT_CODE):
+    if isinstance(error, (CommandNotRunnable, QuotaExceeded)) or not goes_on(record, FAILED_EXIT_CODE):
         await give_up_locked(engine, record)
         return
     now_ns = time.time_ns()

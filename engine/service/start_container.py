@@ -23,6 +23,7 @@ from engine.errors import CommandNotRunnable, Conflict, EngineError, Fault, NotM
 from engine.image.settled import settled
 from engine.network.model import Endpoint
 from engine.runtime.process import Process
+from engine.service.admit_container import admitted_start
 from engine.service.container_mounts import publish_mounts
 from engine.service.container_networks import guest_of, joins_of, publish_endpoints
 from engine.service.container_ports import publish_ports
@@ -67,7 +68,8 @@ async def start_anew(engine: Engine, record: ContainerRecord) -> None:
 async def start_locked(engine: Engine, record: ContainerRecord) -> None:
     """Start a container whose lock is held. After a failure nothing is left but the reason in its record."""
     try:
-        started = await _bring_up(engine, record)
+        with admitted_start(engine, record):
+            started = await _bring_up(engine, record)
     except OSError as error:
         failure = Fault(f"cannot start container {record.name}: {reason_of(error)}")
         await _note_failure(engine, record, failure)

@@ -18,6 +18,7 @@ from engine.core.restart import RestartPolicy
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, EngineError, Fault, InvalidParameter, reason_of
 from engine.runtime.limit_writer import apply_limits
+from engine.service.admit_container import check_sizes, pids_quota
 from engine.service.container_networks import rates_of
 from engine.service.engine import Engine
 from engine.service.restart_policy import give_up_locked, goes_on
@@ -32,7 +33,7 @@ class UpdateRequest:
 
 
 async def update_container(engine: Engine, tenant: Tenant, name: str, wanted: UpdateRequest) -> None:
-    """Change a container. Raises NotFound, Conflict, InvalidParameter, Fault."""
+    """Change a container. Raises NotFound, Conflict, InvalidParameter, QuotaExceeded, Fault."""
     container_id = engine.containers.find(tenant, name).container_id
     async with engine.containers.lock(container_id):
         record = engine.containers.current(container_id)
@@ -48,8 +49,9 @@ def _updated(engine: Engine, record: ContainerRecord, wanted: UpdateRequest) -> 
         raise Conflict(f"container {short_id(record.container_id)} is {record.run.state}: it can only be removed")
     limits = merge_limits(record.host.limits, wanted.limits)
     if not record.tenant.is_administrator:
-        limits = tenant_limits(limits)
+        limits = tenant_limits(limits, pids_quota=pids_quota(engine, record.tenant))
     check_limits(limits)
+    check_sizes(engine, record.tenant, limits, before=record.host.limits)
     check_processors(limits, processors=engine.host.processors, memory_nodes=engine.host.memory_nodes)
     plan_cgroup(engine.host.cgroups, _path(engine, record), limits)
     if wanted.restart is not None and record.host.auto_remove and not wanted.restart.is_none:

@@ -12,7 +12,10 @@ DISK_LEAST_BYTES = 2**20  # below this not even the files that the engine makes 
 
 # Everything else is refused rather than accepted without effect.
 ENFORCED = frozenset(
-    {"disk", "network_in_bps", "network_out_bps", "io_read_bps", "io_write_bps", "io_read_iops", "io_write_iops"}
+    {
+        *("disk", "network_in_bps", "network_out_bps", "io_read_bps", "io_write_bps", "io_read_iops", "io_write_iops"),
+        *("containers", "running", "images", "image_bytes", "volumes", "networks", "ports"),
+    }
 )
 
 

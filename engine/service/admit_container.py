@@ -1,0 +1,80 @@
+"""What quotas say to a container: to the sizes that it is made with or given, and to its start.
+
+Owns what counts as used at a start: what the kernel counts, with all that starts under way have asked for, as those are about to
+use it. Nothing waits between the decision and the place that is kept, so of many starts at once as many are let in as fit.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from engine.core.containers import ContainerRecord
+from engine.core.lifecycle import ALIVE
+from engine.core.limits import MEMORY_LEAST_BYTES, Limits, cpus_of, swap_total
+from engine.core.tenants import Tenant
+from engine.service.container_memory import memory_of, pids_of
+from engine.service.engine import Engine
+from engine.service.tenant_usage import memory_used, pids_used
+
+_LEAST_PIDS = 1
+_NO_LIMITS = Limits()
+
+
+def check_sizes(engine: Engine, tenant: Tenant, limits: Limits, *, before: Limits = _NO_LIMITS) -> None:
+    """Raise QuotaExceeded where a size that was asked for, or changed, is more than all that the tenant may have."""
+    present = _sizes(before)
+    for resource, size in _sizes(limits).items():
+        if size is not None and size != present[resource]:
+            engine.admission.check_size(tenant, resource, size)
+
+
+def pids_quota(engine: Engine, tenant: Tenant) -> int | None:
+    """Return the most processes that a tenant may have in all."""
+    quotas = [limit for scope in tenant.scopes if (limit := engine.admission.limit(scope, "pids")) is not None]
+    return int(min(quotas)) if quotas else None
+
+
+@contextmanager
+def admitted_start(engine: Engine, record: ContainerRecord) -> Iterator[None]:
+    """Keep a place for a container until it runs, or has run before. Raises QuotaExceeded, and nothing is kept."""
+    _check(engine, record)
+    with engine.starts.keeping(record):
+        yield
+
+
+def count_running(engine: Engine, tenant: Tenant, *, apart_from: str = "") -> int:
+    """Return how many containers of a tenant and its members run, are paused, wait for a restart, or are being started."""
+    running = {one.container_id for one in engine.containers.all() if one.run.state in ALIVE and tenant.sees(one.tenant)}
+    return len((running | {one.container_id for one in engine.starts.of(tenant)}) - {apart_from})
+
+
+def _check(engine: Engine, record: ContainerRecord) -> None:
+    """A container that runs already, and is to be started anew, gives back first what it has now."""
+    admission, tenant, own_id = engine.admission, record.tenant, record.container_id
+    admission.admit(tenant, "running", requested=1, used=lambda scope: count_running(engine, scope, apart_from=own_id))
+    admission.admit(tenant, "memory", requested=_memory_asked(record), used=lambda scope: _memory(engine, scope, record))
+    admission.admit(tenant, "pids", requested=_LEAST_PIDS, used=lambda scope: _pids(engine, scope, record))
+
+
+def _memory(engine: Engine, scope: Tenant, record: ContainerRecord) -> int:
+    others = sum(_memory_asked(one) for one in engine.starts.of(scope) if one.container_id != record.container_id)
+    return (memory_used(engine, scope) or 0) + others - memory_of(engine, record)
+
+
+def _pids(engine: Engine, scope: Tenant, record: ContainerRecord) -> int:
+    others = sum(one.container_id != record.container_id for one in engine.starts.of(scope))
+    return (pids_used(engine, scope) or 0) + others * _LEAST_PIDS - pids_of(engine, record)
+
+
+def _memory_asked(record: ContainerRecord) -> int:
+    """Without a size there has to be as much as lets any program start."""
+    return record.host.limits.memory_bytes or MEMORY_LEAST_BYTES
+
+
+def _sizes(limits: Limits) -> dict[str, float | None]:
+    total = swap_total(limits) if limits.memory_swap_bytes else None
+    return {
+        "memory": limits.memory_bytes,
+        "swap": None if total is None else total - (limits.memory_bytes or 0),
+        "cpus": cpus_of(limits),
+        "pids": limits.pids,
+    }

@@ -15,7 +15,7 @@ from engine.core.record_shares import RecordShares
 from engine.core.records import dump_record
 from engine.core.tenants import Tenant
 from engine.errors import Fault, NotFound, reason_of
-from engine.image.lookup import find, nearest_names, tags_for, visible_holdings
+from engine.image.lookup import find, nearest_names, sources_of, tags_for, visible_holdings
 from engine.image.records import Holding, Image, ImageRecord, Origin, with_holding, with_tag, without_tag
 from engine.image.shares import HeldImage, SizeOf, admit_change
 from engine.image.steps import StepIndex
@@ -102,6 +102,11 @@ class Catalog:
         """Whether the image is there and exists for the tenant."""
         record = self.get(image_id)
         return record is not None and bool(visible_holdings(record, tenant))
+
+    def sources(self, image_id: str, tenant: Tenant) -> tuple[str, ...]:
+        """Return what an image is known as by those who can be believed; nothing if it went meanwhile."""
+        record = self.get(image_id)
+        return sources_of(record, tenant) if record else ()
 
     def sees_layer(self, tenant: Tenant, diff_id: str) -> bool:
         """Whether an image that the tenant sees has the layer."""

@@ -34,6 +34,18 @@ def visible_holdings(record: ImageRecord, tenant: Tenant) -> list[Holding]:
     return [holding for _, _, holding in sorted(seen, key=lambda item: item[:2])]
 
 
+def sources_of(record: ImageRecord, tenant: Tenant) -> tuple[str, ...]:
+    """Return what an image is known as by those who can be believed: by registries, and by what administrators call it.
+
+    An image that was made here has the names of what it was made from. What tenants call it themselves says nothing.
+    """
+    found: list[str] = []
+    for holding in visible_holdings(record, tenant):
+        found += [*holding.tags, *holding.repo_digests] if holding.owner.is_administrator else []
+        found += holding.sources
+    return tuple(dict.fromkeys(found))
+
+
 def nearest_names(records: Iterable[ImageRecord], tenant: Tenant) -> dict[str, int]:
     """Return every name that a tenant can use, with the rank of the image that it means."""
     nearest: dict[str, int] = {}

@@ -17,6 +17,8 @@ class Holding:
 
     ``parent`` and ``step`` say what the tenant made the image from, and by which instruction of a build; ``repo_digests`` are
     ``name@digest`` of the manifests by which it came. They are the tenant's own: to whoever else has the image they tell nothing.
+
+    ``sources`` are the names by which it was pulled, or those of what it was made from: unlike tags nobody can give them at will.
     """
 
     owner: Tenant
@@ -24,6 +26,7 @@ class Holding:
     parent: str = ""
     step: str = ""
     repo_digests: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def is_named(self) -> bool:
@@ -67,6 +70,7 @@ class Origin:
     parent: str = ""
     step: str = ""
     repo_digests: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 UNKNOWN_ORIGIN = Origin()
@@ -80,6 +84,7 @@ def with_holding(record: ImageRecord, owner: Tenant, origin: Origin = UNKNOWN_OR
         parent=held.parent or origin.parent,
         step=held.step or origin.step,
         repo_digests=tuple(dict.fromkeys((*held.repo_digests, *origin.repo_digests))),
+        sources=tuple(dict.fromkeys((*held.sources, *origin.sources))),
     )
     others = (one for one in record.holdings if one.owner != owner)
     return replace(record, holdings=(*others, told))

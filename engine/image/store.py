@@ -39,7 +39,19 @@ from engine.storage.layers import Layer, LayerStore
 from engine.storage.trash import Trash
 
 _log = logging.getLogger(__name__)
-__all__ = ["Image", "ImageStore", "ImageUse", "InUse", "LayerProgress", "LoadedImage", "Removed", "RemovedItem", "Tell"]
+SCRATCH = "scratch"  # what a build begins with that begins with nothing
+__all__ = [
+    "SCRATCH",
+    "Image",
+    "ImageStore",
+    "ImageUse",
+    "InUse",
+    "LayerProgress",
+    "LoadedImage",
+    "Removed",
+    "RemovedItem",
+    "Tell",
+]
 
 
 class ImageStore:
@@ -114,7 +126,7 @@ class ImageStore:
             raise
         created = format_time(self._now_ns())
         made = stepped(base.config, config, history(created), diff_id=held[-1], created=created)
-        return self._adoption.adopt(format_image_config(made), tenant, held, tags=tags, origin=Origin(base.id))
+        return self._adoption.adopt(format_image_config(made), tenant, held, tags=tags, origin=self._made_of(base, tenant))
 
     def add_image(
         self,
@@ -131,7 +143,8 @@ class ImageStore:
         """
         try:
             texts = [self._adoption.tag_text(tag) for tag in tags]
-            origin = Origin(repo_digests=tuple(self._adoption.digest_text(one) for one in repo_digests))
+            digests = tuple(self._adoption.digest_text(one) for one in repo_digests)
+            origin = Origin(repo_digests=digests, sources=(*texts, *digests))
         except BaseException:
             self._adoption.release(held)
             raise
@@ -154,8 +167,15 @@ class ImageStore:
         made = stepped(
             base.config if base else None, config, entry, diff_id=held[0] if held else "", created=format_time(self._now_ns())
         )
-        origin = Origin(base.id if base else "", step)
+        origin = replace(self._made_of(base, tenant), step=step)
         return self._adoption.adopt(format_image_config(made), tenant, [*below, *held], origin=origin)
+
+    def _made_of(self, base: Image | None, tenant: Tenant) -> Origin:
+        return Origin(base.id, sources=self._catalog.sources(base.id, tenant)) if base else Origin(sources=(SCRATCH,))
+
+    def sources(self, tenant: Tenant, image: Image) -> tuple[str, ...]:
+        """Return the names by which an image, or what it was made from, came from registries or administrators; never waits."""
+        return self._catalog.sources(image.id, tenant)
 
     def find_step(self, tenant: Tenant, parent_id: str, step: str) -> Image | None:
         """Return the newest of the tenant's own images that a step made of a parent; of nothing where that is empty."""

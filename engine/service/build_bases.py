@@ -13,11 +13,11 @@ from engine.core.image_config import ImageConfig
 from engine.core.merge import DEFAULT_PATH
 from engine.core.platforms import Platform, parse_platform
 from engine.errors import NotFound, Unavailable
-from engine.image.store import Image
+from engine.image.store import SCRATCH, Image
 from engine.service.build_pull import pull
 from engine.service.build_session import BuildSession, Snapshot
+from engine.service.tenant_rules import check_scratch, check_use
 
-SCRATCH = "scratch"
 _ALIKE = 0.6  # for a name to be taken for one of a stage
 
 
@@ -29,6 +29,7 @@ async def find_base(session: BuildSession, stage: Stage) -> Snapshot:
         return with_path(session.results[index])
     platform = start.platform or session.request.platform
     if start.image == SCRATCH:
+        check_scratch(session.engine, session.tenant)
         return Snapshot(None, _nothing(platform, session.engine.host.architecture))
     image = await find_image(session, start.image, platform=platform)
     return with_path(Snapshot(image, image.config))
@@ -48,6 +49,7 @@ async def find_image(session: BuildSession, name: str, *, platform: str = "") ->
         except NotFound:
             pass
         else:
+            check_use(session.engine, tenant, image, name)
             if _fits(image, platform):
                 return image
     try:
@@ -56,7 +58,9 @@ async def find_image(session: BuildSession, name: str, *, platform: str = "") ->
         kind = NotFound if isinstance(failure, NotFound) else Unavailable
         stages = (stage.name for stage in session.plan.dockerfile.stages if stage.name)
         raise kind(f"{failure.message}{near(name, stages, least=_ALIKE)}") from failure
-    return images.get(tenant, name)
+    image = images.get(tenant, name)
+    check_use(session.engine, tenant, image, name)
+    return image
 
 
 def _fits(image: Image, platform: str) -> bool:

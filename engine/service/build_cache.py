@@ -9,6 +9,7 @@ from engine.core.image_config import HistoryEntry, ImageConfig
 from engine.errors import EngineError, NotFound
 from engine.image.store import Image
 from engine.service.build_session import BuildSession, Snapshot
+from engine.service.tenant_rules import may_use
 from engine.storage.layers import Layer
 
 RecordImage = Callable[[Layer | None, HistoryEntry], Image]
@@ -29,6 +30,8 @@ async def find_cached(session: BuildSession, now: Snapshot, key: str, *, created
         try:
             image = images.get(tenant, name)
         except EngineError:  # as with dockerd, what is not there is no cache
+            continue
+        if not may_use(session.engine, tenant, image):
             continue
         entry = next_entry(now.config, image.config, created_by)
         if entry is not None:

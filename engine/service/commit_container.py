@@ -13,6 +13,7 @@ from engine.runtime.files_session import FilesSession
 from engine.service.commit_pause import held_still
 from engine.service.container_files import layer_session
 from engine.service.engine import Engine
+from engine.service.tenant_rules import check_build
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ async def commit_container(engine: Engine, tenant: Tenant, name: str, request: C
     A running container stands still meanwhile, unless ``pauses`` is off.
     """
     record = engine.containers.find(tenant, name)
+    check_build(engine, tenant)
     base = engine.images.by_id(record.image_id)
     reference = _checked_reference(engine, request.reference)
     config = committed_config(base.config, record.config, request.config, changes=request.changes)

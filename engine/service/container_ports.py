@@ -3,6 +3,7 @@
 from engine.core.containers import ContainerRecord
 from engine.core.ports import PortBinding, exposed_ports, wanted_bindings
 from engine.service.engine import Engine
+from engine.service.tenant_rules import permitted_bindings
 
 
 def bindings_of(record: ContainerRecord) -> tuple[PortBinding, ...]:
@@ -12,6 +13,10 @@ def bindings_of(record: ContainerRecord) -> tuple[PortBinding, ...]:
 
 
 async def publish_ports(engine: Engine, record: ContainerRecord) -> None:
-    """Publish what a container that has just come to its networks wants. Raises Conflict, Unavailable, QuotaExceeded, Fault."""
+    """Publish what a container that has just come to its networks wants.
+
+    Raises Conflict, Forbidden, Unavailable, QuotaExceeded, Fault.
+    """
     if wanted := bindings_of(record):
-        await engine.network.publish(record.container_id, wanted, name=record.name)
+        permitted = permitted_bindings(engine, record.tenant, wanted)
+        await engine.network.publish(record.container_id, permitted, name=record.name)

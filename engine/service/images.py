@@ -12,6 +12,7 @@ from engine.errors import NotFound
 from engine.image.store import Image, ImageUse, InUse, LayerProgress, LoadedImage, Removed, RemovedItem, Tell
 from engine.service.engine import Engine
 from engine.service.list_images import ImageView
+from engine.service.tenant_rules import check_archive
 from engine.storage.compression import Readable
 
 _MOST_ANCESTORS = 1000
@@ -29,6 +30,7 @@ class ImportRequest:
 
 async def import_image(engine: Engine, tenant: Tenant, stream: Readable, request: ImportRequest) -> Image:
     """Make an image of one layer from a tar. Raises InvalidParameter, Fault."""
+    check_archive(engine, tenant)
     reference = request.reference
     image = await engine.slow.run(
         tenant,
@@ -51,6 +53,7 @@ async def load_images(
     engine: Engine, tenant: Tenant, stream: Readable, *, platform: Platform | None, tell: Tell
 ) -> list[LoadedImage]:
     """Take in an archive of images, and tell how it goes. Raises InvalidParameter, NotFound for the platform, Fault."""
+    check_archive(engine, tenant)
     loop = asyncio.get_running_loop()
 
     def told(news: LayerProgress | LoadedImage) -> None:

@@ -12,6 +12,7 @@ from engine.image.push import Push
 from engine.image.store import Image
 from engine.service.engine import Engine
 from engine.service.pull_image import publish_transfer
+from engine.service.tenant_rules import check_push
 
 Tell = Callable[[Line], None]
 
@@ -29,6 +30,7 @@ async def push_image(engine: Engine, tenant: Tenant, request: PushRequest, tell:
     reference = parse_reference(request.reference, default_domain=engine.images.default_domain)
     if reference.digest:
         raise InvalidParameter("cannot push a digest reference: give a tag")
+    check_push(engine, tenant, reference)
     repository = engine.registries.repository(reference, request.credentials, tenant=tenant, pushes=True)
     tell(status_line(f"The push refers to repository [{normalise_domain(reference.domain)}/{repository.path}]"))
     push = Push(engine.images, engine.sources, engine.slow.run, repository, tenant=tenant, tell=tell)

@@ -64,6 +64,17 @@ class QuotaExceeded(Forbidden):
         self.requested = requested
         self.tenant = tenant
 
+    @property
+    def figures(self) -> dict[str, object]:
+        """What clients are told beside the message."""
+        return {
+            "resource": self.resource,
+            "limit": self.limit,
+            "used": self.used,
+            "requested": self.requested,
+            "tenant": self.tenant,
+        }
+
 
 class NotFound(EngineError):
     """No such object for this tenant."""

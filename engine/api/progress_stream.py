@@ -11,7 +11,7 @@ from aiohttp import web
 
 from engine.api.responses import dumps
 from engine.core.progress import Line, error_line
-from engine.errors import EngineError, Fault
+from engine.errors import EngineError, Fault, QuotaExceeded
 from engine.service.waiting_lines import WaitingLines
 
 log = logging.getLogger(__name__)
@@ -55,4 +55,5 @@ def _last(request: web.Request, task: asyncio.Future[None]) -> list[Line]:
         return []
     if not isinstance(failure, EngineError) or isinstance(failure, Fault):
         log.error("%s %s failed", request.method, request.path, exc_info=failure)
-    return [error_line(failure.message if isinstance(failure, EngineError) else "internal error: the engine's log tells more")]
+    line = error_line(failure.message if isinstance(failure, EngineError) else "internal error: the engine's log tells more")
+    return [{**line, "quota": failure.figures} if isinstance(failure, QuotaExceeded) else line]

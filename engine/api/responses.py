@@ -57,13 +57,7 @@ def error_response(error: errors.EngineError) -> web.Response:
         return web.Response(status=304)
     body: dict[str, object] = {"message": error.message}
     if isinstance(error, errors.QuotaExceeded):
-        body["quota"] = {
-            "resource": error.resource,
-            "limit": error.limit,
-            "used": error.used,
-            "requested": error.requested,
-            "tenant": error.tenant,
-        }
+        body["quota"] = error.figures
     return json_response(body, status=status)
 
 

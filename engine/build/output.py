@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from engine.core.digests import short_digest
 from engine.core.ids import short_id
 from engine.core.stdcopy import STDERR
-from engine.errors import EngineError
+from engine.errors import EngineError, QuotaExceeded
 
 Line = Mapping[str, object]
 _RED, _PLAIN = "\033[91m", "\033[0m"
@@ -74,11 +74,12 @@ def place(dockerfile: str, line: int, text: str) -> Line:
 
 
 def failure(error: EngineError) -> Line:
-    """The last line of a build that fails; a code is that of the step's command."""
+    """The last line of a build that fails; a code is that of the step's command. A refused quota has its figures beside."""
     detail: dict[str, object] = {"message": error.message}
     if isinstance(error, StepFailed):
         detail = {"code": error.exit_code, **detail}
-    return {"errorDetail": detail, "error": error.message}
+    quota = {"quota": error.figures} if isinstance(error, QuotaExceeded) else {}
+    return {"errorDetail": detail, "error": error.message, **quota}
 
 
 class Transcript:

@@ -27,7 +27,8 @@ def format_amount(resource: str, amount: float) -> str:
 def refusal_text(resource: str, *, tenant: str, limit: float, used: float, requested: float, names: Sequence[str] = ()) -> str:
     """Return why more is refused and what would help; ``names`` are what the refused one could do without."""
     left = format_amount(resource, max(0, limit - used))
-    have = f"{format_amount(resource, requested)} needed, {left} left of {format_amount(resource, limit)}"
+    needed = f"{format_amount(resource, requested)} needed, " if requested else ""
+    have = f"{needed}{left} left of {format_amount(resource, limit)}"
     return f"{_quota_of(resource, tenant)}: {have}; {_ways_out(resource, names)}"
 
 
@@ -48,6 +49,8 @@ def _ways_out(resource: str, names: Sequence[str]) -> str:
     ways = [f"{verb} {'one of ' if len(shown) > 1 else ''}{', '.join(shown)}"] if shown else []
     if resource in _HAVE_SIZES:
         ways.append("choose a smaller size")
+    if resource == "disk" and not shown:
+        ways.append("remove containers, volumes, images or what builds have left (prune)")
     if resource == "image_bytes":
         ways.append("use a smaller image")
     return f"{', '.join(ways)}, or ask for more" if ways else "ask for more"

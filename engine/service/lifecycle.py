@@ -73,7 +73,7 @@ def _on_disk(
     trash = Trash(data_path / "trash", disk)
     tenants = TenantStore(data_path / "tenants")
     admission = Admission(tenants)
-    areas = Areas(disk, limit_of=lambda tenant: tenants.limits(tenant).disk)
+    areas = Areas(disk, limit_of=lambda tenant: tenants.limits(tenant).disk, note_refusal=admission.note_refusal)
     containers = ContainerStore(data_path / "containers", admit=admission.admit)
     layers = LayerStore(data_path / "layers", trash, areas)
     engine: Engine

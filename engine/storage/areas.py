@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from engine.core.quota_words import refusal_text
 from engine.core.tenants import Tenant
 from engine.errors import EngineError, QuotaExceeded
 from engine.storage.disk import Disk
@@ -20,19 +21,25 @@ AREA = "disk"  # the area within a folder that holds records too
 FULL = frozenset({errno.EDQUOT, errno.ENOSPC})
 _NEARLY_BYTES = 2 << 20  # the kernel reserves more than it uses in the end: so near to a limit, that limit it was
 _LENT_BYTES = 1 << 20
-_MIB = 1 << 20
 _MOST_CAUSES = 16
 
 LimitOf = Callable[[Tenant], int | None]
+Note = Callable[[Tenant, str], None]
 
 
 class Areas:
     """All methods may be called from any thread and may block."""
 
-    def __init__(self, disk: Disk | None = None, *, limit_of: LimitOf = lambda _: None) -> None:
-        """``limit_of`` tells how many bytes a team or a member may have by its own limit, if any."""
+    def __init__(
+        self, disk: Disk | None = None, *, limit_of: LimitOf = lambda _: None, note_refusal: Note = lambda *_: None
+    ) -> None:
+        """``limit_of`` tells how many bytes a team or a member may have by its own limit, if any.
+
+        ``note_refusal`` is told who was refused what.
+        """
         self.disk = disk or PlainDisk("nobody asked for another")
         self._limit_of = limit_of
+        self._note_refusal = note_refusal
         self._lock = threading.Lock()
         self._lent: Counter[Tenant] = Counter()
         self.layers: Callable[[], Collection[Path]] = tuple  # whoever has them says which there are
@@ -71,6 +78,7 @@ class Areas:
         limits = self._limits(owner)
         for tenant, limit in limits.items():
             if (self.disk.tenant_bytes(tenant) or 0) > limit + _LENT_BYTES // 2:
+                self._note_refusal(owner, "disk")
                 raise _exceeded(tenant, limit, self.disk.tenant_bytes(tenant) or 0)
         is_full = any((self.disk.tenant_bytes(tenant) or 0) + _LENT_BYTES > limit for tenant, limit in limits.items())
         if not is_full and (limit_bytes is None or (self.disk.area_bytes(area) or 0) + _LENT_BYTES <= limit_bytes):
@@ -110,14 +118,14 @@ class Areas:
         for tenant, limit in self._limits(owner).items():
             used = self.disk.tenant_bytes(tenant)
             if used is not None and used + max(_NEARLY_BYTES, limit // 50) >= limit:
+                self._note_refusal(owner, "disk")
                 return _exceeded(tenant, limit, used)
         return None
 
 
 def _exceeded(tenant: Tenant, limit: int, used: int) -> QuotaExceeded:
     return QuotaExceeded(
-        f"disk quota of {tenant.name or 'the administrators'} is used up: {used / _MIB:.1f} of {limit / _MIB:.1f} MiB are taken;"
-        " remove containers, volumes, images or what builds have left (prune), or ask for more",
+        refusal_text("disk", tenant=tenant.name, limit=limit, used=used, requested=0),
         resource="disk",
         limit=limit,
         used=used,

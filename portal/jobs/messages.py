@@ -11,6 +11,7 @@ _SENTENCES: dict[str, StrPromise] = {
     "quota": _("The quota on the host does not allow it."),
     "refused": _("The host refused it."),
     "conflict": _("Something else is being done to this lab."),
+    "in_use": _("Something still uses it."),
     "program_missing": _("A program that this needs is missing on the host."),
     "bootstrap_failed": _("The image could not be made."),
     "out_of_memory": _("The lab used more memory than it may and was stopped."),

@@ -14,12 +14,14 @@ from portal.streams.live import LiveConsumer
 from portal.streams.log import LogConsumer
 from portal.streams.terminal import TerminalConsumer
 from portal.streams.usage import UsageConsumer
+from portal.streams.workloads import WorkloadsConsumer
 
 # Django's ``path`` knows nothing of ASGI applications.
 _live: Any = LiveConsumer.as_asgi()
 _terminal: Any = TerminalConsumer.as_asgi()
 _log: Any = LogConsumer.as_asgi()
 _usage: Any = UsageConsumer.as_asgi()
+_workloads: Any = WorkloadsConsumer.as_asgi()
 _nowhere: Any = NowhereConsumer.as_asgi()
 
 _PATTERNS = [
@@ -27,6 +29,7 @@ _PATTERNS = [
     path("ws/labs/<uuid:lab_id>/terminal/", _terminal),
     path("ws/labs/<uuid:lab_id>/log/", _log),
     path("ws/usage/", _usage),
+    path("ws/workloads/", _workloads),
     re_path(r"", _nowhere),
 ]
 

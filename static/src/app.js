@@ -14,6 +14,7 @@ import { startTheme } from "./parts/theme.js";
 import { startTimes } from "./parts/times.js";
 import { startToasts } from "./parts/toasts.js";
 import { startUsage } from "./parts/usage.js";
+import { startWorkloads } from "./parts/workloads.js";
 
 startTheme(document);
 startCsrf(document);
@@ -28,3 +29,4 @@ startLab(document, htmx);
 startNavigation(document);
 startLive(document, htmx);
 startUsage(document, htmx);
+startWorkloads(document, htmx);

@@ -12,6 +12,7 @@ from engine.agent.heartbeat import Heartbeat
 from engine.agent.jobs import Job, JobRunner
 from engine.agent.reports import Reporter
 from engine.agent.survey import survey
+from engine.agent.usage import UsageReports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +46,14 @@ def make_application(settings: AgentSettings) -> Celery:
         broker_transport_options={"visibility_timeout": 60, "socket_connect_timeout": 2},
     )
     reporter = Reporter(application, host=settings.host)
-    runner = JobRunner(engine=settings.engine, reporter=reporter, heartbeat=Heartbeat())
-    _add_tasks(application, settings, runner, reporter)
+    usage = UsageReports(settings.engine, reporter)
+    runner = JobRunner(engine=settings.engine, reporter=reporter, heartbeat=Heartbeat(), usage=usage)
+    _add_tasks(application, settings, runner, reporter, usage)
     _follow_when_ready(application, settings, reporter)
     return application
 
 
-def _add_tasks(application: Celery, settings: AgentSettings, runner: JobRunner, reporter: Reporter) -> None:
+def _add_tasks(application: Celery, settings: AgentSettings, runner: JobRunner, reporter: Reporter, usage: UsageReports) -> None:
     @application.task(name="engine.run")
     def run(**message: Any) -> None:
         runner.run(Job.parse(message))
@@ -59,6 +61,7 @@ def _add_tasks(application: Celery, settings: AgentSettings, runner: JobRunner, 
     @application.task(name="engine.survey")
     def take_survey() -> None:
         survey(settings.engine, reporter)
+        usage.send()
 
 
 def _follow_when_ready(application: Celery, settings: AgentSettings, reporter: Reporter) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 from docker import APIClient
 
-from engine.agent import debian, labs, shell
+from engine.agent import debian, labs, shell, tenants, workloads
 from engine.agent.client import open_client
 from engine.agent.failures import ActionFailed, explain, is_outage
 from engine.agent.heartbeat import Heartbeat
 from engine.agent.ledger import Admission, Ledger
 from engine.agent.reports import Reporter
+from engine.agent.usage import UsageReports
 
 _log = logging.getLogger(__name__)
 
@@ -54,15 +55,24 @@ Action = Callable[[APIClient, Job, Progress], Result]
 ACTIONS: Mapping[str, Action] = {
     "lab.start": lambda client, job, progress: labs.start(client, job_id=job.job_id, parameters=job.parameters),
     "lab.stop": lambda client, job, progress: labs.stop(client, parameters=job.parameters),
+    "container.start": lambda client, job, progress: workloads.start_container(client, job.parameters),
+    "container.stop": lambda client, job, progress: workloads.stop_container(client, job.parameters),
+    "container.remove": lambda client, job, progress: workloads.remove_container(client, job.parameters),
+    "image.remove": lambda client, job, progress: workloads.remove_image(client, job.parameters),
+    "volume.remove": lambda client, job, progress: workloads.remove_volume(client, job.parameters),
+    "network.remove": lambda client, job, progress: workloads.remove_network(client, job.parameters),
     "lab.remove": lambda client, job, progress: labs.remove(client, parameters=job.parameters),
+    "tenant.set_limits": lambda client, job, progress: tenants.set_limits(client, job.parameters),
+    "tenant.delete_limits": lambda client, job, progress: tenants.delete_limits(client, job.parameters),
     "image.import_shell": lambda client, job, progress: shell.import_image(client, str(job.parameters["reference"])),
     "image.bootstrap_debian": lambda client, job, progress: debian.bootstrap(client, job.parameters, progress),
 }
 
 
 class JobRunner:
-    def __init__(self, *, engine: str, reporter: Reporter, heartbeat: Heartbeat) -> None:
+    def __init__(self, *, engine: str, reporter: Reporter, heartbeat: Heartbeat, usage: UsageReports) -> None:
         self._engine = engine
+        self._usage = usage
         self._reporter = reporter
         self._heartbeat = heartbeat
         self._ledger = Ledger()
@@ -84,6 +94,8 @@ class JobRunner:
             report = {"job_id": job.job_id, "attempt": job.attempt, **self._attempt(job, progress)}
         self._ledger.finish(job.job_id, report)
         self._reporter.send("job", report)
+        if job.action.startswith("tenant."):
+            self._usage.send_soon()
 
     def _make_progress(self, job: Job) -> Progress:
         numbers = itertools.count(1)

@@ -12,7 +12,7 @@ from portal.jobs.services import sweep_jobs
 
 @shared_task(name="portal.report")
 def report_task(*, host: str, kind: str, message: dict[str, Any]) -> None:
-    """Take a message of an agent: ``kind`` is ``job``, ``event`` or ``survey``."""
+    """Take a message of an agent: ``kind`` is ``job``, ``event``, ``survey`` or ``usage``."""
     note_report(host_name=host, message=message)
     take_message(host_name=host, kind=kind, message=message)
 

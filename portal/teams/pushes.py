@@ -39,7 +39,7 @@ def push_team(team: Team) -> None:
 
 def push_member(membership: Membership) -> None:
     """Tell all hosts what holds for one member: after a change of the own quota, or of a grant."""
-    _push({tenant_name(membership.team, membership.user.username): _wanted_of_member(membership)})
+    _push(_wanted_of_members(Membership.objects.filter(pk=membership.pk).select_related("team", "user")))
 
 
 def push_members(team: Team) -> None:
@@ -140,7 +140,9 @@ def _send(row: TenantOnHost) -> None:
 
 
 def _acknowledge(row: TenantOnHost, result: Mapping[str, Any]) -> None:
-    """Keep what the host answered, unless a later answer is known."""
+    """Keep what the host answered, unless a later answer is known, or the host has done something newer meanwhile."""
+    if result.get("is_superseded"):
+        return
     revision = int(result.get("revision", 0))
     TenantOnHost.objects.filter(pk=row.pk, acknowledged__lte=revision).update(
         acknowledged=revision,

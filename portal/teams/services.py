@@ -53,11 +53,11 @@ def set_quota(
 
     For a member INHERIT takes the own value away. Raises QuotaRefusal; Membership.DoesNotExist for somebody who is no member.
     """
+    _lock(team)
     _check(actor, team, values, is_share=user is not None)
     if user is None:
-        locked = Team.objects.select_for_update().get(pk=team.pk)
-        _change(locked, actor, values, rules, ("quota_values", "rules"), subject=f"team:{team.slug}")
-        push_team(locked)
+        _change(team, actor, values, rules, ("quota_values", "rules"), subject=f"team:{team.slug}")
+        push_team(team)
     else:
         membership = Membership.objects.select_for_update().select_related("team", "user").get(team=team, user=user)
         subject = f"tenant:{tenant_name(team, user.username)}"
@@ -69,10 +69,10 @@ def set_quota(
 @transaction.atomic
 def set_member_default(*, actor: User | None, team: Team, values: Changes = NOTHING, rules: Rules = NOTHING) -> None:
     """Change what holds for each member who has no own value. Raises QuotaRefusal."""
+    _lock(team)
     _check(actor, team, values, is_share=True)
-    locked = Team.objects.select_for_update().get(pk=team.pk)
-    _change(locked, actor, values, rules, ("member_quota_values", "member_rules"), subject=f"members:{team.slug}")
-    push_members(locked)
+    _change(team, actor, values, rules, ("member_quota_values", "member_rules"), subject=f"members:{team.slug}")
+    push_members(team)
     _tell_pages(team)
 
 
@@ -82,6 +82,12 @@ def save_preset(*, actor: User | None, name: str, values: Mapping[str, float]) -
     preset, _is_new = QuotaPreset.objects.update_or_create(name=name, defaults={"values": dict(values)})
     record(actor=actor, action="preset.save", subject=f"preset:{name}", after=dict(values))
     return preset
+
+
+def _lock(team: Team) -> None:
+    """Let no other change of the team's quotas begin until this one is done, and read what the last one wrote."""
+    Team.objects.select_for_update().get(pk=team.pk)
+    team.refresh_from_db()
 
 
 def _check(actor: User | None, team: Team, values: Changes, *, is_share: bool) -> None:

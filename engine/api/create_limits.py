@@ -37,17 +37,26 @@ def decode_limits(host: Document) -> Limits:
         write_bps=_values(host, "BlkioDeviceWriteBps", "Rate"),
         read_iops=_values(host, "BlkioDeviceReadIOps", "Rate"),
         write_iops=_values(host, "BlkioDeviceWriteIOps", "Rate"),
-        network_in_bps=network_rates(host).integer("NetworkInBps") or None,
-        network_out_bps=network_rates(host).integer("NetworkOutBps") or None,
+        network_in_bps=extension(host).integer("NetworkInBps") or None,
+        network_out_bps=extension(host).integer("NetworkOutBps") or None,
     )
 
 
+def extension(host: Document) -> Document:
+    """Return what only this engine's API has when a container is made. Raises InvalidParameter."""
+    return _extension(host, (*_RATES, "DockerSocket"))
+
+
 def network_rates(body: Document) -> Document:
-    """Return what only this engine's API has, with ``NetworkInBps`` and ``NetworkOutBps``. Raises InvalidParameter."""
-    extension = body.document("Atelier")
-    if unknown := [name for name in extension.keys_of() if name not in _RATES]:
-        raise InvalidParameter(f"unknown field Atelier.{unknown[0][:60]}: use {' and '.join(_RATES)}")
-    return extension
+    """Return what of it can be changed later: ``NetworkInBps`` and ``NetworkOutBps``. Raises InvalidParameter."""
+    return _extension(body, _RATES)
+
+
+def _extension(body: Document, names: tuple[str, ...]) -> Document:
+    found = body.document("Atelier")
+    if unknown := [name for name in found.keys_of() if name not in names]:
+        raise InvalidParameter(f"unknown field Atelier.{unknown[0][:60]}: use {' and '.join(names)}")
+    return found
 
 
 def limit_warnings(host: Document) -> list[str]:

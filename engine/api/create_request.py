@@ -7,7 +7,7 @@ import re
 
 from engine.api.create_health import decode_healthcheck, decode_restart_policy
 from engine.api.create_isolation import decode_isolation, isolation_warnings
-from engine.api.create_limits import decode_limits, limit_warnings
+from engine.api.create_limits import decode_limits, extension, limit_warnings
 from engine.api.create_mounts import absolute, decode_mounts, decode_tmpfs
 from engine.api.create_networks import decode_joins, join_warnings, network_mode
 from engine.api.create_ports import check_port_mode, decode_bindings, decode_exposed, port_warnings
@@ -119,6 +119,7 @@ def _host_config(host: Document) -> HostConfig:
         console_columns=columns,
         port_bindings=decode_bindings(host),
         publish_all=host.boolean("PublishAllPorts"),
+        docker_socket=extension(host).boolean("DockerSocket"),
         **decode_isolation(host),
     )
 

@@ -21,7 +21,7 @@ def host_config_json(host: HostConfig, *, links: Sequence[str] = ()) -> dict[str
         "RestartPolicy": {"Name": host.restart.name, "MaximumRetryCount": host.restart.maximum_retry_count},
         "AutoRemove": host.auto_remove,
         "ConsoleSize": [host.console_rows, host.console_columns],
-        **_rates(host),
+        **_extension(host),
         **({"Annotations": dict(host.annotations)} if host.annotations else {}),
         "CapAdd": list(host.cap_add) or None,
         "CapDrop": list(host.cap_drop) or None,
@@ -54,10 +54,11 @@ def host_config_json(host: HostConfig, *, links: Sequence[str] = ()) -> dict[str
     }
 
 
-def _rates(host: HostConfig) -> dict[str, Any]:
+def _extension(host: HostConfig) -> dict[str, Any]:
     """What Docker's API has no field for; clients that know nothing of it see none."""
     rates = {"NetworkInBps": host.limits.network_in_bps, "NetworkOutBps": host.limits.network_out_bps}
-    return {"Atelier": rates} if any(rates.values()) else {}
+    asked = {**(rates if any(rates.values()) else {}), **({"DockerSocket": True} if host.docker_socket else {})}
+    return {"Atelier": asked} if asked else {}
 
 
 def _limits(host: HostConfig) -> dict[str, Any]:

@@ -132,6 +132,7 @@ class HostConfig:
     port_bindings: tuple[PortBinding, ...] = ()
     publish_all: bool = False  # of the ports that are exposed
     storage_options: Mapping[str, str] = field(default_factory=dict)
+    docker_socket: bool = False  # its tenant's own, with the host's docker command
     id_file: str = ""  # where the client keeps the id; told back, never opened
 
 

@@ -32,6 +32,7 @@ class BindSpec(TypedDict):
     """A file or directory of the host shown in the container; ``idmapped``: root on disk is the container's root.
 
     ``recursive``: with the mounts below it, where they can be id-mapped. ``subpath``: a part of it that no link leads out of.
+    ``of_engine``: a file of the engine's own or the host's, never to be changed; a link is shown as a link.
     """
 
     source: str
@@ -40,6 +41,7 @@ class BindSpec(TypedDict):
     idmapped: bool
     recursive: NotRequired[bool]
     subpath: NotRequired[str]
+    of_engine: NotRequired[bool]
 
 
 class TmpfsSpec(TypedDict):

@@ -18,6 +18,7 @@ from engine.core.mounts import (
     parse_bind,
     parse_target,
 )
+from engine.core.tenant_socket import SOCKET_SOURCES, is_own_socket
 from engine.core.volumes import check_driver, check_volume_name
 from engine.errors import InvalidParameter
 
@@ -78,8 +79,11 @@ def inherit(points: Iterable[MountPoint], *, readonly: bool) -> list[MountPoint]
 
 
 def wants_host_paths(binds: Iterable[str], mounts: Iterable[MountRequest]) -> bool:
-    """Whether a request reaches for the host's files. Raises InvalidParameter."""
-    return any(parse_bind(text).kind == BIND for text in binds) or any(request.kind == BIND for request in mounts)
+    """Whether a tenant's request reaches for the host's files, of which the engine's socket is none. Raises InvalidParameter."""
+    points = (parse_bind(text) for text in binds)
+    if any(point.kind == BIND and not is_own_socket(point) for point in points):
+        return True
+    return any(request.kind == BIND and clean_path(request.source) not in SOCKET_SOURCES for request in mounts)
 
 
 def _claim(asked: set[str], target: str, covered: set[str]) -> None:

@@ -6,6 +6,7 @@ import os
 from engine.linux.libc import MOUNT_SETATTR, MOVE_MOUNT, OPEN_TREE, PIVOT_ROOT, call, syscall
 
 AT_FDCWD = -100
+AT_SYMLINK_NOFOLLOW = 0x100
 AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
 
@@ -58,9 +59,10 @@ def pivot_root(new_root: str, put_old: str) -> None:
     syscall(PIVOT_ROOT, os.fsencode(new_root), os.fsencode(put_old), subject=new_root)
 
 
-def open_tree(path: str, *, directory_fd: int = AT_FDCWD, recursive: bool = False) -> int:
+def open_tree(path: str, *, directory_fd: int = AT_FDCWD, recursive: bool = False, follow: bool = True) -> int:
     """A detached clone of the mount at ``path`` (with an empty path: at ``directory_fd``), as a descriptor."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | (AT_RECURSIVE if recursive else 0) | (0 if path else AT_EMPTY_PATH)
+    flags |= 0 if follow else AT_SYMLINK_NOFOLLOW
     return syscall(OPEN_TREE, directory_fd, os.fsencode(path), flags, subject=path or directory_fd)
 
 

@@ -98,6 +98,8 @@ def open_mapped(path: str, *, userns_fd: int) -> int:
 
 def open_bind(spec: BindSpec, *, userns_fd: int) -> AttachedMount:
     """The source of a bind mount, detached from the host."""
+    if spec.get("of_engine"):
+        return AttachedMount(_open_of_engine(spec["source"], userns_fd=userns_fd), spec["target"])
     attributes = MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if spec["readonly"] else 0)
     if not spec["idmapped"]:
         return AttachedMount(_open_detached(spec["source"], attributes, recursive=True), spec["target"])
@@ -118,6 +120,17 @@ def _open_source(path: str, attributes: int, *, userns_fd: int, recursive: bool)
             if error.errno not in (errno.EINVAL, errno.EPERM):
                 raise
     return _open_detached(path, attributes, userns_fd=userns_fd)
+
+
+def _open_of_engine(path: str, *, userns_fd: int) -> int:
+    """What can only be read, and by anybody, is shown with foreign owners where its file system takes no id map."""
+    attributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_RDONLY
+    try:
+        return _open_detached(path, attributes | MOUNT_ATTR_IDMAP, userns_fd=userns_fd, follow=False)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EPERM):
+            raise
+    return _open_detached(path, attributes, follow=False)
 
 
 def _open_beneath(path: str, subpath: str, attributes: int, *, userns_fd: int) -> int:
@@ -183,9 +196,15 @@ def open_cgroup_view(spec: CgroupSpec, opened: Descriptors, *, writable: bool) -
 
 
 def _open_detached(
-    path: str, attributes: int, *, userns_fd: int = 0, recursive: bool = False, directory_fd: int = AT_FDCWD
+    path: str,
+    attributes: int,
+    *,
+    userns_fd: int = 0,
+    recursive: bool = False,
+    directory_fd: int = AT_FDCWD,
+    follow: bool = True,
 ) -> int:
-    mount_fd = open_tree(path, recursive=recursive, directory_fd=directory_fd)
+    mount_fd = open_tree(path, recursive=recursive, directory_fd=directory_fd, follow=follow)
     try:
         mount_setattr(mount_fd, attributes=attributes, private=True, userns_fd=userns_fd, recursive=recursive)
     except OSError as error:

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.core.mounts import BIND, MountPoint
+from engine.core.tenant_socket import is_of_engine
 from engine.errors import InvalidParameter
 
 
 def prepare_bind_sources(points: Iterable[MountPoint]) -> None:
     """Check or make each source. Blocking. Raises InvalidParameter."""
-    for bind in (point for point in points if point.kind == BIND):
+    for bind in (point for point in points if point.kind == BIND and not is_of_engine(point)):
         source = Path(bind.source)
         if source.exists():
             continue

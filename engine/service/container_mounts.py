@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.core.containers import ContainerRecord, HostConfig
 from engine.core.mount_plan import inherit, plan_mounts
 from engine.core.mounts import BIND, VOLUME, MountPoint, parse_volumes_from
+from engine.core.tenant_socket import is_of_engine, with_own_socket
 from engine.core.tenants import Tenant
 from engine.core.volume_options import IN_MEMORY, ON_HOST
 from engine.core.volumes import DRIVER, VolumeRecord, check_driver
@@ -31,7 +32,8 @@ def plan_container_mounts(engine: Engine, record: ContainerRecord) -> list[Mount
         tmpfs=host.tmpfs,
         inherited=_inherited(engine, record.tenant, host),
     )
-    if not record.tenant.is_administrator and any(point.kind == BIND for point in points):
+    points = _with_socket(record, points)
+    if not record.tenant.is_administrator and any(point.kind == BIND and not is_of_engine(point) for point in points):
         raise Forbidden("only administrators may use binds of the host's paths: leave it out")
     for point in points:
         check_volume_options(engine, record.tenant, point.driver_options)
@@ -77,6 +79,16 @@ def publish_mounts(engine: Engine, record: ContainerRecord, action: str) -> None
             place = {"destination": point.target, "propagation": "", "read/write": str(not point.readonly).lower()}
             known = VolumeRecord(point.volume_id, point.name, record.tenant, 0)
             publish_volume(engine, known, action, container=record.container_id, **(place if action == "mount" else {}))
+
+
+def _with_socket(record: ContainerRecord, points: list[MountPoint]) -> list[MountPoint]:
+    if not record.tenant.is_administrator:
+        return with_own_socket(points, wanted=record.host.docker_socket)
+    if record.host.docker_socket:
+        raise InvalidParameter(
+            "DockerSocket is the socket of a tenant, and administrators are none: act as a tenant, or bind the engine's socket"
+        )
+    return points
 
 
 def _inherited(engine: Engine, tenant: Tenant, host: HostConfig) -> list[MountPoint]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.linux.cgroups import detect_layout
 from engine.network.foreign_rules import closed_doors
 from engine.network.rate_probe import NEEDED, rates_refused
+from engine.service.docker_command import find_docker_command
 from engine.storage.disk_choice import explain_disk, image_of
 
 
@@ -50,6 +51,12 @@ def examine_disk(data_path: Path) -> list[Finding]:
 def _mkfs() -> Finding:
     path = shutil.which("mkfs.btrfs")
     return Finding("mkfs.btrfs", path is not None, path or "not found", "install btrfs-progs: no quotas of disk space")
+
+
+def _docker_command() -> Finding:
+    command = find_docker_command()
+    consequence = "containers with DockerSocket get the socket alone: install a static docker, or use images that have one"
+    return Finding("docker command", bool(command.path), command.reason, consequence)
 
 
 def report(findings: list[Finding]) -> str:
@@ -167,4 +174,5 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
     _network_rates,
     _busybox,
     _mkfs,
+    _docker_command,
 )

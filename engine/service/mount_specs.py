@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.core.containers import ContainerRecord
 from engine.core.launch import BindSpec, TmpfsSpec
 from engine.core.mounts import BIND, VOLUME, MountPoint
+from engine.core.tenant_socket import is_of_engine
 from engine.core.volume_options import IN_MEMORY, ON_HOST
 from engine.errors import Conflict, NotFound
 
@@ -14,7 +15,8 @@ VolumePath = Callable[[str], Path]
 
 def bind_specs(record: ContainerRecord, volume_path: VolumePath) -> list[BindSpec]:
     """Return binds and volumes. Raises Conflict for a volume that cannot be had now."""
-    return [_bind_spec(point, volume_path) for point in record.mount_points if not _is_memory(point)]
+    points = (point for point in record.mount_points if not _is_memory(point) and not is_of_engine(point))
+    return [_bind_spec(point, volume_path) for point in points]
 
 
 def tmpfs_specs(record: ContainerRecord) -> list[TmpfsSpec]:

@@ -37,6 +37,7 @@ from engine.service.milestones import Milestone
 from engine.service.network_files import write_network_files
 from engine.service.network_modes import network_owner
 from engine.service.output_flow import with_readers
+from engine.service.own_socket import with_socket
 from engine.service.remove_container import remove_locked
 from engine.storage.rootfs import area_of, has_room_for_network_files, network_files_of, renew_network_files, rootfs_of
 from engine.storage.volatile import clear_mark
@@ -167,7 +168,7 @@ def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
         volume_path=engine.volumes.data_path,
         network_path=engine.containers.path(network_owner(engine, record).container_id),
     )
-    return with_readers(engine, record, with_links(engine, record, isolate(engine, record, spec)))
+    return with_readers(engine, record, with_links(engine, record, with_socket(engine, record, isolate(engine, record, spec))))
 
 
 async def _abort(engine: Engine, container_id: str) -> None:

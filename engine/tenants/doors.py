@@ -29,7 +29,6 @@ class Doors:
         return self._root / _LINK
 
     def door(self, tenant: Tenant) -> Path:
-        """The folder that a tenant's containers mount."""
         return self._root / _DOORS / tenant.team / (tenant.member or _TEAM)
 
     def name(self, tenant: Tenant) -> Path:
@@ -38,19 +37,23 @@ class Doors:
 
     def prepare(self, known: Collection[Tenant], *, in_use: Collection[Tenant]) -> None:
         """Make the folders, and take away what a former daemon left of tenants that are not known any more. Raises OSError."""
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._root.chmod(0o700)
-        _link(self.link, f"{DOOR}/{SOCKET_NAME}")
+        self._make_root()
         kept = {self.door(tenant) for tenant in (*known, *in_use)}
         for door in [*(self._root / _DOORS).glob("*/*")]:
             if door not in kept:
                 self.remove(Tenant(door.parent.name, "" if door.name == _TEAM else door.name))
 
-    def bind(self, tenant: Tenant) -> socket.socket:
-        """Return a socket that has the tenant's name from now on, in place of one of a former daemon. Raises OSError."""
-        door, name = self.door(tenant), self.name(tenant)
+    def make_door(self, tenant: Tenant) -> Path:
+        """Return the folder that a tenant's containers mount, made if it is missing. Raises OSError."""
+        self._make_root()
+        door = self.door(tenant)
         door.mkdir(parents=True, exist_ok=True)
         door.chmod(0o755)  # whatever the umask says
+        return door
+
+    def bind(self, tenant: Tenant) -> socket.socket:
+        """Return a socket that has the tenant's name from now on, in place of one of a former daemon. Raises OSError."""
+        door, name = self.make_door(tenant), self.name(tenant)
         sock = _bound(door)
         try:
             name.parent.mkdir(exist_ok=True)
@@ -59,6 +62,11 @@ class Doors:
             sock.close()
             raise
         return sock
+
+    def _make_root(self) -> None:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._root.chmod(0o700)
+        _link(self.link, f"{DOOR}/{SOCKET_NAME}")
 
     def close(self, tenant: Tenant) -> None:
         """Take the socket's names away; the door stays for those who have it."""

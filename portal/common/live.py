@@ -53,7 +53,7 @@ def session_digest(session_key: str | None) -> str:
 
 
 def send_changed(groups: Iterable[str], *, kind: str, key: str) -> None:
-    """Say that object ``key`` of ``kind`` (``lab``, ``job``, ``template``, ``quota``, ``notice``) looks different now, or is gone."""
+    """Say that object ``key`` of ``kind`` looks different now, or is gone. The kinds are those of ``streams.fragments``."""
     send(groups, {"type": "object.changed", "kind": kind, "key": key})
 
 

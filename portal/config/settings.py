@@ -42,6 +42,8 @@ INSTALLED_APPS = [
     "portal.hosts",
     "portal.jobs",
     "portal.labs",
+    "portal.workloads",
+    "portal.requests",
     "portal.streams",
 ]
 
@@ -78,6 +80,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.i18n",
                 "portal.common.context.page",
                 "portal.notices.context.bell",
+                "portal.requests.context.waiting",
             ],
         },
     },
@@ -179,6 +182,12 @@ CELERY_BEAT_SCHEDULE = {
     "redeliver-overdue-jobs": {"task": "portal.sweep_jobs", "schedule": 10.0, "options": {"expires": 10.0}},
     "survey-hosts": {"task": "portal.survey_hosts", "schedule": 60.0, "options": {"expires": 60.0}},
     "send-waiting-mails": {"task": "portal.send_mails", "schedule": 60.0, "options": {"expires": 60.0}},
+    "end-grants": {
+        "task": "portal.end_grants",
+        "schedule": 60.0,
+        "kwargs": {"looks_ahead": True},
+        "options": {"expires": 60.0},
+    },
     "forget-old-notices": {"task": "portal.prune_notices", "schedule": 86400.0},
     "clear-ended-sessions": {"task": "portal.clear_sessions", "schedule": 86400.0},
 }

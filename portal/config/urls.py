@@ -10,7 +10,9 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.labs.urls")),
     path("jobs/", include("portal.jobs.urls")),
+    path("containers/", include("portal.workloads.urls")),
     path("teams/", include("portal.teams.urls")),
+    path("requests/", include("portal.requests.urls")),
     path("notices/", include("portal.notices.urls")),
     path("account/", include("allauth.account.urls")),
     path("language/", include("django.conf.urls.i18n")),

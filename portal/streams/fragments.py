@@ -19,7 +19,10 @@ from portal.labs.cards import lab_card, lab_dom_id, lab_header_dom_id, offer_car
 from portal.labs.selectors import get_lab_for, get_template_for, visible_labs, visible_templates
 from portal.labs.team_cards import team_labs_dom_id, usage_card
 from portal.notices.selectors import own_notices
+from portal.requests.selectors import visible_requests
 from portal.streams.bell import render_notice
+from portal.streams.quota_fragments import render_tenant
+from portal.streams.request_fragments import render_request
 from portal.teams.selectors import get_team_for, is_team_staff
 
 Message = dict[str, Any]
@@ -50,11 +53,13 @@ def changed_since(user: User, since: datetime) -> list[tuple[str, str]]:
     jobs = visible_jobs(user).filter(changed_at__gte=since).values_list("pk", flat=True)
     templates = visible_templates(user).filter(changed_at__gte=since).values_list("slug", flat=True)
     teams = visible_labs(user).filter(changed_at__gte=since).order_by().values_list("team__slug", flat=True).distinct()
+    requests = visible_requests(user).filter(changed_at__gte=since).values_list("pk", flat=True)
     return [
         *(("lab", str(key)) for key in labs[:_MOST_MISSED]),
         *(("job", str(key)) for key in jobs[:_MOST_MISSED]),
         *(("template", key) for key in templates[:_MOST_MISSED]),
         *(("quota", key) for key in teams),
+        *(("request", str(key)) for key in requests[:_MOST_MISSED]),
         *(("notice", "list") for _ in own_notices(user).filter(created_at__gte=since)[:1]),
     ]
 
@@ -118,4 +123,6 @@ _RENDERERS: dict[str, Callable[[User, str], list[Message]]] = {
     "template": _render_template,
     "quota": _render_quota,
     "notice": render_notice,
+    "request": render_request,
+    "tenant": render_tenant,
 }

@@ -29,7 +29,13 @@ def addresses(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 
 def filled(route: str) -> str:
     """A pattern with values for its parts."""
-    values = {"<uuid:lab_id>": UUID, "<slug:slug>": "demo", "<path:object_id>": "1", "<int:content_type_id>": "1"}
+    values = {
+        "<uuid:lab_id>": UUID,
+        "<slug:slug>": "demo",
+        "<path:object_id>": "1",
+        "<int:content_type_id>": "1",
+        "<int:request_id>": "1",
+    }
     for part, value in values.items():
         route = route.replace(part, value)
     return "/" + route.removeprefix("^").removesuffix("$")

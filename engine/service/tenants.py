@@ -128,6 +128,7 @@ async def _make_true(engine: Engine, tenant: Tenant, before: _Settings, wanted: 
         await asyncio.to_thread(engine.tenants.set, tenant, wanted.limits, wanted.rules)
     except OSError as error:
         raise Fault(f"cannot record limits of tenant {tenant.name}: {reason_of(error)}") from error
+    await engine.network.set_reaches(engine.tenants.reaches())
     await _enforce_in_kernel(engine, tenant, wanted.limits)
     if io_rates(before.limits) != io_rates(wanted.limits):
         await limit_team(engine, tenant.team)

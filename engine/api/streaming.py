@@ -5,6 +5,8 @@ Owns the set of them, so that a daemon that stops ends them at once instead of w
 
 import asyncio
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiohttp import web
 
@@ -27,13 +29,22 @@ _FAREWELL_SECONDS = 0.2
 @web.middleware
 async def streaming_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Remember the task of a handler that streams."""
-    task = asyncio.current_task()
-    if task is None or _PATH.fullmatch(request.path) is None:
+    if _PATH.fullmatch(request.path) is None:
         return await handler(request)
-    streams = request.app[STREAMS]
+    with streaming(request):
+        return await handler(request)
+
+
+@contextmanager
+def streaming(request: web.Request) -> Iterator[None]:
+    """While a handler streams: for those whose path alone does not tell."""
+    task, streams = asyncio.current_task(), request.app[STREAMS]
+    if task is None:
+        yield
+        return
     streams.add(task)
     try:
-        return await handler(request)
+        yield
     finally:
         streams.discard(task)
 

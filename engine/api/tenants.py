@@ -1,30 +1,41 @@
-"""Routes of tenants: decode, one service call, encode. They are the administrators' alone."""
+"""Routes of tenants: decode, one service call, encode. To set anything is the administrators' alone."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import asdict
 
 from aiohttp import web
 
-from engine.api.context import engine_of, is_tenants
-from engine.api.decode import read_document
-from engine.api.responses import json_response, no_content
+from engine.api.context import engine_of, is_tenants, tenant_of
+from engine.api.decode import query_bool, read_document
+from engine.api.responses import dumps, json_response, no_content
+from engine.api.streaming import streaming
 from engine.core.tenants import Tenant, parse_tenant
 from engine.errors import Forbidden
-from engine.service.tenants import TenantView, delete_limits, find_tenant, list_tenants, set_limits
+from engine.service.tenant_views import TenantView, find_tenant, list_tenants, watch_tenant, watch_tenants
+from engine.service.tenants import delete_limits, set_limits
 from engine.tenants.limits import parse_tenant_limits
 from engine.tenants.rules import parse_tenant_rules
 
 
-async def listing(request: web.Request) -> web.Response:
-    _check_administrator(request)
-    return json_response([tenant_json(view) for view in await list_tenants(engine_of(request))])
+async def listing(request: web.Request) -> web.StreamResponse:
+    engine, acting = engine_of(request), tenant_of(request)
+    if query_bool(request, "stream"):
+        lists = watch_tenants(engine, acting)
+        return await _stream(request, ([tenant_json(view) for view in views] async for views in lists))
+    return json_response([tenant_json(view) for view in await list_tenants(engine, acting)])
 
 
-async def inspect(request: web.Request) -> web.Response:
-    tenant = _named(request)
-    return json_response(tenant_json(await find_tenant(engine_of(request), tenant)))
+async def inspect(request: web.Request) -> web.StreamResponse:
+    engine, acting, tenant = engine_of(request), tenant_of(request), _named(request)
+    view = await find_tenant(engine, acting, tenant)
+    if query_bool(request, "stream"):
+        return await _stream(request, (tenant_json(view) async for view in watch_tenant(engine, acting, tenant)))
+    return json_response(tenant_json(view))
 
 
 async def put(request: web.Request) -> web.Response:
+    _check_administrator(request)
     tenant = _named(request)
     body = await read_document(request)
     limits = parse_tenant_limits({name: body.get(name) for name in body.keys_of() if name != "rules"})
@@ -34,6 +45,7 @@ async def put(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
+    _check_administrator(request)
     tenant = _named(request)
     await delete_limits(engine_of(request), tenant)
     return no_content()
@@ -46,22 +58,28 @@ def tenant_json(view: TenantView) -> dict[str, object]:
         "name": view.tenant.name,
         "limits": asdict(view.limits),
         "rules": asdict(view.rules),
-        "usage": {
-            "disk": usage.disk_bytes,
-            "network_in_bytes": usage.network_in_bytes,
-            "network_out_bytes": usage.network_out_bytes,
-            "io_read_bytes": usage.io.read_bytes,
-            "io_write_bytes": usage.io.write_bytes,
-            "io_read_operations": usage.io.read_operations,
-            "io_write_operations": usage.io.write_operations,
-        },
+        "usage": {**usage.used, **usage.sums},
+        "peak": dict(usage.peak),
+        "pressure": usage.pressure,
+        "over": list(usage.over),
+        "refusals": dict(usage.refusals),
         "members": [member.name for member in view.members],
     }
 
 
+async def _stream(request: web.Request, documents: AsyncGenerator[object, None]) -> web.StreamResponse:
+    """One document a line until the client goes; one that does not read is waited for."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    with streaming(request):
+        await response.prepare(request)
+        async with aclosing(documents):
+            async for document in documents:
+                await response.write(dumps(document) + b"\n")
+    return response
+
+
 def _named(request: web.Request) -> Tenant:
-    """Return the tenant of the route. Raises Forbidden for whoever acts as one, InvalidParameter."""
-    _check_administrator(request)
+    """Return the tenant of the route. Raises InvalidParameter."""
     return parse_tenant("/".join(request.match_info[part] for part in ("team", "member") if part in request.match_info))
 
 

@@ -138,14 +138,17 @@ def cgroup_path(instance: str, tenant: Tenant, container_id: str) -> list[str]:
     return [*parts, f"c-{container_id}"]
 
 
-def plan_cgroup(layout: CgroupLayout, path: list[str], limits: Limits, *, devices: Sequence[str] = ()) -> CgroupSpec:
+def plan_cgroup(
+    layout: CgroupLayout, path: list[str], limits: Limits, *, devices: Sequence[str] = (), further: Sequence[str] = ()
+) -> CgroupSpec:
     """Return directories, writes and where to join for a container at ``path``.
 
-    ``devices`` are allowed beyond those of every container, as version 1 writes it; version 2 has a program for that.
+    ``devices`` are allowed beyond those of every container, as version 1 writes it; version 2 has a program for that. ``further``
+    are controllers of version 1 that are joined though the limits themselves do not need them.
     """
     if layout.version == 2:
         return _plan_v2(layout, path, limits)
-    return _plan_v1(layout, path, limits, devices)
+    return _plan_v1(layout, path, limits, devices, further)
 
 
 def _plan_v2(layout: CgroupLayout, path: list[str], limits: Limits) -> CgroupSpec:
@@ -158,10 +161,10 @@ def _plan_v2(layout: CgroupLayout, path: list[str], limits: Limits) -> CgroupSpe
     return {"version": 2, "directories": directories, "writes": writes, "join": [directories[-1]]}
 
 
-def _plan_v1(layout: CgroupLayout, path: list[str], limits: Limits, devices: Sequence[str]) -> CgroupSpec:
+def _plan_v1(layout: CgroupLayout, path: list[str], limits: Limits, devices: Sequence[str], further: Sequence[str]) -> CgroupSpec:
     controllers = [name for name in _CONTROLLERS_V1 if name in layout.mounts]
     writes: list[FileWrite] = []
-    if limits.cpuset_cpus or limits.cpuset_mems:
+    if limits.cpuset_cpus or limits.cpuset_mems or "cpuset" in further:
         controllers.append("cpuset")
         writes += _inherit_cpuset(layout, path)
     roots = list(dict.fromkeys(_mount(layout, name) for name in controllers))  # cpu and cpuacct are often one mount

@@ -4,11 +4,15 @@ A file that the host lacks counts as unknown. The newest numbers, not those of a
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 _US_TO_NS = 1000
-_RESOURCES = ("cpu", "memory", "io")
+_KINDS = {
+    "cpu": ("some",),
+    "memory": ("some", "full"),
+    "io": ("some", "full"),
+}
 _MOST_BYTES = 64 << 10
 Pressure = Mapping[str, Mapping[str, float]]
 
@@ -66,17 +70,17 @@ def pids_in(directory: str) -> int | None:
 
 def read_pressure(directory: str) -> Pressure | None:
     """The shares of time, of the last ten seconds and in percent, that some or all waited for a resource; None: not told."""
-    found = {resource: _averages(_read(f"{directory}/{resource}.pressure")) for resource in _RESOURCES}
+    found = {resource: _averages(_read(f"{directory}/{resource}.pressure"), kinds) for resource, kinds in _KINDS.items()}
     return {resource: averages for resource, averages in found.items() if averages} or None
 
 
-def _averages(text: str) -> dict[str, float]:
+def _averages(text: str, kinds: Sequence[str]) -> dict[str, float]:
     """Lines such as ``some avg10=0.12 avg60=0.01 avg300=0.00 total=5``."""
     found = {}
     for line in text.splitlines():
         kind, *pairs = line.split()
         value = dict(pair.partition("=")[::2] for pair in pairs).get("avg10", "")
-        if value.replace(".", "", 1).isdecimal():
+        if kind in kinds and value.replace(".", "", 1).isdecimal():
             found[kind] = float(value)
     return found
 

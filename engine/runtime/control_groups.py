@@ -100,15 +100,14 @@ def join(tasks: list[int]) -> None:
 
 
 def remove_cgroups(spec: CgroupSpec) -> None:
-    """Kill what is left in the container's own directories and remove them, then those above that became empty.
+    """Kill what is left in the container's own directories and remove them; those above are its tenant's, whose sums they keep.
 
-    Raises OSError when a directory of the container's own stays busy.
+    Raises OSError when one stays busy.
     """
     for directory in spec["join"]:
         if not _remove(directory):
             _kill_all(directory)
             _remove_busy(directory)
-    remove_directories([directory for directory in spec["directories"] if directory not in spec["join"]])
 
 
 def remove_directories(directories: list[str]) -> None:

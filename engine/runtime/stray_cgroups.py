@@ -1,4 +1,4 @@
-"""Cgroups of containers that are there, whoever made them: found, and ended with all that runs in them.
+"""Cgroups of containers and tenants that are there, whoever made them: found, ended with all that runs in them, removed.
 
 Decides nothing about which of them must go. Blocking; for the daemon.
 """
@@ -8,31 +8,58 @@ import os
 from collections.abc import Iterable, Mapping
 
 from engine.core.limits import CgroupLayout
-from engine.runtime.control_groups import remove_cgroups
+from engine.core.tenant_cgroups import tenant_path
+from engine.core.tenants import Tenant
+from engine.runtime.control_groups import remove_cgroups, remove_directories
 
 _CONTAINER, _TENANTS = "c-", ("t-", "m-")  # as core.limits.cgroup_path writes them
-_PARENTS = 3
 
 
 def find_cgroups(layout: CgroupLayout, instance: str) -> Mapping[str, list[str]]:
     """Return the directories of each container of this engine, by its id, in all hierarchies."""
     found: dict[str, list[str]] = {}
-    for mount in sorted({*layout.mounts.values(), layout.unified} - {""}):
+    for mount in _mounts(layout):
         for directory in _containers_below(f"{mount}/atelier-{instance}"):
             found.setdefault(os.path.basename(directory).removeprefix(_CONTAINER), []).append(directory)
     return found
 
 
 def end_cgroups(directories: list[str]) -> None:
-    """Kill all that runs in a container's directories and remove them, with the tenants' above when these are empty then.
+    """Kill all that runs in a container's directories and remove them.
 
     Raises OSError when something in them does not end.
     """
     for directory in directories:
         with contextlib.suppress(OSError), open(f"{directory}/freezer.state", "wb", buffering=0) as file:
             file.write(b"THAWED")  # what version 1 has frozen cannot end
-    parents = sorted({parent for directory in directories for parent in _parents(directory)})
-    remove_cgroups({"version": 1, "directories": [*parents, *directories], "writes": [], "join": directories})
+    remove_cgroups({"version": 1, "directories": directories, "writes": [], "join": directories})
+
+
+def find_tenants(layout: CgroupLayout, instance: str) -> set[Tenant]:
+    """Return the teams and members of this engine that have a directory in any hierarchy."""
+    found = set()
+    for mount in _mounts(layout):
+        for team in _names_below(f"{mount}/atelier-{instance}", _TENANTS[0]):
+            found.add(Tenant(team))
+            found |= {Tenant(team, one) for one in _names_below(f"{mount}/atelier-{instance}/{_TENANTS[0]}{team}", _TENANTS[1])}
+    return found
+
+
+def remove_tenant(layout: CgroupLayout, instance: str, tenant: Tenant) -> None:
+    """Remove a tenant's directories, or with the administrators' the engine's own, where nothing is below. Raises OSError."""
+    remove_directories(["/".join([mount, *tenant_path(instance, tenant)]) for mount in _mounts(layout)])
+
+
+def _mounts(layout: CgroupLayout) -> list[str]:
+    return sorted({*layout.mounts.values(), layout.unified} - {""})
+
+
+def _names_below(path: str, letter: str) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return [entry.name.removeprefix(letter) for entry in entries if entry.name.startswith(letter)]
+    except FileNotFoundError:
+        return []
 
 
 def _containers_below(path: str) -> Iterable[str]:
@@ -46,14 +73,3 @@ def _containers_below(path: str) -> Iterable[str]:
             yield f"{path}/{name}"
         elif name.startswith(_TENANTS):
             yield from _containers_below(f"{path}/{name}")
-
-
-def _parents(directory: str) -> list[str]:
-    """Those above, as far as they are this engine's."""
-    found = []
-    for _ in range(_PARENTS):
-        directory = os.path.dirname(directory)
-        found.append(directory)
-        if os.path.basename(directory).startswith("atelier-"):
-            break
-    return found

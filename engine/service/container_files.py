@@ -13,11 +13,11 @@ from engine.core.files import FilesSpec, FilesTask, View
 from engine.core.ids import short_id
 from engine.core.launch import BindSpec
 from engine.core.lifecycle import State
-from engine.core.limits import cgroup_path, plan_cgroup
 from engine.core.tenants import Tenant
 from engine.errors import Conflict
 from engine.runtime.files_filter import files_profile
 from engine.runtime.files_session import FilesSession
+from engine.service.container_groups import standing_cgroup
 from engine.service.engine import Engine
 from engine.service.launch_spec import NETWORK_FILES
 from engine.service.mount_specs import bind_specs
@@ -112,5 +112,4 @@ def _cgroups(engine: Engine, record: ContainerRecord) -> list[str]:
     """What the worker takes counts for the container, but where that would make it stand still."""
     if record.run.state is State.PAUSED:
         return []
-    path = cgroup_path(engine.instance, record.tenant, record.container_id)
-    return plan_cgroup(engine.host.cgroups, path, record.host.limits)["join"]
+    return standing_cgroup(engine, record)["join"]

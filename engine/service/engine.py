@@ -32,6 +32,7 @@ from engine.service.health_monitors import HealthMonitors
 from engine.service.io_limiter import IoLimiter
 from engine.service.milestones import Milestones
 from engine.service.pull_upkeep import PullUpkeep
+from engine.service.quota_keeper import QuotaKeeper
 from engine.service.readers import Readers
 from engine.service.restart_timers import RestartTimers
 from engine.service.slow_work import SlowWork
@@ -110,6 +111,7 @@ class Engine:
     watches: Watches = field(default_factory=Watches)
     builds: Builds = field(default_factory=Builds)
     io: IoLimiter = field(default_factory=IoLimiter)
+    quotas: QuotaKeeper = field(default_factory=QuotaKeeper)
     rates: RateBook = field(default_factory=RateBook)
 
     def __post_init__(self) -> None:

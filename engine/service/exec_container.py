@@ -12,10 +12,10 @@ from engine.core.execs import ExecConfig, ExecRecord, ExecRun
 from engine.core.ids import ID_BYTES, format_id, short_id
 from engine.core.launch import ExecSpec
 from engine.core.lifecycle import State
-from engine.core.limits import cgroup_path, plan_cgroup
 from engine.core.tenants import Tenant
 from engine.errors import CommandNotRunnable, Conflict, Forbidden, InvalidParameter
 from engine.runtime.process import Process
+from engine.service.container_groups import standing_cgroup
 from engine.service.engine import Engine
 from engine.service.launch_spec import exec_spec
 from engine.service.links import with_links
@@ -111,13 +111,11 @@ def _prepared(engine: Engine, container: ContainerRecord) -> tuple[str, str]:
 
 
 def _spec(engine: Engine, container: ContainerRecord, execution: ExecRecord, seccomp: tuple[str, str]) -> ExecSpec:
-    path = cgroup_path(engine.instance, container.tenant, container.container_id)
-    cgroup = plan_cgroup(engine.host.cgroups, path, container.host.limits)
     spec = exec_spec(
         container,
         execution,
         log_path=engine.execs.log_path(execution),
-        cgroup_join=cgroup["join"],
+        cgroup_join=standing_cgroup(engine, container)["join"],
         seccomp=seccomp,
     )
     return with_links(engine, container, spec, needs_all=False)

@@ -20,6 +20,7 @@ from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
 from engine.service.restart_later import schedule_restart
 from engine.service.restart_policy import goes_on
+from engine.service.tenant_cgroups import limit_rest_in_kernel
 
 log = logging.getLogger(__name__)
 UNKNOWN_EXIT = "nobody saw how it ended: daemon and supervisor were both away"
@@ -81,6 +82,7 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
     endpoints = engine.network.endpoints_of(record.container_id)
     await asyncio.gather(_detach(engine, record), engine.containers.note(finished))
     await limit_rest(engine, finished)
+    await limit_rest_in_kernel(engine, finished)
     if oom:
         engine.publish(finished, "oom")
     engine.publish(finished, "die", exitCode=exit_text(status), execDuration=run_seconds(finished))

@@ -16,6 +16,7 @@ from engine.core.mount_plan import wants_host_paths
 from engine.core.namespace_modes import HOST, join_mode, joined_container
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, Forbidden, InvalidParameter, NotFound
+from engine.service.container_groups import starting_limits
 from engine.service.devices import find_devices, with_numbers
 from engine.service.engine import Engine
 from engine.service.network_modes import network_owner
@@ -66,7 +67,8 @@ def container_cgroup(engine: Engine, record: ContainerRecord) -> CgroupSpec:
     host = record.host
     rules = device_rules(find_devices(host.devices), host.device_rules)
     path = cgroup_path(engine.instance, record.tenant, record.container_id)
-    plan = plan_cgroup(engine.host.cgroups, path, with_numbers(host.limits), devices=formatted(rules))
+    limits, further = starting_limits(engine, record)
+    plan = plan_cgroup(engine.host.cgroups, path, with_numbers(limits), devices=formatted(rules), further=further)
     if (host.writable_cgroups or host.privileged) and engine.host.cgroups.unified:
         plan["delegated"] = True
     return plan

@@ -28,6 +28,7 @@ from engine.service.host_facts import engine_id, host_facts
 from engine.service.reconcile import reconcile
 from engine.service.restart_later import resume_restarts
 from engine.service.resume_names import resume_names
+from engine.service.tenant_cgroups import restore_kernel_limits, sweep_tenants
 from engine.service.tenant_doors import TenantDoors
 from engine.service.tenants import restore_io_limits, restore_limits
 from engine.service.volumes import volumes_held
@@ -127,6 +128,7 @@ async def open_engine(engine: Engine) -> None:
     await engine.supervisor.open()
     await reconcile(engine)
     await restore_io_limits(engine)
+    await restore_kernel_limits(engine)
     await resume_names(engine)
     await resume_health(engine)
     await resume_restarts(engine)
@@ -142,8 +144,11 @@ async def close_engine(engine: Engine) -> None:
     await engine.registries.close()
     await engine.restarts.close()
     await engine.health.close()
+    await engine.quotas.close()
     is_idle = not any(record.run.state in ALIVE for record in engine.containers.all())
     await engine.supervisor.close()
     await engine.network.close(remove=is_idle)
+    if is_idle:
+        await asyncio.to_thread(sweep_tenants, engine)
     await asyncio.to_thread(engine.trash.close)  # else it would hold what is to be unmounted
     await asyncio.to_thread(engine.disk.close, unmount=is_idle)

@@ -13,11 +13,11 @@ from dataclasses import replace
 from engine.core.containers import ContainerRecord, Run
 from engine.core.execs import ExecRun
 from engine.core.lifecycle import ALIVE, State
-from engine.core.limits import cgroup_path, plan_cgroup
 from engine.errors import EngineError, NotFound
 from engine.runtime.process import Process
 from engine.service.build_leftovers import remove_build_steps
 from engine.service.commit_pause import release_commit_pauses
+from engine.service.container_groups import standing_cgroup
 from engine.service.container_networks import joins_of, rates_of
 from engine.service.engine import Engine
 from engine.service.exits import finish_locked, remove_if_wanted
@@ -88,14 +88,13 @@ async def _reconcile_running(engine: Engine, record: ContainerRecord, process: P
 
 async def _adopt(engine: Engine, record: ContainerRecord) -> Process | None:
     """Daemon and supervisor died together: the process may still live, without anyone to look after it."""
-    path = cgroup_path(engine.instance, record.tenant, record.container_id)
     with suppress(NotFound):
         return await engine.supervisor.adopt_orphan(
             record.container_id,
             record.run.pid,
             record.run.identity,
             started_at_ns=record.run.started_ns,
-            cgroup=plan_cgroup(engine.host.cgroups, path, record.host.limits),
+            cgroup=standing_cgroup(engine, record),
             log=container_log(record, engine.containers.path(record.container_id)),
         )
     return None

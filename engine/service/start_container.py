@@ -39,6 +39,7 @@ from engine.service.network_modes import network_owner
 from engine.service.output_flow import with_readers
 from engine.service.own_socket import with_socket
 from engine.service.remove_container import remove_locked
+from engine.service.tenant_cgroups import limit_start_in_kernel
 from engine.storage.rootfs import area_of, has_room_for_network_files, network_files_of, renew_network_files, rootfs_of
 from engine.storage.volatile import clear_mark
 
@@ -120,6 +121,7 @@ async def _create(engine: Engine, record: ContainerRecord, undo: AsyncExitStack)
             await settled(asyncio.to_thread(engine.areas.take_room_back, **lent))
     undo.push_async_callback(_abort, engine, record.container_id)
     await limit_start(engine, record)
+    await limit_start_in_kernel(engine, record)
     return process
 
 

@@ -1,12 +1,13 @@
 """What tenants use, beside each of their limits: by the kernel's counters of their cgroups, by the disk's, and by the records.
 
-Owns what each number means and gathering them for many tenants at once; changes nothing. Rates are averages since the look before.
+Owns what each number means, and gathering them for many tenants at once. Rates are averages since the look before.
 """
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from pathlib import Path
 
 from engine.core.limits import CgroupLayout, cgroup_path
 from engine.core.tenants import Tenant
@@ -70,18 +71,18 @@ async def usages_of(engine: Engine, tenants: Sequence[Tenant]) -> dict[Tenant, T
 
 
 def memory_used(engine: Engine, tenant: Tenant) -> int | None:
-    """Return the memory that a tenant's containers use now, by the kernel; None where it does not tell. Blocking, microseconds."""
+    """Return the memory that a tenant's containers use now, by the kernel; None where that is not told. Microseconds."""
     layout = engine.host.cgroups
     if not (directory := tenant_directory(engine, tenant, "memory")):
         return None
-    return memory_used_v2(directory) if layout.version == 2 else memory_used_v1(directory)
+    used = memory_used_v2(directory) if layout.version == 2 else memory_used_v1(directory)
+    return _nothing_if_not_there(used, directory)
 
 
 def pids_used(engine: Engine, tenant: Tenant) -> int | None:
     """Return the processes and threads that a tenant's containers have now, as ``memory_used``."""
     directory = tenant_directory(engine, tenant, "pids")
-    return pids_in(directory) if directory else None
-
+    return _nothing_if_not_there(pids_in(directory), directory) if directory else None
 
 
 def tenant_directory(engine: Engine, tenant: Tenant, controller: str) -> str:
@@ -89,6 +90,11 @@ def tenant_directory(engine: Engine, tenant: Tenant, controller: str) -> str:
     layout = engine.host.cgroups
     root = layout.unified if layout.version == 2 else layout.mounts.get(controller, "")
     return "/".join([root, *cgroup_path(engine.instance, tenant, "")[:-1]]) if root else ""
+
+
+def _nothing_if_not_there(used: int | None, directory: str) -> int | None:
+    """Who has no cgroup yet has no process either; one without the file is on a host that does not count."""
+    return 0 if used is None and not Path(directory).exists() else used
 
 
 def _look_at(engine: Engine, tenants: Sequence[Tenant]) -> dict[Tenant, _Look]:
@@ -103,6 +109,8 @@ def _look(engine: Engine, layout: CgroupLayout, tenant: Tenant) -> _Look:
     else:
         memory, cpuacct, pids = (tenant_directory(engine, tenant, name) for name in ("memory", "cpuacct", "pids"))
         sums = read_sums_v1(memory=memory, cpuacct=cpuacct, pids=pids)
+    if sums == GroupSums():
+        sums = GroupSums(cpu_ns=0, memory_bytes=0, swap_bytes=0, pids=0)
     return _Look(
         sums=sums,
         pressure=read_pressure(unified) if layout.unified else None,
@@ -113,7 +121,11 @@ def _look(engine: Engine, layout: CgroupLayout, tenant: Tenant) -> _Look:
 
 def _usage(engine: Engine, tenant: Tenant, look: _Look, traffic: Traffic, counts: Mapping[str, int]) -> TenantUsage:
     limits = engine.tenants.limits(tenant)
-    totals = (float(look.sums.cpu_ns or 0), *map(float, (traffic.in_bytes, traffic.out_bytes)), *map(float, astuple(look.io)))
+    totals = (
+        (look.sums.cpu_ns or 0) / _NS_PER_SECOND,
+        *map(float, (traffic.in_bytes, traffic.out_bytes)),
+        *map(float, astuple(look.io)),
+    )
     rates = engine.rates.rates(tenant, totals, now_ns=time.monotonic_ns())
     used: dict[str, float | None] = dict.fromkeys(LIMIT_NAMES)
     used |= dict(zip(_RATES, rates or (None,) * len(_RATES), strict=True))

@@ -1,4 +1,4 @@
-"""Tenants for administrators: what limits they have and what they use, and changing the former at once for all that runs.
+"""Tenants for administrators: changing what limits they have at once for all that runs.
 
 Owns keeping record and kernel in step: a change that cannot be brought about everywhere is taken back everywhere.
 """
@@ -7,27 +7,17 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from engine.core.tenants import Tenant
+from engine.core.tenants import ADMINISTRATOR, Tenant
 from engine.errors import EngineError, Fault, NotFound, Unavailable, reason_of
 from engine.network.rates import Rates
 from engine.service.engine import Engine
 from engine.service.io_limits import check_io, io_rates, limit_team
-from engine.service.io_usage import io_usage
-from engine.tenants.io_counts import IoUsage
+from engine.service.tenant_cgroups import ceilings_of, check_kernel, forget_tenant, limit_team_in_kernel
+from engine.service.tenant_views import TenantView, find_tenant
 from engine.tenants.limits import NO_LIMITS, TenantLimits
 from engine.tenants.rules import NO_RULES, TenantRules
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TenantUsage:
-    """``disk_bytes`` is None where nobody counts. The others are sums since the daemon's start, and only grow."""
-
-    disk_bytes: int | None
-    network_in_bytes: int
-    network_out_bytes: int
-    io: IoUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +28,6 @@ class _Settings:
     rules: TenantRules = NO_RULES
 
 
-@dataclass(frozen=True, slots=True)
-class TenantView:
-    """A tenant as administrators see it; of a team, the ``members`` that are known."""
-
-    tenant: Tenant
-    limits: TenantLimits
-    rules: TenantRules
-    usage: TenantUsage
-    members: tuple[Tenant, ...]
-
-
-async def list_tenants(engine: Engine) -> list[TenantView]:
-    """Return all teams and members that have limits or have ever had a container, each team before its members."""
-    return [await _view(engine, tenant) for tenant in engine.tenants.names()]
-
-
-async def find_tenant(engine: Engine, tenant: Tenant) -> TenantView:
-    """Return one. Raises NotFound."""
-    if tenant not in engine.tenants.names():
-        raise NotFound(f"no such tenant: {tenant.name} has no limits, and never had a container")
-    return await _view(engine, tenant)
-
-
 async def set_limits(engine: Engine, tenant: Tenant, limits: TenantLimits, rules: TenantRules = NO_RULES) -> TenantView:
     """Give a tenant these limits and rules in place of those before; what runs has them when this returns.
 
@@ -68,9 +35,10 @@ async def set_limits(engine: Engine, tenant: Tenant, limits: TenantLimits, rules
     """
     _check_disk(engine, limits)
     await check_io(engine, limits)
+    await check_kernel(engine, limits)
     await _change(engine, tenant, _Settings(limits, rules))
     await engine.doors.ensure(tenant)
-    return await _view(engine, tenant)
+    return await find_tenant(engine, ADMINISTRATOR, tenant)
 
 
 async def delete_limits(engine: Engine, tenant: Tenant) -> None:
@@ -78,6 +46,7 @@ async def delete_limits(engine: Engine, tenant: Tenant) -> None:
     if tenant not in engine.tenants.names():
         raise NotFound(f"no such tenant: {tenant.name} has no limits")
     await _change(engine, tenant, _Settings())
+    forget_tenant(engine, tenant)
     await engine.doors.forget(tenant, known={*engine.tenants.names(), *(record.tenant for record in engine.containers.all())})
 
 
@@ -132,6 +101,8 @@ async def _make_true(engine: Engine, tenant: Tenant, before: _Settings, wanted: 
     await _enforce_in_kernel(engine, tenant, wanted.limits)
     if io_rates(before.limits) != io_rates(wanted.limits):
         await limit_team(engine, tenant.team)
+    if ceilings_of(before.limits) != ceilings_of(wanted.limits):
+        await limit_team_in_kernel(engine, tenant.team)
 
 
 async def _take_back(engine: Engine, tenant: Tenant, wanted: _Settings, before: _Settings) -> None:
@@ -147,15 +118,3 @@ async def _enforce_in_kernel(engine: Engine, tenant: Tenant, limits: TenantLimit
         await asyncio.to_thread(engine.disk.limit_tenant, tenant, limits.disk)
     except OSError as error:
         raise Fault(f"cannot limit the disk of tenant {tenant.name}: {reason_of(error)}") from error
-
-
-async def _view(engine: Engine, tenant: Tenant) -> TenantView:
-    traffic = await engine.network.traffic(tenant)
-    usage = TenantUsage(
-        disk_bytes=await asyncio.to_thread(engine.disk.tenant_bytes, tenant),
-        network_in_bytes=traffic.in_bytes,
-        network_out_bytes=traffic.out_bytes,
-        io=await asyncio.to_thread(io_usage, engine, tenant),
-    )
-    members = () if tenant.member else tuple(one for one in engine.tenants.names() if one.member and one.team == tenant.team)
-    return TenantView(tenant, engine.tenants.limits(tenant), engine.tenants.rules(tenant), usage, members)

@@ -1,22 +1,14 @@
-"""The limits of a tenant: what each is called, which values it takes, and which of them this engine enforces. Values only."""
+"""The limits of a tenant: what each is called, and which values it takes. Values only."""
 
 from dataclasses import dataclass, fields
 from typing import get_type_hints
 
-from engine.core.limits import NETWORK_LEAST_BPS, NETWORK_MOST_BPS
+from engine.core.limits import MEMORY_LEAST_BYTES, NETWORK_LEAST_BPS, NETWORK_MOST_BPS
 from engine.errors import InvalidParameter
 
 _MOST = 2**53  # what every JSON reader holds as a whole number
 _MOST_CPUS = 65_536.0
 DISK_LEAST_BYTES = 2**20  # below this not even the files that the engine makes for a container fit
-
-# Everything else is refused rather than accepted without effect.
-ENFORCED = frozenset(
-    {
-        *("disk", "network_in_bps", "network_out_bps", "io_read_bps", "io_write_bps", "io_read_iops", "io_write_iops"),
-        *("containers", "running", "images", "image_bytes", "volumes", "networks", "ports"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +40,12 @@ class TenantLimits:
 
 NO_LIMITS = TenantLimits()
 LIMIT_NAMES = tuple(field.name for field in fields(TenantLimits))
-_LEAST = {"disk": DISK_LEAST_BYTES, "network_in_bps": NETWORK_LEAST_BPS, "network_out_bps": NETWORK_LEAST_BPS}
+_LEAST = {
+    "memory": MEMORY_LEAST_BYTES,
+    "disk": DISK_LEAST_BYTES,
+    "network_in_bps": NETWORK_LEAST_BPS,
+    "network_out_bps": NETWORK_LEAST_BPS,
+}
 _MOST_OPERATIONS = 2**32 - 1  # a second: the kernel keeps 32 bits
 _ARE_FRACTIONS = frozenset(name for name, hint in get_type_hints(TenantLimits).items() if hint == float | None)
 
@@ -71,8 +68,6 @@ def _check(name: str, value: object) -> None:
     least, most = (0.01, _MOST_CPUS) if is_fraction else (_LEAST.get(name, _least_of(name)), _most_of(name))
     if not least <= value <= most:
         raise InvalidParameter(f"invalid limit {name} {value}: use {least} to {most}, or null for no limit")
-    if name not in ENFORCED:
-        raise InvalidParameter(f"limit {name} is not enforced yet: leave it out, enforced are {', '.join(sorted(ENFORCED))}")
 
 
 def _most_of(name: str) -> int:

@@ -24,6 +24,7 @@ from engine.core.timeformat import parse_time
 from engine.errors import NotFound
 from engine.service.disk_usage import KINDS, disk_usage
 from engine.service.engine import Engine
+from engine.service.host_share import cpus_of, memory_of
 
 T = TypeVar("T")
 _USAGE_BY_TYPE_SINCE = (1, 42)
@@ -93,8 +94,8 @@ def _host(engine: Engine, tenant: Tenant) -> dict[str, object]:
         "OSVersion": "",
         "OSType": "linux",
         "Architecture": host.machine,
-        "NCPU": host.cpus,
-        "MemTotal": host.memory_bytes,
+        "NCPU": cpus_of(engine, tenant),
+        "MemTotal": memory_of(engine, tenant),
         "DockerRootDir": str(engine.data_path) if tenant.is_administrator else "",
         "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "Labels": [],

@@ -11,7 +11,7 @@ Used = Callable[[Tenant], float]  # what a team with all its members, or a membe
 class Admit(Protocol):
     """Asked in the very step that takes what is asked for, so that nobody else can come in between. From any thread."""
 
-    def __call__(self, tenant: Tenant, resource: str, *, requested: float | Used, used: Used) -> None:
+    def __call__(self, tenant: Tenant, resource: str, /, *, requested: float | Used, used: Used) -> None:
         """Raise QuotaExceeded where ``requested`` more would pass a quota of the tenant or its team.
 
         What is shared within a team may be more for a member than for the team, so it may be a function too.

@@ -1,4 +1,4 @@
-"""What a tenant has of its host, so that programs that ask the engine size themselves right: the least of own, team's and host's."""
+"""What a tenant has of its host, so that programs that ask size themselves right: the least of own, team's and host's."""
 
 import math
 

@@ -18,12 +18,16 @@ class UserRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-def refuse(request: UserRequest, text: StrOrPromise, *, fallback: str) -> HttpResponse:
-    """Say no in plain words: a toast for htmx (status 422, nothing swapped), a message and a redirect without it."""
+def refuse(request: UserRequest, text: StrOrPromise, *, fallback: str, html: str = "") -> HttpResponse:
+    """Say no in plain words: a toast for htmx (status 422, nothing swapped), a message and a redirect without it.
+
+    ``html``: the same with buttons of our own templates, which is put beside what was pressed.
+    """
     if not request.htmx:
         messages.error(request, force_str(text))
         return redirect(fallback)
-    response = HttpResponse(force_str(text), status=422, content_type="text/plain; charset=utf-8")
+    kind = "html" if html else "plain"
+    response = HttpResponse(html or force_str(text), status=422, content_type=f"text/{kind}; charset=utf-8")
     reswap(response, "none")
     return trigger_client_event(response, "toast", {"level": "error", "text": force_str(text)})
 

@@ -13,7 +13,7 @@ from portal.jobs.models import Job
 from portal.jobs.selectors import latest_job
 from portal.labs.lifecycle import BUSY, LabEvent, LabState, can
 from portal.labs.models import Lab, LabTemplate, TemplateState
-from portal.labs.refusals import explain_verdict
+from portal.labs.remedies import Advice, advise_on_quota, advise_on_verdict
 from portal.labs.room import judge_request, launch_request
 from portal.labs.selectors import launch_teams
 from portal.teams.selectors import is_team_staff
@@ -39,6 +39,7 @@ class LabCard:
     is_running: bool
     error: str
     message: str
+    advice: Advice | None
     cpus: str
     memory: str
     created_at: datetime
@@ -82,6 +83,7 @@ def lab_card(lab: Lab, user: User) -> LabCard:
         is_running=state == LabState.RUNNING,
         error=explain(lab.error_kind),
         message=lab.message,
+        advice=_lab_advice(lab, user),
         cpus=format_amount("cpus", lab.cpus),
         memory=format_amount("memory_bytes", lab.memory_bytes),
         created_at=lab.created_at,
@@ -98,11 +100,18 @@ def lab_card(lab: Lab, user: User) -> LabCard:
     )
 
 
+def _lab_advice(lab: Lab, user: User) -> Advice | None:
+    """Return what would help a lab that its host refused for want of something."""
+    if lab.state != LabState.FAILED or not lab.shortage:
+        return None
+    return advise_on_quota(lab.shortage, reader=user, team=lab.team, tenant=lab.tenant)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """A template on offer. ``teams``: (short name, name) with room for it, to choose from; one choice needs no question.
 
-    ``refusal`` says why none of the user's teams has room.
+    ``refusal`` says why none of the user's teams has room, and what would help.
     """
 
     slug: str
@@ -115,7 +124,7 @@ class Offer:
     state_label: str
     can_launch: bool
     teams: tuple[tuple[str, str], ...]
-    refusal: str
+    refusal: Advice | None
     launch_url: str
     percent: int | None
     line: str
@@ -145,7 +154,9 @@ def offer_card(template: LabTemplate, user: User) -> Offer:
         state_label=str(TemplateState(template.state).label),
         can_launch=template.state == TemplateState.READY and bool(teams),
         teams=teams,
-        refusal="" if teams else next((explain_verdict(verdict) for verdict in verdicts.values()), ""),
+        refusal=None
+        if teams
+        else next((advise_on_verdict(verdict, reader=user, team=team) for team, verdict in verdicts.items()), None),
         launch_url=reverse("labs:launch", args=[template.slug]),
         percent=job.percent if job else None,
         line=job.line if job else "",

@@ -23,7 +23,8 @@ def lab_job_changed(job: Job) -> None:
     elif job.state == JobState.COMPLETED:
         _take_success(lab, job)
     elif job.state in (JobState.FAILED, JobState.ERRORED):
-        move(lab, LabEvent.FAILS, error_kind=job.error_kind, message=job.error_message)
+        shortage = job.result.get("quota") or {}
+        move(lab, LabEvent.FAILS, error_kind=job.error_kind, message=job.error_message, shortage=shortage)
 
 
 def _take_success(lab: Lab, job: Job) -> None:
@@ -32,6 +33,7 @@ def _take_success(lab: Lab, job: Job) -> None:
         "observed_at_ns": max(lab.observed_at_ns, int(job.result.get("observed_at_ns", 0))),
         "error_kind": "",
         "message": "",
+        "shortage": {},
     }
     if not move(lab, _SUCCESSES[job.action], **changes):
         # The host's event was quicker than the job's report; the container's id is still news.

@@ -71,6 +71,8 @@ def explain_shortage(shortage: Shortage) -> str:
     values = _amounts(shortage)
     if shortage.scope == "member" and shortage.resource == "labs":
         text = _("You have %(used)s of the %(limit)s labs that you may have. Remove one that you no longer need.")
+    elif shortage.scope == "member" and shortage.resource == "hours":
+        text = _("You have used %(used)s of the %(limit)s of lab time that you may have in a week.")
     elif shortage.scope == "member":
         text = _(
             "Your quota of %(resource)s is used up: %(used)s of %(limit)s taken, %(requested)s more needed. "
@@ -78,6 +80,8 @@ def explain_shortage(shortage: Shortage) -> str:
         )
     elif shortage.resource == "labs":
         text = _("The team has %(used)s of the %(limit)s labs that it may have. Remove one, or ask your teacher for room.")
+    elif shortage.resource == "hours":
+        text = _("The team has used %(used)s of the %(limit)s of lab time that it may have in a week.")
     else:
         text = _(
             "The team's quota of %(resource)s is used up: %(used)s of %(limit)s taken, %(requested)s more needed. "

@@ -47,7 +47,7 @@ def start_lab(*, actor: User, lab: Lab) -> Lab:
     """Start a stopped or failed lab. Raises NotNow in another state, OverQuota."""
     # The lock comes before the state is read: two clicks must not be granted the same room twice.
     _lock_team(lab.team)
-    lab = _move(lab, LabEvent.START, message="", error_kind="")
+    lab = _move(lab, LabEvent.START, message="", error_kind="", shortage={})
     _judge(owner=lab.owner, team=lab.team, request=start_request(lab))
     record(actor=actor, action="lab.start", subject=lab.object_key)
     _create_start_job(lab, actor=actor)

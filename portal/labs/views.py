@@ -6,16 +6,19 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.accounts.http import UserRequest, go_to, refuse
 from portal.labs.cards import lab_card, may_build, offer_card
 from portal.labs.models import Lab
-from portal.labs.refusals import Refusal
+from portal.labs.refusals import OverQuota, Refusal
+from portal.labs.remedies import advise_on_verdict
 from portal.labs.selectors import get_lab_for, get_template_for, launch_teams, offered_templates, own_labs
 from portal.labs.services import launch_lab, remove_lab, start_lab, stop_lab
 from portal.labs.team_cards import shares
 from portal.labs.templates import build_template
+from portal.teams.models import Team
 
 
 @require_GET
@@ -47,7 +50,7 @@ def launch(request: UserRequest, slug: str) -> HttpResponse:
     try:
         lab = launch_lab(owner=request.user, team=team, template=template)
     except Refusal as refusal:
-        return refuse(request, refusal.explain(), fallback="labs:list")
+        return _refuse(request, refusal, team)
     if request.htmx and request.POST.get("stay"):
         return render(request, "labs/_card.html", {"lab": lab_card(lab, request.user)})
     return go_to(request, lab.get_absolute_url())
@@ -88,13 +91,20 @@ def remove(request: UserRequest, lab_id: UUID) -> HttpResponse:
     return _act(request, lab_id, remove_lab)
 
 
+def _refuse(request: UserRequest, refusal: Refusal, team: Team) -> HttpResponse:
+    """Say why not, and what would help where a quota is in the way."""
+    advice = advise_on_verdict(refusal.verdict, reader=request.user, team=team) if isinstance(refusal, OverQuota) else None
+    html = render_to_string("labs/_refusal.html", {"advice": advice}, request) if advice else ""
+    return refuse(request, refusal.explain(), fallback="labs:list", html=html)
+
+
 def _act(request: UserRequest, lab_id: UUID, verb: Callable[..., Lab]) -> HttpResponse:
     """Do it and show the fragment that was clicked: the header where ``HX-Target`` names it, else the card."""
     lab = get_lab_for(request.user, lab_id)
     try:
         lab = verb(actor=request.user, lab=lab)
     except Refusal as refusal:
-        return refuse(request, refusal.explain(), fallback="labs:list")
+        return _refuse(request, refusal, lab.team)
     card = lab_card(lab, request.user)
     if not request.htmx:
         return redirect("labs:list")

@@ -16,6 +16,7 @@ from portal.jobs.models import Job, JobState
 from portal.jobs.rows import job_dom_id, job_row
 from portal.jobs.selectors import get_job_for, visible_jobs
 from portal.labs.cards import lab_card, lab_dom_id, lab_header_dom_id, offer_card, offer_dom_id
+from portal.labs.remedies import Advice, advise_on_quota
 from portal.labs.selectors import get_lab_for, get_template_for, visible_labs, visible_templates
 from portal.labs.team_cards import team_labs_dom_id, usage_card
 from portal.notices.selectors import own_notices
@@ -43,8 +44,18 @@ def render_toast(user: User, language: str, job_id: int) -> Message | None:
     if job is None:
         return None
     with override(language):
-        text = _("%(name)s: %(error)s") % {"name": job.object_name, "error": explain(job.error_kind)}
-    return {"type": "toast", "level": "error", "text": text}
+        advice = _advice_on(job, user)
+        error = advice.text if advice else explain(job.error_kind)
+        text = _("%(name)s: %(error)s") % {"name": job.object_name, "error": error}
+        toast = {"type": "toast", "level": "error", "text": text}
+        if advice and advice.remedies:
+            toast["html"] = render_to_string("labs/_remedies.html", {"remedies": advice.remedies})
+    return toast
+
+
+def _advice_on(job: Job, user: User) -> Advice | None:
+    quota = job.result.get("quota")
+    return advise_on_quota(quota, reader=user, team=job.team, tenant=job.tenant) if quota and job.team else None
 
 
 def changed_since(user: User, since: datetime) -> list[tuple[str, str]]:

@@ -34,7 +34,8 @@ async def follow_changes(docker: Docker) -> AsyncIterator[str | None]:
     """
     filters = json.dumps({"type": sorted(_KIND_OF)})
     rest = b""
-    async with docker._query("events", params={"filters": filters}, timeout=aiohttp.ClientTimeout()) as response:
+    # The client's own context leaves the response open.
+    async with docker._query("events", params={"filters": filters}, timeout=aiohttp.ClientTimeout()) as response, response:
         yield None
         async for chunk in response.content.iter_any():
             *lines, rest = (rest + chunk).split(b"\n")

@@ -68,6 +68,7 @@ class UsageConsumer(GuardedConsumer):
         async with (
             open_engine(tenant) as docker,
             docker._query("tenants", params={"stream": 1}, timeout=timeout) as response,
+            response,  # the client's own context leaves it open
         ):
             async for chunk in response.content.iter_any():
                 for document in reader.feed(chunk):

@@ -21,7 +21,7 @@ startCsrf(document);
 startConfirm(document);
 startMenu(document);
 startBell(document, htmx);
-startRefusal(document);
+startRefusal(document, htmx);
 startTabs(document);
 startTimes(document, htmx);
 startToasts(document, htmx);

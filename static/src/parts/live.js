@@ -41,7 +41,7 @@ const HANDLERS = {
     if (list) appendFragment(htmx, list, message.html);
   },
   toast(htmx, message) {
-    showToast(message.level, message.text);
+    showToast(message.level, message.text, message.html, htmx);
   },
 };
 

@@ -9,23 +9,26 @@ function clear(place) {
   place?.querySelector("[data-refusal]")?.remove();
 }
 
-function show(place, reason) {
-  const note = document.createElement("p");
+function show(htmx, place, xhr) {
+  const note = document.createElement("div");
   note.className = "note";
   note.dataset.tone = "bad";
   note.dataset.refusal = "";
-  note.textContent = reason;
+  // Markup comes from templates of the site only, with the buttons of what would help.
+  if (xhr.getResponseHeader("Content-Type")?.startsWith("text/html")) note.innerHTML = xhr.responseText;
+  else note.textContent = xhr.responseText;
   const actions = place.querySelector(":scope > .actions, :scope > form");
   if (place.matches(".lab-head")) place.append(note);
   else place.insertBefore(note, actions);
+  htmx.process(note);
 }
 
-export function startRefusal(document) {
+export function startRefusal(document, htmx) {
   document.addEventListener("htmx:beforeRequest", (event) => clear(placeOf(event.detail.elt)));
   document.addEventListener("htmx:responseError", (event) => {
     const place = placeOf(event.detail.elt);
     if (event.detail.xhr?.status !== REFUSED || !place) return;
     clear(place);
-    show(place, event.detail.xhr.responseText);
+    show(htmx, place, event.detail.xhr);
   });
 }

@@ -19,12 +19,14 @@ function dismissSoon(toast) {
   if (toast.dataset.level !== "error") wait();
 }
 
-/** Show `message`; an error stays until it is closed. The text is set as text, never as markup. */
-export function showToast(level, message) {
+/** Show `message`; an error stays until it is closed. The text is set as text, never as markup; `buttons` are the site's own. */
+export function showToast(level, message, buttons = "", htmx = null) {
   const toast = document.getElementById("toast-pattern").content.firstElementChild.cloneNode(true);
   toast.dataset.level = LEVELS.has(level) ? level : "info";
   toast.querySelector("[data-toast-text]").textContent = message;
+  if (buttons) toast.querySelector("[data-toast-text]").insertAdjacentHTML("beforeend", buttons);
   document.getElementById("toasts").append(toast);
+  htmx?.process(toast);
   dismissSoon(toast);
 }
 
@@ -41,6 +43,10 @@ export function startToasts(document, htmx) {
     event.target.closest?.("[data-toast-close]")?.closest(".toast-note").remove();
   });
   document.addEventListener("toast", (event) => showToast(event.detail.level, event.detail.text));
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { elt, successful } = event.detail;
+    if (successful && elt.matches("[data-remedy]")) elt.closest(".toast-note")?.remove();
+  });
   document.addEventListener("htmx:responseError", showFailure);
   document.addEventListener("htmx:sendError", showFailure);
   htmx.onLoad((content) => {

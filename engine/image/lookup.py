@@ -35,14 +35,13 @@ def visible_holdings(record: ImageRecord, tenant: Tenant) -> list[Holding]:
 
 
 def sources_of(record: ImageRecord, tenant: Tenant) -> tuple[str, ...]:
-    """Return what an image is known as by those who can be believed: by registries, and by what administrators call it.
+    """Return what an image is known as by those who can be believed: administrators, who call it so, and registries.
 
-    An image that was made here has the names of what it was made from. What tenants call it themselves says nothing.
+    What a tenant made here has the names of what it was made from. What tenants call an image themselves says nothing.
     """
     found: list[str] = []
     for holding in visible_holdings(record, tenant):
-        found += [*holding.tags, *holding.repo_digests] if holding.owner.is_administrator else []
-        found += holding.sources
+        found += (*holding.tags, *holding.repo_digests) if holding.owner.is_administrator else holding.sources
     return tuple(dict.fromkeys(found))
 
 

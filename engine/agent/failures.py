@@ -27,7 +27,7 @@ class Failure:
 
     def as_report(self) -> dict[str, object]:
         """Return the end of a job's report."""
-        report = {"state": self.state, "error_kind": self.kind, "error_message": self.message}
+        report: dict[str, object] = {"state": self.state, "error_kind": self.kind, "error_message": self.message}
         return {**report, "result": {"quota": dict(self.quota)}} if self.quota else report
 
 
@@ -73,7 +73,7 @@ def _explain_answer(error: APIError) -> Failure:
 def _read_quota(error: APIError) -> dict[str, object]:
     """Return the figures in the engine's answer; empty where it refused for another reason."""
     try:
-        body = error.response.json()
+        body = error.response.json() if error.response is not None else None
     except ValueError:
         return {}
     quota = body.get("quota") if isinstance(body, dict) else None

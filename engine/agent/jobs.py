@@ -4,17 +4,18 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from docker import APIClient
 
 from engine.agent import debian, labs, shell, tenants, workloads
 from engine.agent.client import open_client
-from engine.agent.failures import ActionFailed, explain, is_outage
+from engine.agent.failures import ActionFailed, Failure, explain, is_outage
 from engine.agent.heartbeat import Heartbeat
 from engine.agent.ledger import Admission, Ledger
 from engine.agent.reports import Reporter
+from engine.agent.takers import list_takers
 from engine.agent.usage import UsageReports
 
 _log = logging.getLogger(__name__)
@@ -114,9 +115,17 @@ class JobRunner:
                 return {"state": "completed", "result": self._act(job, progress)}
             except Exception as error:
                 if not is_outage(error) or time.monotonic() > give_up_at:
-                    failure = explain(error)
+                    failure = self._advise(job, explain(error))
                     return failure.as_report()
                 time.sleep(_PAUSE_SECONDS)
+
+    def _advise(self, job: Job, failure: Failure) -> Failure:
+        """Name beside a refused quota who takes most of what was short."""
+        if not failure.quota:
+            return failure
+        with open_client(self._engine, job.tenant) as client:
+            takers = list_takers(client, str(failure.quota.get("resource")))
+        return replace(failure, quota={**failure.quota, "takers": takers})
 
     def _act(self, job: Job, progress: Progress) -> Result:
         action = ACTIONS.get(job.action)

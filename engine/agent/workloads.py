@@ -1,7 +1,7 @@
 """The actions on containers, images, volumes and networks of a tenant. Each may be run twice: what is so already is as asked."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from docker import APIClient
@@ -44,8 +44,9 @@ def remove_container(client: APIClient, parameters: Mapping[str, Any]) -> dict[s
 def remove_image(client: APIClient, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Take all names from an image, with the last of which it goes. Raises ActionFailed while something uses it."""
     image_id = str(parameters["id"])
+    inspect: Callable[[str], dict[str, Any]] = client.inspect_image  # which has no types
     try:
-        names = [name for name in client.inspect_image(image_id)["RepoTags"] or () if name != _UNTAGGED]
+        names = [name for name in inspect(image_id)["RepoTags"] or () if name != _UNTAGGED]
         for name in names or [image_id]:
             client.remove_image(name)
     except NotFound:

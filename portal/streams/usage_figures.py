@@ -69,7 +69,7 @@ class Figureboard:
         changed: dict[str, Any] = {name: None for name in self._told if name not in self._newest}
         for name, figures in self._newest.items():
             told = self._told.get(name, {})
-            news = {resource: figure for resource, figure in figures.items() if told.get(resource) != figure}
+            news: dict[str, Any] = {resource: figure for resource, figure in figures.items() if told.get(resource) != figure}
             news |= {resource: None for resource in told if resource not in figures}
             if news or name not in self._told:
                 changed[name] = news

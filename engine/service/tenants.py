@@ -22,10 +22,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What an administrator sets of a tenant at once."""
+    """What an administrator sets of a tenant at once; ``is_set`` is False when nothing is recorded of it."""
 
     limits: TenantLimits = NO_LIMITS
     rules: TenantRules = NO_RULES
+    is_set: bool = True
 
 
 async def set_limits(engine: Engine, tenant: Tenant, limits: TenantLimits, rules: TenantRules = NO_RULES) -> TenantView:
@@ -45,7 +46,7 @@ async def delete_limits(engine: Engine, tenant: Tenant) -> None:
     """Take a tenant's limits away; its objects stay. Raises NotFound, Fault."""
     if tenant not in engine.tenants.names():
         raise NotFound(f"no such tenant: {tenant.name} has no limits")
-    await _change(engine, tenant, _Settings())
+    await _change(engine, tenant, _Settings(is_set=False))
     forget_tenant(engine, tenant)
     await engine.doors.forget(tenant, known={*engine.tenants.names(), *(record.tenant for record in engine.containers.all())})
 
@@ -83,7 +84,7 @@ def _check_disk(engine: Engine, limits: TenantLimits) -> None:
 
 async def _change(engine: Engine, tenant: Tenant, wanted: _Settings) -> None:
     async with engine.io.changing:
-        before = _Settings(engine.tenants.limits(tenant), engine.tenants.rules(tenant))
+        before = _Settings(engine.tenants.limits(tenant), engine.tenants.rules(tenant), engine.tenants.is_set(tenant))
         try:
             await _make_true(engine, tenant, before, wanted)
         except EngineError:
@@ -94,7 +95,10 @@ async def _change(engine: Engine, tenant: Tenant, wanted: _Settings) -> None:
 async def _make_true(engine: Engine, tenant: Tenant, before: _Settings, wanted: _Settings) -> None:
     """The record first: whoever starts meanwhile reads it."""
     try:
-        await asyncio.to_thread(engine.tenants.set, tenant, wanted.limits, wanted.rules)
+        if wanted.is_set:
+            await asyncio.to_thread(engine.tenants.set, tenant, wanted.limits, wanted.rules)
+        else:
+            await asyncio.to_thread(engine.tenants.delete_limits, tenant)
     except OSError as error:
         raise Fault(f"cannot record limits of tenant {tenant.name}: {reason_of(error)}") from error
     await engine.network.set_reaches(engine.tenants.reaches())

@@ -65,6 +65,10 @@ class TenantStore:
         team = self.rules(Tenant(tenant.team))
         return combine(team, self.rules(tenant)) if tenant.member else combine(team)
 
+    def is_set(self, tenant: Tenant) -> bool:
+        """Whether an administrator has set anything for a tenant, be it nothing."""
+        return tenant.name in self._set.limits
+
     def limited(self) -> dict[Tenant, TenantLimits]:
         """Return all tenants that have limits, teams before their members."""
         return {parse_tenant(name): limits for name, limits in sorted(self._set.limits.items())}
@@ -78,10 +82,12 @@ class TenantStore:
         return {tenant: self.permissions(tenant).reach for tenant in self.ruled()}
 
     def set(self, tenant: Tenant, limits: TenantLimits, rules: TenantRules) -> None:
-        """Keep a tenant's limits and rules in place of those before. Raises OSError, and all stays as it was."""
+        """Keep a tenant's limits and rules in place of those before, also when they are none: it is known from then on.
+
+        Raises OSError, and all stays as it was.
+        """
         table = self._without(tenant)
-        if (limits, rules) != (NO_LIMITS, NO_RULES):
-            table.limits[tenant.name] = limits
+        table.limits[tenant.name] = limits
         if rules != NO_RULES:
             table.rules[tenant.name] = rules
         self._keep(table)

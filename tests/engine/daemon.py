@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
+from engine.core.tenants import Tenant
+from engine.linux.cgroups import detect_layout
+from engine.runtime.stray_cgroups import find_tenants, remove_tenant
 from engine.service.lifecycle import instance_of
 from tests.engine.busybox_image import busybox_tar
 
@@ -156,7 +159,14 @@ class EngineDaemon:
         for pid in filter(None, (self.supervisor_pid(), self.resolver_pid())):
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: unmount_disk(self.root / "data"), "the disk to be unmounted")
+        self._remove_empty_cgroups()
         subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=False)  # deeper than the interpreter can go
+
+    def _remove_empty_cgroups(self) -> None:
+        """Those of tenants stay until an orderly end, which not every test gives its engine."""
+        layout = detect_layout()
+        for tenant in [*sorted(find_tenants(layout, self.instance), reverse=True), Tenant()]:
+            remove_tenant(layout, self.instance, tenant)
 
     def socket_of(self, tenant: str) -> Path:
         """A tenant's own socket."""

@@ -9,6 +9,7 @@ import pytest
 from engine.core.limits import Limits, cgroup_path, plan_cgroup
 from engine.core.tenants import Tenant
 from engine.linux.cgroups import detect_layout
+from engine.runtime.control_groups import remove_directories
 from tests.engine.runtime.container_specs import FIRST_ID
 from tests.engine.runtime.launch_bench import Bench
 
@@ -233,7 +234,11 @@ def test_limits_planned_for_this_host_can_be_written(bench: Bench) -> None:
     spec["cgroup"] = plan_cgroup(detect_layout(), path, limits)
     outcome = bench.run(spec)
     assert (outcome["stdout"].split(), outcome["left"]) == (["Cpus_allowed_list:", "0"], {})
-    assert not any(Path(directory).exists() for directory in spec["cgroup"]["directories"])
+    own, above = spec["cgroup"]["join"], [one for one in spec["cgroup"]["directories"] if one not in spec["cgroup"]["join"]]
+    assert not any(Path(directory).exists() for directory in own)
+    assert all(Path(directory).exists() for directory in above)  # they keep the tenant's sums
+    remove_directories(above)
+    assert not any(Path(directory).exists() for directory in above)
 
 
 def test_oom_score_is_raised(bench: Bench) -> None:

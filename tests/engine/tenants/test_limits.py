@@ -6,7 +6,7 @@ import pytest
 
 from engine.core.tenants import Tenant
 from engine.errors import Fault, InvalidParameter
-from engine.tenants.limits import ENFORCED, LIMIT_NAMES, NO_LIMITS, TenantLimits, parse_tenant_limits
+from engine.tenants.limits import LIMIT_NAMES, NO_LIMITS, TenantLimits, parse_tenant_limits
 from engine.tenants.store import TenantStore
 
 TEAM, ADA, BOB = Tenant("blue"), Tenant("blue", "ada"), Tenant("red", "bob")
@@ -17,15 +17,10 @@ def test_a_null_counts_as_absent() -> None:
     assert parse_tenant_limits(values) == TenantLimits(disk=10**9)
 
 
-@pytest.mark.parametrize("name", sorted(ENFORCED))
-def test_what_is_enforced_can_be_set(name: str) -> None:
-    assert parse_tenant_limits({name: 2**21}) == TenantLimits(**{name: 2**21})
-
-
-@pytest.mark.parametrize("name", sorted(set(LIMIT_NAMES) - ENFORCED))
-def test_what_is_not_enforced_is_refused_rather_than_kept_without_effect(name: str) -> None:
-    with pytest.raises(InvalidParameter, match=f"{name} is not enforced yet: leave it out"):
-        parse_tenant_limits({name: 4})
+@pytest.mark.parametrize("name", LIMIT_NAMES)
+def test_each_limit_can_be_set(name: str) -> None:
+    value = 4 if name == "cpus" else 2**23
+    assert parse_tenant_limits({name: value}) == TenantLimits(**{name: value})
 
 
 @pytest.mark.parametrize(
@@ -47,6 +42,9 @@ def test_what_is_not_enforced_is_refused_rather_than_kept_without_effect(name: s
         ("io_write_iops", 2**32, "to 4294967295"),
         ("cpus", float("nan"), "invalid limit cpus nan: use 0.01 to"),
         ("cpus", "two", "use a number"),
+        ("cpus", 0, "invalid limit cpus 0: use 0.01 to"),
+        ("memory", 2**20, "invalid limit memory 1048576: use 6291456 to"),
+        ("pids", 1.5, "invalid limit pids '1.5': use a whole number"),
     ],
 )
 def test_a_wrong_limit_is_named_with_its_value_and_the_way_out(name: str, value: object, words: str) -> None:

@@ -11,6 +11,7 @@ from portal.common.words import localize
 from portal.jobs.messages import explain
 from portal.jobs.models import Job
 from portal.jobs.selectors import latest_job
+from portal.labs.gauges import Room, room_for
 from portal.labs.lifecycle import BUSY, LabEvent, LabState, can
 from portal.labs.models import Lab, LabTemplate, TemplateState
 from portal.labs.remedies import Advice, advise_on_quota, advise_on_verdict
@@ -111,6 +112,7 @@ def _lab_advice(lab: Lab, user: User) -> Advice | None:
 class Offer:
     """A template on offer. ``teams``: (short name, name) with room for it, to choose from; one choice needs no question.
 
+    ``room``: what is left of the memory of the only team that there is to choose.
     ``refusal`` says why none of the user's teams has room, and what would help.
     """
 
@@ -125,6 +127,7 @@ class Offer:
     can_launch: bool
     teams: tuple[tuple[str, str], ...]
     refusal: Advice | None
+    room: Room | None
     launch_url: str
     percent: int | None
     line: str
@@ -157,6 +160,7 @@ def offer_card(template: LabTemplate, user: User) -> Offer:
         refusal=None
         if teams
         else next((advise_on_verdict(verdict, reader=user, team=team) for team, verdict in verdicts.items()), None),
+        room=room_for(next(iter(verdicts)), user) if len(verdicts) == 1 and teams else None,
         launch_url=reverse("labs:launch", args=[template.slug]),
         percent=job.percent if job else None,
         line=job.line if job else "",

@@ -6,44 +6,11 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from portal.accounts.models import User
-from portal.common.units import format_amount
 from portal.common.words import localize
+from portal.labs.gauges import Gauge, limited, member_gauges, team_gauges
 from portal.labs.lifecycle import ACTIVE
-from portal.labs.room import member_usage, team_usage
 from portal.teams.models import Membership, Team
-from portal.teams.quotas import Amounts, Quota
-from portal.teams.reported import reported_usage
-from portal.teams.resource_names import resource_name
-from portal.teams.selectors import effective_quota, is_member, is_team_staff, teams_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuotaRow:
-    """One resource of a quota. ``percent`` and ``limit`` are None where there is no ceiling."""
-
-    label: str
-    used: str
-    limit: str | None
-    percent: int | None
-    is_full: bool
-
-
-# What the page of a team shows, whether there is a ceiling or not.
-_SHOWN = ("labs", "cpus", "memory", "pids")
-
-
-def quota_rows(quota: Quota, usage: Amounts) -> list[QuotaRow]:
-    return [_quota_row(name, usage.get(name) or 0, quota.limit(name)) for name in _SHOWN]
-
-
-def _quota_row(name: str, used: float, limit: float | None) -> QuotaRow:
-    return QuotaRow(
-        label=resource_name(name),
-        used=format_amount(name, used),
-        limit=None if limit is None else format_amount(name, limit),
-        percent=None if limit is None else min(100, round(100 * used / limit)) if limit else 100,
-        is_full=limit is not None and used >= limit,
-    )
+from portal.teams.selectors import is_member, is_team_staff, teams_of
 
 
 def team_labs_dom_id(slug: str) -> str:
@@ -53,30 +20,35 @@ def team_labs_dom_id(slug: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What is used in one team. ``own`` is the reader's share, empty for those who are no member."""
+    """What is used in one team. ``own`` is the reader's share, empty for those who are no member.
+
+    ``share``: of it what has a ceiling; ``shared``: of what has one for the whole team only, how full that is.
+    """
 
     dom_id: str
     share_dom_id: str
     team_name: str
-    team: list[QuotaRow]
-    own: list[QuotaRow]
+    team: list[Gauge]
+    own: list[Gauge]
+    share: list[Gauge]
+    shared: list[Gauge]
     has_limits: bool
     is_staff: bool
 
 
 def usage_card(team: Team, user: User) -> Usage:
-    own = (
-        quota_rows(effective_quota(team, user), {**reported_usage(team, user), **member_usage(team, user)})
-        if is_member(user, team)
-        else []
-    )
+    own = member_gauges(team, user) if is_member(user, team) else []
+    whole = team_gauges(team)
+    share, shared = limited(own), limited(whole, but=own) if own else []
     return Usage(
         dom_id=f"usage-{team.slug}",
         share_dom_id=f"share-{team.slug}",
         team_name=localize(team.name),
-        team=quota_rows(team.quota, {**reported_usage(team), **team_usage(team)}),
+        team=whole,
         own=own,
-        has_limits=any(row.limit is not None for row in own),
+        share=share,
+        shared=shared,
+        has_limits=bool(share or shared),
         is_staff=is_team_staff(user, team),
     )
 

@@ -81,6 +81,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "portal.common.context.page",
                 "portal.notices.context.bell",
                 "portal.requests.context.waiting",
+                "portal.teams.context.quotas",
             ],
         },
     },

@@ -47,6 +47,16 @@ def get_team_for(user: User, slug: str) -> Team:
     return get_object_or_404(visible_teams(user), slug=slug)
 
 
+def is_quota_reader(user: User) -> bool:
+    """Whether the page of quotas has anything for the user: administrators and the staff of any team."""
+    return user.is_administrator or user.memberships.filter(role__in=STAFF_ROLES).exists()
+
+
+def get_staffed_team_for(user: User, slug: str) -> Team:
+    """Return a team of which the user is staff, else raise Http404."""
+    return get_object_or_404(staffed_teams(user), slug=slug)
+
+
 def get_taught_team_for(user: User, slug: str) -> Team:
     """Return a team whose members' quotas the user may change, else raise Http404."""
     return get_object_or_404(taught_teams(user), slug=slug)

@@ -1,6 +1,6 @@
 """Writes teams, memberships and roles. A role that is lost closes the sockets that it opened; hosts are told what holds now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -10,7 +10,7 @@ from portal.accounts.models import User
 from portal.audit.services import record
 from portal.common.live import ADMINISTRATORS, member_group, send_access_changed, send_changed
 from portal.teams.models import Membership, QuotaPreset, Role, Team
-from portal.teams.pushes import forget_tenants, push_member, push_members, push_team, tenant_name
+from portal.teams.pushes import forget_tenants, push_member, push_members, push_team, tell_pages, tenant_name
 from portal.teams.quotas import INHERIT, LEAST, Changes, apply_changes
 from portal.teams.refusals import BeyondTeam, TooLittle
 from portal.teams.rules import apply_rule_changes
@@ -58,12 +58,20 @@ def set_quota(
     if user is None:
         _change(team, actor, values, rules, ("quota_values", "rules"), subject=f"team:{team.slug}")
         push_team(team)
+        _tell_pages(team)
     else:
         membership = Membership.objects.select_for_update().select_related("team", "user").get(team=team, user=user)
         subject = f"tenant:{tenant_name(team, user.username)}"
         _change(membership, actor, values, rules, ("quota_values", "rules"), subject=subject)
         push_member(membership)
-    _tell_pages(team)
+        _tell_pages(team, user.username)
+
+
+@transaction.atomic
+def set_quota_of_members(*, actor: User | None, team: Team, memberships: Iterable[Membership], values: Changes) -> None:
+    """Change the own quotas of several members, of all or of none. Raises QuotaRefusal."""
+    for membership in memberships:
+        set_quota(actor=actor, team=team, user=membership.user, values=values)
 
 
 @transaction.atomic
@@ -73,7 +81,7 @@ def set_member_default(*, actor: User | None, team: Team, values: Changes = NOTH
     _check(actor, team, values, is_share=True)
     _change(team, actor, values, rules, ("member_quota_values", "member_rules"), subject=f"members:{team.slug}")
     push_members(team)
-    _tell_pages(team)
+    _tell_pages(team, "")
 
 
 @transaction.atomic
@@ -122,8 +130,10 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
     }
 
 
-def _tell_pages(team: Team) -> None:
+def _tell_pages(team: Team, username: str | None = None) -> None:
+    """Also of what no host is told: labs and hours. The row of the default is named by the team with a slash."""
     send_changed([ADMINISTRATORS, member_group(team.pk)], kind="quota", key=team.slug)
+    tell_pages(tenant_name(team) if username is None else f"{team.slug}/{username}")
 
 
 def note_team_created(*, actor: User | None, team: Team) -> None:

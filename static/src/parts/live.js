@@ -29,7 +29,8 @@ function appendFragment(htmx, list, html) {
 const HANDLERS = {
   replace(htmx, message) {
     const target = document.getElementById(message.id);
-    if (target) replaceFragment(htmx, target, message.html);
+    // What somebody is writing into stays until they have sent it or let it go.
+    if (target && !target.hasAttribute("data-editing")) replaceFragment(htmx, target, message.html);
   },
   remove(htmx, message) {
     const target = document.getElementById(message.id);

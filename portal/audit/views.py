@@ -1,0 +1,35 @@
+"""The page of the audit log."""
+
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from portal.accounts.http import UserRequest
+from portal.audit.rows import audit_row
+from portal.audit.selectors import find_entries, known_actions
+
+_PAGE_LENGTH = 50
+_FILTERS = ("action", "subject", "person")
+
+
+@require_GET
+@login_required
+def entry_list(request: UserRequest) -> HttpResponse:
+    """Context: ``entries`` (list of AuditRow, newest first), ``page``, ``actions``, ``filters`` and ``query`` of the filters."""
+    if not request.user.is_administrator:
+        raise Http404
+    # A NUL in a text is no text to a database.
+    filters = {name: request.GET.get(name, "").replace("\0", "").strip()[:120] for name in _FILTERS}
+    page = Paginator(find_entries(**filters), _PAGE_LENGTH).get_page(request.GET.get("page"))
+    context = {
+        "entries": [audit_row(entry) for entry in page],
+        "page": page,
+        "actions": known_actions(),
+        "filters": filters,
+        "query": urlencode({name: value for name, value in filters.items() if value}),
+    }
+    return render(request, "audit/list.html", context)

@@ -3,6 +3,8 @@
 import contextlib
 import fcntl
 import os
+import struct
+import termios
 
 from engine.linux.libc import call
 
@@ -23,6 +25,12 @@ def move(source: int, target: int, length: int) -> int:
         while moved < length and (count := os.splice(source, target, length - moved, flags=_SPLICE_F_NONBLOCK)):
             moved += count
     return moved
+
+
+def held_bytes(fd: int) -> int:
+    """How many bytes wait in a pipe to be read."""
+    (held,) = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))
+    return int(held)
 
 
 def grow(fd: int, size_bytes: int) -> None:

@@ -64,7 +64,7 @@ class Output:
         self.fd = fd
         self.stream = stream
         self.is_terminal = is_terminal
-        self.is_drained = False  # nothing was left at the last look
+        self.is_drained = False  # nothing was left at the last look, or nothing of what there was at the process's end
         self._process_id = process_id
         self._reactor = reactor
         self._copier = copier
@@ -72,6 +72,7 @@ class Output:
         self._log: LogWriter | None = None
         self._may_read: Callable[[], int] = lambda: MAX_PAYLOAD_BYTES
         self._is_paused = False
+        self._rest: int | None = None  # bytes in the pipe that the ended process had written
 
     def open(self, log: LogWriter | None, may_read: Callable[[], int]) -> None:
         """Begin to read. ``may_read`` tells how many bytes flow control allows now."""
@@ -92,9 +93,15 @@ class Output:
         self.resume()
 
     def drain(self) -> None:
-        """Read all that is there, as far as flow control allows."""
+        """Read all that is there at the process's end, as far as flow control allows; what is left ``on_idle`` tells of later.
+
+        It is counted, since others may hold the pipe: as long as they say nothing, nothing tells that it has become empty.
+        """
+        if self.fd >= 0 and not self.is_terminal:
+            self._rest = pipe.held_bytes(self.fd)
         while self.fd >= 0 and not self._is_paused and not self.is_drained:
             self._pump()
+        self.is_drained = self.is_drained or self._rest == 0
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -125,7 +132,9 @@ class Output:
             return
         except OSError:  # a terminal whose last user has gone says EIO
             count = 0
-        self.is_drained = False
+        if self._rest is not None:
+            self._rest -= count
+        self.is_drained = self._rest is not None and self._rest <= 0
         if count == 0:
             self.close()
 

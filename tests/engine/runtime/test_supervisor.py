@@ -204,6 +204,24 @@ async def test_an_exec_ends_with_its_process_and_not_with_what_that_left_behind(
     assert await output(process) == b"done\n"
 
 
+async def test_an_exec_whose_reader_is_behind_ends_when_all_is_read_whoever_holds_its_output(
+    supervisor: Supervisor, base: Path
+) -> None:
+    await run(supervisor, base, "c1", "sleep", "1000")
+    script = "head -c 100000 /dev/zero; sleep 1000 &"
+    process = await supervisor.exec(exec_spec(base, "c1", "e1", "sh", "-c", script, flow_bytes=64 * 1024))
+    length = 0
+    async with asyncio.timeout(20):
+        while Path(f"/proc/{process.pid}").exists():  # noqa: ASYNC110 - only a look tells that it has been reaped
+            await asyncio.sleep(0.01)
+        assert process.exit is None
+        follower = process.follow()
+        async for frames in follower.batches():
+            length += sum(len(frame.data) for frame in frames)
+            await supervisor.flow("e1", follower.position)
+    assert length == 100_000
+
+
 async def test_execs_end_with_their_container(supervisor: Supervisor, base: Path) -> None:
     container = await run(supervisor, base, "c1", "sleep", "1000")
     execs = [await supervisor.exec(exec_spec(base, "c1", f"e{number}", "sh", tty=True)) for number in range(3)]

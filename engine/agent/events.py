@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 _SHORTEST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
-_WANTED = ("start", "die", "destroy", "oom")
+_WANTED = ("start", "die", "destroy", "pause", "unpause", "oom")
 
 
 def follow_events(engine: str, reporter: Reporter) -> None:

@@ -18,14 +18,19 @@ def survey(engine: str, reporter: Reporter) -> None:
 
 
 def take_survey(engine: str) -> dict[str, Any]:
-    """Return ``{"labs": {uuid: {"container_id", "is_running"}}, "observed_at_ns", "engine_version"}``."""
+    """Return ``{"labs": {uuid: {"container_id", "is_running", "is_paused"}}, "observed_at_ns", "engine_version"}``.
+
+    A paused lab runs: its processes are there, and it goes on where it was.
+    """
     # Taken before the list: an event that is later than this is news, whatever the list says.
     observed_at_ns = time.time_ns()
     with open_client(engine) as client:
         containers = client.containers(all=True, filters={"label": [LAB_LABEL]})
         version = client.version(api_version=False)["Version"]
-    labs = {
-        container["Labels"][LAB_LABEL]: {"container_id": container["Id"], "is_running": container["State"] == "running"}
-        for container in containers
-    }
+    labs = {container["Labels"][LAB_LABEL]: _look_at(container) for container in containers}
     return {"labs": labs, "observed_at_ns": observed_at_ns, "engine_version": version}
+
+
+def _look_at(container: dict[str, Any]) -> dict[str, Any]:
+    state = container["State"]
+    return {"container_id": container["Id"], "is_running": state in ("running", "paused"), "is_paused": state == "paused"}

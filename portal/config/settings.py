@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "portal.labs",
     "portal.workloads",
     "portal.requests",
+    "portal.usage",
     "portal.streams",
 ]
 
@@ -189,6 +190,8 @@ CELERY_BEAT_SCHEDULE = {
         "kwargs": {"looks_ahead": True},
         "options": {"expires": 60.0},
     },
+    "watch-lab-hours": {"task": "portal.watch_hours", "schedule": 60.0, "options": {"expires": 60.0}},
+    "forget-old-usage": {"task": "portal.prune_usage", "schedule": 86400.0},
     "forget-old-notices": {"task": "portal.prune_notices", "schedule": 86400.0},
     "clear-ended-sessions": {"task": "portal.clear_sessions", "schedule": 86400.0},
 }

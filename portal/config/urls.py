@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("containers/", include("portal.workloads.urls")),
     path("teams/", include("portal.teams.urls")),
     path("quotas/", include("portal.teams.quota_urls")),
+    path("", include("portal.usage.urls")),
     path("requests/", include("portal.requests.urls")),
     path("notices/", include("portal.notices.urls")),
     path("audit/", include("portal.audit.urls")),

@@ -57,8 +57,8 @@ def start_lab(*, actor: User, lab: Lab) -> Lab:
 
 
 @transaction.atomic
-def stop_lab(*, actor: User, lab: Lab) -> Lab:
-    """Stop a running lab. Raises NotNow in another state."""
+def stop_lab(*, actor: User | None, lab: Lab) -> Lab:
+    """Stop a running lab (``actor`` None: the portal itself does). Raises NotNow in another state."""
     lab = _move(lab, LabEvent.STOP)
     record(actor=actor, action="lab.stop", subject=lab.object_key)
     _create_lab_job(lab, action="lab.stop", actor=actor)
@@ -160,7 +160,7 @@ def _create_start_job(lab: Lab, *, actor: User) -> Job:
     )
 
 
-def _create_lab_job(lab: Lab, *, action: str, actor: User, **parameters: Any) -> Job:
+def _create_lab_job(lab: Lab, *, action: str, actor: User | None, **parameters: Any) -> Job:
     return create_job(
         action=action,
         object_key=lab.object_key,

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.core.containers import ContainerRecord
-from engine.core.lifecycle import ALIVE
+from engine.core.lifecycle import ALIVE, State
 from engine.core.limits import MEMORY_LEAST_BYTES, Limits, cpus_of, swap_total
 from engine.core.tenants import Tenant
+from engine.errors import QuotaExceeded
 from engine.service.container_memory import memory_of, pids_of
 from engine.service.engine import Engine
 from engine.service.tenant_usage import memory_used, pids_used
@@ -36,14 +37,20 @@ def pids_quota(engine: Engine, tenant: Tenant) -> int | None:
 @contextmanager
 def admitted_start(engine: Engine, record: ContainerRecord) -> Iterator[None]:
     """Keep a place for a container until it runs, or has run before. Raises QuotaExceeded, and nothing is kept."""
-    _check(engine, record)
+    try:
+        _check(engine, record)
+    except QuotaExceeded:
+        if record.run.state is State.RESTARTING:  # at once: of many that wait, one that has to go makes room for the next
+            engine.starts.turn_away(record.container_id)
+        raise
     with engine.starts.keeping(record):
         yield
 
 
 def count_running(engine: Engine, tenant: Tenant, *, apart_from: str = "") -> int:
     """Return how many containers of a tenant and its members run, are paused, wait for a restart, or are being started."""
-    running = {one.container_id for one in engine.containers.all() if one.run.state in ALIVE and tenant.sees(one.tenant)}
+    alive = (one.container_id for one in engine.containers.all() if one.run.state in ALIVE and tenant.sees(one.tenant))
+    running = {container_id for container_id in alive if not engine.starts.is_turned_away(container_id)}
     return len((running | {one.container_id for one in engine.starts.of(tenant)}) - {apart_from})
 
 

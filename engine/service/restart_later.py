@@ -62,6 +62,8 @@ async def _restart(engine: Engine, container_id: str) -> None:
             await start_locked(engine, record)
         except EngineError as error:
             await _start_failed(engine, container_id, error)
+        finally:
+            engine.starts.settle(container_id)
 
 
 async def _start_failed(engine: Engine, container_id: str, error: EngineError) -> None:

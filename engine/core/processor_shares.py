@@ -22,7 +22,7 @@ def choose_processors(
 ) -> frozenset[int]:
     """Return the processors of a tenant out of ``among``, those of its team or all; ``given`` is what each has already.
 
-    It keeps as many of its own as it may, then takes those that the fewest others of its kind have.
+    It keeps as many of its own as it may, then takes those that the fewest others have.
     """
     if count is None or count >= len(among):
         return frozenset(among)
@@ -33,7 +33,5 @@ def choose_processors(
 
 
 def _is_beside(tenant: Tenant, other: Tenant) -> bool:
-    """Teams share the host among each other, members what their team has."""
-    if tenant == other or bool(tenant.member) != bool(other.member):
-        return False
-    return not tenant.member or tenant.team == other.team
+    """A team and its members are on the same ones; all else is better elsewhere."""
+    return tenant != other and not tenant.sees(other) and not other.sees(tenant)

@@ -140,7 +140,7 @@ def _read(path: str) -> str:
 
 def _put(path: str, value: str) -> None:
     """Version 2 takes an empty line for "as above"."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
     try:
         os.write(fd, f"{value}\n".encode())
     except OSError as error:

@@ -1,0 +1,43 @@
+"""Sums of a cgroup read from the files of version 1 and 2."""
+
+from pathlib import Path
+
+from engine.linux.cgroup_sums import GroupSums, read_pressure, read_sums_v1, read_sums_v2
+
+PRESSURE = "some avg10=1.25 avg60=0.10 avg300=0.00 total=99\nfull avg10=0.50 avg60=0.00 avg300=0.00 total=9\n"
+
+
+def fill(folder: Path, **files: str) -> str:
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+    return str(folder)
+
+
+def test_version_2(tmp_path: Path) -> None:
+    files = {"cpu__stat": "usage_usec 5\nuser_usec 2\n", "memory__current": "100\n", "memory__peak": "300\n"}
+    files |= {"memory__stat": "anon 60\ninactive_file 30\nactive_file 10\n", "memory__swap__current": "7\n"}
+    files |= {"pids__current": "4\n", "pids__peak": "9\n"}
+    assert read_sums_v2(fill(tmp_path, **files)) == GroupSums(5000, 70, 7, 4, 300, 9)
+
+
+def test_version_1(tmp_path: Path) -> None:
+    folder = fill(
+        tmp_path,
+        cpuacct__usage="5\n",
+        memory__usage_in_bytes="100\n",
+        memory__stat="inactive_file 1\ntotal_inactive_file 30\ntotal_swap 7\n",
+        memory__max_usage_in_bytes="300\n",
+        pids__current="4\n",
+    )
+    assert read_sums_v1(memory=folder, cpuacct=folder, pids=folder) == GroupSums(5, 70, 7, 4, 300, None)
+    assert read_sums_v1(memory="", cpuacct="", pids=folder) == GroupSums(pids=4)
+
+
+def test_what_is_not_there_is_unknown(tmp_path: Path) -> None:
+    assert read_sums_v2(str(tmp_path / "gone")) == GroupSums()
+    assert read_pressure(str(tmp_path)) is None
+
+
+def test_pressure_is_that_of_the_last_seconds(tmp_path: Path) -> None:
+    folder = fill(tmp_path, cpu__pressure=PRESSURE, memory__pressure=PRESSURE, io__pressure="")
+    assert read_pressure(folder) == {"cpu": {"some": 1.25}, "memory": {"some": 1.25, "full": 0.5}}

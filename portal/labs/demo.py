@@ -59,8 +59,7 @@ _TEMPLATES = (
         "name": "Docker",
         "description": pgettext_lazy(
             "demo",
-            "Debian with docker and docker-compose. Images that are here already: atelier/shell and atelier/debian:12. "
-            "Try: docker run --rm -it atelier/shell",
+            "Debian with docker and docker-compose. Try: docker run --rm -it atelier/shell (or atelier/debian:12)",
         ),
         "position": 30,
         "image": "atelier/docker:12",

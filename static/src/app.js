@@ -25,7 +25,7 @@ startBell(document, htmx);
 startQuotas(document);
 startRefusal(document, htmx);
 startTabs(document);
-startTimes(document, htmx);
+startTimes(htmx);
 startToasts(document, htmx);
 startLab(document, htmx);
 startNavigation(document);

@@ -8,13 +8,16 @@ export function formatMoment(moment, now, language, timeZone) {
   return isToday ? clock.format(moment) : `${day.format(moment)}, ${clock.format(moment)}`;
 }
 
-export function startTimes(document, htmx) {
-  htmx.onLoad((content) => {
-    const language = document.documentElement.lang;
-    for (const time of content.querySelectorAll?.("time[data-local]") ?? []) {
-      const moment = new Date(time.dateTime);
-      time.textContent = formatMoment(moment, new Date(), language);
-      time.title = moment.toLocaleString(language);
-    }
-  });
+/** Write all moments in `content`, which the server wrote in its own clock. */
+export function writeTimes(content) {
+  const language = document.documentElement.lang;
+  for (const time of content.querySelectorAll?.("time[data-local]") ?? []) {
+    const moment = new Date(time.dateTime);
+    time.textContent = formatMoment(moment, new Date(), language);
+    time.title = moment.toLocaleString(language);
+  }
+}
+
+export function startTimes(htmx) {
+  htmx.onLoad(writeTimes);
 }

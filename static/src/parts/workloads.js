@@ -3,6 +3,7 @@
 import { rememberFocus } from "./focus.js";
 import { planOrder } from "./order.js";
 import { Socket } from "./socket.js";
+import { writeTimes } from "./times.js";
 
 function rowOf(html) {
   const pattern = document.createElement("template");
@@ -20,6 +21,7 @@ function putRow(htmx, body, id, html) {
     before.replaceWith(row);
     restoreFocus(row);
   }
+  writeTimes(row);
   htmx.process(row);
 }
 

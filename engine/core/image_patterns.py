@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from itertools import takewhile
 
-from engine.core.references import Reference
+from engine.core.references import DEFAULT_TAG, Reference
 from engine.core.registries import DOCKER_HUB, normalise_domain, path_on
 from engine.errors import InvalidParameter
 
@@ -16,6 +16,7 @@ MOST_PATTERNS = 200
 _LONGEST = 400
 _PATTERN = re.compile(r"[A-Za-z0-9._:@/*?-]+")
 _SIGN = re.compile(r"\*\*+|.", re.DOTALL)
+_PLAIN = re.compile(r"[^*?]*")
 _ANYTHING, _STARS = "**", ("*", "**")
 
 
@@ -30,17 +31,20 @@ def check_pattern(text: str) -> None:
 
 def fits(pattern: str, reference: Reference) -> bool:
     """Whether a pattern stands for a reference. One that has a digest is known by it: its tag says nothing."""
-    return any(_matches(_signs(pattern), form) for form in _forms(reference))
+    plain = _PLAIN.match(pattern)
+    begin = plain[0] if plain else ""  # most patterns are told apart from most names by this
+    return any(form.startswith(begin) and _matches(_signs(pattern), form) for form in _forms(reference))
 
 
-def _forms(reference: Reference) -> list[str]:
+@lru_cache(maxsize=256)
+def _forms(reference: Reference) -> tuple[str, ...]:
     domain = normalise_domain(reference.domain)
     path = reference.path.removeprefix("library/") if domain == DOCKER_HUB else reference.path
     usual = path if domain == DOCKER_HUB else f"{domain}/{path}"
     names = dict.fromkeys((usual, f"{domain}/{path}", f"{domain}/{path_on(domain, path)}"))
     if reference.digest:
-        return [form for name in names for form in (name, f"{name}@{reference.digest}")]
-    return [form for name in names for form in (name, f"{name}:{reference.tag or 'latest'}")]
+        return tuple(form for name in names for form in (name, f"{name}@{reference.digest}"))
+    return tuple(form for name in names for form in (name, f"{name}:{reference.tag or DEFAULT_TAG}"))
 
 
 @lru_cache(maxsize=1024)

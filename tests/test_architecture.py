@@ -56,6 +56,12 @@ STRANGERS = {
 }
 # Each may import those after it.
 LAYERS_OF_AN_APP = ["urls", "admin", "views", "forms", "services", "selectors", "models"]
+# What may know each of these apps; all others hear of them through registries.
+KNOWN_TO = {
+    "notices": {"requests", "usage", "streams", "config"},
+    "requests": {"streams", "config"},
+    "usage": {"streams", "config"},
+}
 PACKAGES = ["engine", "portal", "launcher", "bench", "tests"]
 
 
@@ -134,6 +140,16 @@ def test_portal_layers_import_downwards(path: Path) -> None:
         above = set(LAYERS_OF_AN_APP[: LAYERS_OF_AN_APP.index(layer)])
         named = {name.split(".")[2] for name in imports(path) if name.startswith("portal.") and name.count(".") >= 2}
         assert not named & above
+
+
+@pytest.mark.parametrize("app", KNOWN_TO)
+def test_apps_that_only_react_are_known_to_few(app: str) -> None:
+    guilty = {
+        str(path)
+        for path in python_files("portal")
+        if path.parts[1] not in {app, *KNOWN_TO[app]} and any(f"{name}.".startswith(f"portal.{app}.") for name in imports(path))
+    }
+    assert not guilty
 
 
 @pytest.mark.parametrize("path", [path for path in python_files("portal") if path.parts[1] != "config"], ids=str)

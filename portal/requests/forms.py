@@ -123,7 +123,7 @@ class DecisionForm(forms.Form):
         return {**values, "amount": amount, "until": until}
 
     def first_error(self) -> str:
-        return next(iter(self.errors.values()))[0] if self.errors else ""
+        return str(next(iter(self.errors.values()))[0]) if self.errors else ""
 
 
 def ask_choices(user: User, teams: list[Team]) -> Choices:

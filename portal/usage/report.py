@@ -118,7 +118,7 @@ def member_rows(team: Team, period: Stretch, *, only: User | None = None) -> lis
     """Return a row for each member, and for who is none any more but used something; the largest first."""
     used, hours = used_by_member(team, period), hours_by_member(team, period)
     people = {user.pk: user for user in team.members.all()}
-    strangers = (used.keys() | hours.keys()) - people.keys() - {None}
+    strangers = {user_id for user_id in used.keys() | hours.keys() if user_id is not None} - people.keys()
     people |= {user.pk: user for user in User.objects.filter(pk__in=strangers)}
     chosen = [user for user in people.values() if only is None or user.pk == only.pk]
     rows = [_row(team, user, used.get(user.pk, Amounts()), hours.get(user.pk, 0.0)) for user in chosen]

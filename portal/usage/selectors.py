@@ -66,8 +66,8 @@ class Amounts:
 
 def used_by_member(team: Team, period: Stretch) -> dict[int | None, Amounts]:
     """Return what was used by each user's id; under None by the whole team, as the kernel has summed it up."""
-    rows = _hours(team, period).order_by().values("user_id").annotate(**_SUMS)
-    return {row["user_id"]: Amounts(**{name: row[f"sum_{name}"] for name in Amounts.__slots__}) for row in rows}
+    rows = _hours(team, period).order_by().values_list("user_id").annotate(*_SUMS)
+    return {user_id: Amounts(**dict(zip(_SUMMED, sums, strict=True))) for user_id, *sums in rows}
 
 
 def cpu_by_part(team: Team, user: User | None, parts: list[Stretch]) -> list[float]:
@@ -87,7 +87,5 @@ def _hours(team: Team, period: Stretch) -> QuerySet[UsageHour]:
     return UsageHour.objects.filter(team=team, hour__gte=period.begin, hour__lt=period.end)
 
 
-_SUMS = {
-    **{f"sum_{name}": Sum(name) for name in ("cpu_seconds", "memory_byte_seconds", "disk_byte_seconds", "refusals")},
-    "sum_peak_memory_bytes": Max("peak_memory_bytes"),
-}
+_SUMMED = ("cpu_seconds", "memory_byte_seconds", "disk_byte_seconds", "refusals", "peak_memory_bytes")
+_SUMS = (*(Sum(name) for name in _SUMMED[:-1]), Max(_SUMMED[-1]))

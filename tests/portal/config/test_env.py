@@ -27,11 +27,43 @@ def test_a_postgresql_address_is_taken_apart() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ATELIER_DATABASE_URL", "mysql://x/y"), ("ATELIER_DATABASE_URL", "sqlite://"), ("ATELIER_REDIS_URL", "/run/redis.sock")],
+    [
+        ("ATELIER_DATABASE_URL", "mysql://x/y"),
+        ("ATELIER_DATABASE_URL", "sqlite://"),
+        ("ATELIER_REDIS_URL", "/run/redis.sock"),
+        ("ATELIER_TIME_ZONE", "Moon/Sea"),
+        ("ATELIER_EMAIL_PORT", "smtp"),
+        ("ATELIER_EMAIL_PORT", "70000"),
+    ],
 )
 def test_a_bad_value_is_refused_by_its_name(name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=name):
         read_environment({name: value})
+
+
+def test_no_mail_server_means_no_mail(tmp_path: Path) -> None:
+    assert not read_environment({"ATELIER_DATA": str(tmp_path)}).mail.host
+
+
+@pytest.mark.parametrize(("port", "speaks_tls", "asks_for_tls"), [("", False, False), ("465", True, False), ("587", False, True)])
+def test_a_mail_server_is_described_by_a_few_variables(tmp_path: Path, port: str, speaks_tls: bool, asks_for_tls: bool) -> None:
+    (tmp_path / "password").write_text("p/w\n")
+    mail = read_environment(
+        {
+            "ATELIER_EMAIL_HOST": "mail.example.org",
+            "ATELIER_EMAIL_PORT": port,
+            "ATELIER_EMAIL_USER": "atelier",
+            "ATELIER_EMAIL_PASSWORD_FILE": str(tmp_path / "password"),
+            "ATELIER_EMAIL_FROM": "labs@example.org",
+        }
+    ).mail
+    assert (mail.host, mail.port, mail.user, mail.password) == ("mail.example.org", int(port or 25), "atelier", "p/w")
+    assert (mail.sender, mail.speaks_tls, mail.asks_for_tls) == ("labs@example.org", speaks_tls, asks_for_tls)
+
+
+def test_days_begin_in_the_time_zone_that_is_named(tmp_path: Path) -> None:
+    assert read_environment({"ATELIER_DATA": str(tmp_path)}).time_zone == "UTC"
+    assert read_environment({"ATELIER_TIME_ZONE": "Europe/Paris"}).time_zone == "Europe/Paris"
 
 
 def test_celery_gets_its_own_spelling_of_a_unix_socket() -> None:

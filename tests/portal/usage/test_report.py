@@ -63,7 +63,8 @@ def page(cast: Cast, name: str, address: str = "usage:team", **query: str) -> An
 def test_what_engines_count_is_kept_by_the_hour(cast: Cast) -> None:
     use(cast)
     row = UsageHour.objects.get(tenant="demo/ada", hour=NOON)
-    assert (row.user, row.team, row.cpu_seconds, row.refusals) == (cast.ada, cast.team, pytest.approx(1800), 3 - 0)
+    assert (row.user_id, row.team_id, row.refusals) == (cast.ada.pk, cast.team.pk, 3)
+    assert row.cpu_seconds == pytest.approx(1800)
     assert row.memory_byte_seconds == pytest.approx(GIB * 3600)
     assert row.peak_memory_bytes == 3 * GIB
     assert set(UsageHour.objects.values_list("tenant", flat=True)) == {"demo", "demo/ada"}

@@ -1,7 +1,7 @@
 """Patterns of image names: ``busybox``, ``busybox:1.*``, ``atelier/*``, ``registry.example:5000/class/**``.
 
-Pure. ``*`` and ``?`` stay within one part of a path, ``**`` does not; time is bounded by the two lengths multiplied. A pattern is laid
-on the name as it is usually written and as it is written out, with its tag and without: one without fits all.
+Pure. ``*`` and ``?`` stay within one part of a path, ``**`` does not; time is bounded by the two lengths multiplied. A pattern is
+laid on the name as it is usually written and as it is written out, with its tag and without: one without fits all.
 """
 
 import re

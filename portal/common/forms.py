@@ -19,7 +19,7 @@ class BytesField(forms.CharField):
             return None
         try:
             return parse_bytes(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
 
     def prepare_value(self, value: Any) -> Any:

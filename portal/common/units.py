@@ -14,7 +14,7 @@ _FRACTIONS = frozenset({"cpus", "hours"})
 
 _NUMBER = r"(?P<number>\d+(?:[.,]\d+)?)"
 _SIZE = re.compile(rf"{_NUMBER}\s*(?P<unit>[kmgt]?)(?P<bytes>i?[bo]|bytes|octets)?", re.IGNORECASE)
-_PER_SECOND = re.compile(r"\s*/\s*s\Z|\s*ps\Z", re.IGNORECASE)
+_PER_SECOND = re.compile(r"\s*/\s*s\Z|(?<=[bo])ps\Z", re.IGNORECASE)
 _WORDS = re.compile(r"\s*(?:v?cpus?|cores?|hours?|heures?|h|iops)\Z", re.IGNORECASE)
 _NO_CEILING = frozenset({"", "-", "\u2013", "∞", "none", "unlimited", "no limit", "aucun", "aucune", "illimité", "sans limite"})
 # A bare number this small is a forgotten unit, not an amount of memory.
@@ -47,13 +47,13 @@ def parse_amount(resource: str, text: str) -> float | None:
 
 
 def parse_bytes(text: str) -> int:
-    """Read ``512 MiB``, ``1.5g`` or plain bytes; units are powers of 1024. Raises ValueError."""
+    """Read ``512 MiB``, ``1.5g`` or plain bytes; units are powers of 1024. Raises ValueError, OverflowError."""
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"no amount of bytes: {text!r}")
     size = float(found["number"].replace(",", ".")) * _STEP ** " kmgt".index(found["unit"].lower() or " ")
     if size >= 2**63:
-        raise ValueError(f"more bytes than there can be: {text!r}")
+        raise OverflowError(f"more bytes than there can be: {text!r}")
     return int(size)
 
 
@@ -72,6 +72,8 @@ def format_exact(resource: str, amount: float | None) -> str:
     """Write an amount so that ``parse_amount`` reads the very same one; empty for no ceiling."""
     if amount is None:
         return ""
+    if resource in _FRACTIONS:
+        return number_format(amount if amount != int(amount) else int(amount))
     if not (is_bytes(resource) or resource.endswith("_bps")):
         return format_amount(resource, amount)
     size = int(amount)
@@ -111,6 +113,8 @@ def _parse_quota_bytes(words: str, *, example: str = "", written: str = "") -> i
         size = parse_bytes(words)
     except ValueError:
         raise UnitError(_("“%(text)s” is no amount. Write one like %(example)s.") % values) from None
+    except OverflowError:
+        size = _MOST + 1
     if size and words.isdecimal() and size < _LEAST_BARE_BYTES:
         raise UnitError(_("“%(text)s” has no unit. Write it like %(example)s.") % values)
     _check_most(size, values["text"])
@@ -118,7 +122,9 @@ def _parse_quota_bytes(words: str, *, example: str = "", written: str = "") -> i
 
 
 def _parse_number(resource: str, words: str) -> float:
-    number = _WORDS.sub("", _PER_SECOND.sub("", words) if is_rate(resource) else words)
+    number = _WORDS.sub("", words)
+    if is_rate(resource):
+        number = _PER_SECOND.sub("", number)
     found = re.fullmatch(_NUMBER, number)
     if found is None:
         example = _("2 or 1.5") if resource in _FRACTIONS else "10"

@@ -168,6 +168,11 @@ class EngineDaemon:
         for tenant in [*sorted(find_tenants(layout, self.instance), reverse=True), Tenant()]:
             remove_tenant(layout, self.instance, tenant)
 
+    @property
+    def docker_path(self) -> Path:
+        """The socket that clients speak to."""
+        return self.socket_path
+
     def socket_of(self, tenant: str) -> Path:
         """A tenant's own socket."""
         return self.run_path / "tenants" / f"{tenant if '/' in tenant else f'{tenant}/_team'}.sock"

@@ -26,7 +26,7 @@ def own_engine() -> Iterator[EngineDaemon]:
     with running_engine() as daemon:
         daemon.import_busybox()
         for tenant in (ADA, BOB):
-            daemon.request("PUT", f"/tenants/{tenant}", {})
+            assert daemon.request("PUT", f"/tenants/{tenant}", {}).status == 200
         yield daemon
 
 

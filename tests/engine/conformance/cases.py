@@ -80,7 +80,7 @@ class Desk:
             "HOME": str(self.folder),
             "BESIDE": str(self.beside or self.folder),
             "DOCKER_BUILDKIT": "0",  # a docker that has buildx would ask for what no classic builder has
-            "DOCKER_HOST": f"unix://{self.server.socket_path}",
+            "DOCKER_HOST": f"unix://{self.server.docker_path}",
         }
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:

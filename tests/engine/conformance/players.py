@@ -17,13 +17,15 @@ import pytest
 
 from tests.engine.conformance.cases import Case, Desk, clear, judge
 from tests.engine.conformance.registries import Registries, registries_beside
+from tests.engine.conformance.tenant_engine import TenantEngine
 from tests.engine.daemon import EngineDaemon
 from tests.engine.dockerd import Dockerd
 
 KINDS: dict[str, type[EngineDaemon]] = {"atelier": EngineDaemon, "dockerd": Dockerd}
+_PLAYED_ON: dict[str, type[EngineDaemon]] = {**KINDS, "tenant": TenantEngine}
 
 # Most of a case is waiting. Of dockerd's it is longer.
-_AT_ONCE = {"atelier": 2, "dockerd": 3}
+_AT_ONCE = {"atelier": 2, "dockerd": 3, "tenant": 4}
 
 Outcome = CompletedProcess[str]
 
@@ -54,7 +56,7 @@ def jobs_of(cases: Iterable[Case]) -> list[Job]:
 
 
 class Players:
-    """The players of one kind of daemon."""
+    """The players of one kind of daemon; of the kind "tenant" all goes through a tenant's own socket."""
 
     def __init__(self, kind: str, cases: Sequence[Case]) -> None:
         self._kind = kind
@@ -70,7 +72,11 @@ class Players:
         """Wait for a case's outcome and judge it."""
         if case not in self._outcomes:
             pytest.skip(f"{case.only} only: {case.why}")
-        judge(case, self._outcomes[case].result())
+        judge(case, self.outcome(case))
+
+    def outcome(self, case: Case) -> Outcome:
+        """Wait for what came of a case."""
+        return self._outcomes[case].result()
 
     def end(self) -> None:
         """Play nothing more."""
@@ -129,7 +135,7 @@ class Players:
 
 
 def _started(kind: str, stack: ExitStack) -> EngineDaemon:
-    server = KINDS[kind]()
+    server = _PLAYED_ON[kind]()
     stack.callback(server.destroy)
     server.start().import_busybox()
     return server

@@ -142,16 +142,24 @@ def test_a_container_that_starts_by_policy_is_published_again(engine: EngineDaem
     wait_until(lambda: fetch(port) == "hello", "the container to serve again")
 
 
-def test_a_tenant_may_have_any_port_that_is_free(engine: EngineDaemon) -> None:
+def test_a_tenant_may_have_any_port_that_is_free_but_those_of_the_hosts_own_services(engine: EngineDaemon) -> None:
     engine.import_busybox(tenant="demo/ada")
-    low = free_port(below=1024)
-    container_id = engine.run(*_SERVE, tenant="demo/ada", **published(low))
-    wait_until(lambda: fetch(low) == "hello", "the container to serve")
-    other = engine.create("true", **published(low))
+    low, port = free_port(below=1024), free_port()
+    refused = engine.request("POST", "/containers/create", {"Image": "busybox", **published(low)}, tenant="demo/ada")
+    assert (refused.status, f"port {low} of the host cannot be published" in refused.message) == (403, True)
+    container_id = engine.run(*_SERVE, tenant="demo/ada", **published(port))
+    wait_until(lambda: fetch(port) == "hello", "the container to serve")
+    other = engine.create("true", **published(port))
     answer = engine.request("POST", f"/containers/{other}/start")
-    assert answer.message.endswith(f"Bind for 0.0.0.0:{low} failed: port is already allocated")
+    assert answer.message.endswith(f"Bind for 0.0.0.0:{port} failed: port is already allocated")
     assert "demo" not in answer.message
     assert container_id[:12] not in answer.message
+
+
+def test_an_administrator_may_have_a_port_of_the_hosts_own_services(engine: EngineDaemon) -> None:
+    low = free_port(below=1024)
+    engine.run(*_SERVE, **published(low))
+    wait_until(lambda: fetch(low) == "hello", "the container to serve")
 
 
 def test_of_many_that_want_one_port_one_gets_it_and_the_others_leave_nothing(engine: EngineDaemon) -> None:

@@ -204,11 +204,13 @@ class ImageStore:
     def check_room(self, tenant: Tenant, image_id: str, sizes: Mapping[str, int]) -> None:
         """Look ahead whether an image of these layers could be a tenant's, before they are fetched. Raises QuotaExceeded.
 
-        ``sizes`` by diff id are the least that layers may take which are not stored yet.
+        ``sizes`` by diff id are the least that layers may take. Of those that the tenant sees in no image nothing is told, not
+        even that they are stored.
         """
         known = self._catalog.get(image_id) or ImageRecord(image_id, 0, 0)
         wanted, diff_ids = with_holding(known, tenant), tuple(sizes)
-        self._catalog.admit(wanted, diff_ids, tenant, size_of=lambda one: self._size_of(one) or sizes.get(one, 0))
+        told = {one: size for one, size in sizes.items() if not self._catalog.sees_layer(tenant, one)}
+        self._catalog.admit(wanted, diff_ids, tenant, size_of=lambda one: told[one] if one in told else self._size_of(one))
 
     def counts(self) -> dict[Tenant, tuple[int, int]]:
         """Return how many images every team and member has, and the bytes of their layers, as quotas count them."""

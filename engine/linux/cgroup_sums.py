@@ -43,10 +43,11 @@ def read_sums_v2(directory: str) -> GroupSums:
 
 def read_sums_v1(*, memory: str, cpuacct: str, pids: str) -> GroupSums:
     """Look at version 1 cgroups, the same one's directory in each hierarchy; empty for one that the host lacks."""
+    stat = _read(f"{memory}/memory.stat") if memory else ""
     return GroupSums(
         cpu_ns=_number(f"{cpuacct}/cpuacct.usage") if cpuacct else None,
-        memory_bytes=memory_used_v1(memory) if memory else None,
-        swap_bytes=_line(f"{memory}/memory.stat", "total_swap") if memory else None,
+        memory_bytes=_without(_number(f"{memory}/memory.usage_in_bytes"), _within(stat, "total_inactive_file")),
+        swap_bytes=_within(stat, "total_swap"),
         pids=pids_in(pids) if pids else None,
         memory_peak_bytes=_number(f"{memory}/memory.max_usage_in_bytes") if memory else None,
         pids_peak=_number(f"{pids}/pids.peak") if pids else None,
@@ -95,8 +96,12 @@ def _number(path: str) -> int | None:
 
 
 def _line(path: str, name: str) -> int | None:
+    return _within(_read(path), name)
+
+
+def _within(text: str, name: str) -> int | None:
     """The number in the line that begins with a name."""
-    _, found, rest = f"\n{_read(path)}".partition(f"\n{name} ")
+    _, found, rest = f"\n{text}".partition(f"\n{name} ")
     value = rest.partition("\n")[0]
     return int(value) if found and value.isdecimal() else None
 

@@ -66,7 +66,7 @@ async def usages_of(engine: Engine, tenants: Sequence[Tenant]) -> dict[Tenant, T
     """Return what each of some tenants uses, in one go. Raises OSError."""
     looks = await asyncio.to_thread(_look_at, engine, tenants)
     traffic = await engine.network.traffics(tenants)
-    counts = count_all(engine)
+    counts = count_all(engine, frozenset(tenants))
     return {one: _usage(engine, one, looks[one], traffic[one], counts.get(one, {})) for one in tenants}
 
 

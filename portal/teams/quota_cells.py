@@ -16,7 +16,7 @@ MAIN = ("cpus", "memory", "disk", "pids", "containers")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """``value`` is what stands in the field, ``placeholder`` what holds where it is empty. ``percent`` is None without a bar."""
+    """``value`` stands in the field, ``held`` is what was saved last, ``placeholder`` what holds where it is empty. ``percent`` is None without a bar."""
 
     resource: str
     label: str
@@ -24,6 +24,7 @@ class Cell:
     used: str
     limit: str
     value: str
+    held: str
     placeholder: str
     granted: str
     percent: int | None
@@ -65,13 +66,15 @@ def over_of(states: Sequence[TenantOnHost]) -> frozenset[str]:
 def make_cell(name: str, holding: Holding) -> Cell:
     limit, used, granted = holding.quota.limit(name), holding.usage.get(name), holding.grants.get(name)
     is_full = limit is not None and used is not None and used >= limit
+    value = _words(name, holding.own[name]) if name in holding.own else ""
     return Cell(
         resource=name,
         label=resource_name(name),
         field_id=f"quota-field-{holding.tenant.replace('/', ':')}:{name}",
         used="" if used is None else format_amount(name, used),
         limit=_("no limit") if limit is None else format_amount(name, limit),
-        value=_words(name, holding.own[name]) if name in holding.own else "",
+        value=value,
+        held=value,
         placeholder=_words(name, holding.default.limit(name)),
         granted=format_amount(name, granted) if granted and limit is not None else "",
         percent=None if limit is None or used is None else _percent(used, limit),

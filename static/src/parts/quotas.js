@@ -22,12 +22,12 @@ export function startQuotas(document) {
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !event.target.matches?.(FIELD)) return;
-    event.target.value = event.target.defaultValue;
+    event.target.value = event.target.dataset.held;
     event.target.select();
     settle(event.target);
   });
   document.addEventListener("focusout", (event) => {
-    if (event.target.matches?.(FIELD) && event.target.value === event.target.defaultValue) settle(event.target);
+    if (event.target.matches?.(FIELD) && event.target.value === event.target.dataset.held) settle(event.target);
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("[data-check-all]")) tickAll(document, event.target);
@@ -39,6 +39,9 @@ export function startQuotas(document) {
     event.detail.isError = false;
   });
   document.addEventListener("htmx:afterSettle", (event) => {
-    event.detail.elt?.querySelector?.('.quota-field[aria-invalid="true"]')?.focus();
+    const field = event.detail.elt?.querySelector?.('.quota-field[aria-invalid="true"]');
+    if (!field) return;
+    rowOf(field)?.setAttribute("data-editing", "");
+    field.focus();
   });
 }

@@ -58,6 +58,7 @@ def read_event(event: dict[str, Any], *, oom: bool) -> dict[str, Any]:
     return {
         "action": event["Action"],
         "lab": attributes.get(LAB_LABEL, ""),
+        "tenant": (event.get("Atelier") or {}).get("Tenant", ""),
         "container_id": event["Actor"]["ID"],
         "exit_code": attributes.get("exitCode"),
         "oom": oom,

@@ -18,7 +18,8 @@ def survey(engine: str, reporter: Reporter) -> None:
 
 
 def take_survey(engine: str) -> dict[str, Any]:
-    """Return ``{"labs": {uuid: {"container_id", "is_running", "is_paused"}}, "observed_at_ns", "engine_version"}``.
+    """Return ``{"labs": {uuid: {"container_id", "tenant", "is_running", "is_paused"}},
+    "observed_at_ns", "engine_version"}``.
 
     A paused lab runs: its processes are there, and it goes on where it was.
     """
@@ -27,10 +28,16 @@ def take_survey(engine: str) -> dict[str, Any]:
     with open_client(engine) as client:
         containers = client.containers(all=True, filters={"label": [LAB_LABEL]})
         version = client.version(api_version=False)["Version"]
+    # Listed newest first: of two with one label the older one stays, which is the one that the lab was made with.
     labs = {container["Labels"][LAB_LABEL]: _look_at(container) for container in containers}
     return {"labs": labs, "observed_at_ns": observed_at_ns, "engine_version": version}
 
 
 def _look_at(container: dict[str, Any]) -> dict[str, Any]:
     state = container["State"]
-    return {"container_id": container["Id"], "is_running": state in ("running", "paused"), "is_paused": state == "paused"}
+    return {
+        "container_id": container["Id"],
+        "tenant": (container.get("Atelier") or {}).get("Tenant", ""),
+        "is_running": state in ("running", "paused"),
+        "is_paused": state == "paused",
+    }

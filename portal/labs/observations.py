@@ -18,11 +18,11 @@ _EVENTS = {"start": LabEvent.RUNS, "die": LabEvent.STOPS, "destroy": LabEvent.ST
 
 @transaction.atomic
 def take_event(host_name: str, message: dict[str, Any]) -> None:
-    """Apply ``{"action", "lab", "container_id", "observed_at_ns", "oom"}`` unless something newer was seen already."""
+    """Apply ``{"action", "lab", "tenant", "container_id", "observed_at_ns", "oom"}`` unless something newer was seen already."""
     event = _EVENTS.get(str(message.get("action")))
     lab = _find_lab(host_name, message.get("lab"))
     observed_at_ns = int(message.get("observed_at_ns", 0))
-    if event is None or lab is None or observed_at_ns <= lab.observed_at_ns:
+    if event is None or lab is None or not _is_of(lab, message) or observed_at_ns <= lab.observed_at_ns:
         return
     changes: dict[str, Any] = {"observed_at_ns": observed_at_ns, "container_id": str(message.get("container_id", ""))}
     if event == LabEvent.STOPS:
@@ -35,11 +35,12 @@ def take_event(host_name: str, message: dict[str, Any]) -> None:
 
 @transaction.atomic
 def take_survey(host_name: str, message: dict[str, Any]) -> None:
-    """Compare ``{"labs": {uuid: {"container_id", "is_running"}}, "observed_at_ns"}`` with our picture and correct it."""
+    """Compare ``{"labs": {uuid: {"container_id", "tenant", "is_running"}}, "observed_at_ns"}`` with our picture; correct it."""
     seen: dict[str, dict[str, Any]] = message.get("labs", {})
     observed_at_ns = int(message.get("observed_at_ns", 0))
     for lab in Lab.objects.filter(host__name=host_name, observed_at_ns__lt=observed_at_ns):
-        _correct(lab, seen.get(str(lab.uuid)), observed_at_ns)
+        found = seen.get(str(lab.uuid))
+        _correct(lab, found if found and _is_of(lab, found) else None, observed_at_ns)
 
 
 def _correct(lab: Lab, seen: dict[str, Any] | None, observed_at_ns: int) -> None:
@@ -54,6 +55,11 @@ def _correct(lab: Lab, seen: dict[str, Any] | None, observed_at_ns: int) -> None
         move(lab, LabEvent.FAILS, **changes)
     elif is_running != (lab.state == LabState.RUNNING):
         move(lab, LabEvent.RUNS if is_running else LabEvent.STOPS, **changes)
+
+
+def _is_of(lab: Lab, observation: dict[str, Any]) -> bool:
+    """Whether it is the lab's own container: anybody may put any label on a container of theirs, but not its tenant."""
+    return observation.get("tenant") == lab.tenant
 
 
 def _find_lab(host_name: str, lab_id: object) -> Lab | None:

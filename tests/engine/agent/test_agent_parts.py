@@ -148,10 +148,12 @@ def test_an_event_becomes_a_message() -> None:
         "Action": "die",
         "Actor": {"ID": "c1", "Attributes": {"atelier.lab": "uuid", "exitCode": "137"}},
         "timeNano": 5,
+        "Atelier": {"Tenant": "demo/ada"},
     }
     assert read_event(event, oom=True) == {
         "action": "die",
         "lab": "uuid",
+        "tenant": "demo/ada",
         "container_id": "c1",
         "exit_code": "137",
         "oom": True,

@@ -18,12 +18,13 @@ def report(job: Job, state: str, **fields: Any) -> None:
 
 
 def event(lab: Lab, action: str, at_ns: int, **fields: Any) -> None:
-    message = {"action": action, "lab": str(lab.uuid), "container_id": "c1", "observed_at_ns": at_ns, **fields}
+    message = {"action": action, "lab": str(lab.uuid), "tenant": lab.tenant, "container_id": "c1", "observed_at_ns": at_ns}
+    message |= fields
     take_message(host_name="local", kind="event", message=message)
 
 
 def survey(at_ns: int, **labs: bool) -> None:
-    seen = {lab_id: {"container_id": "c1", "is_running": is_running} for lab_id, is_running in labs.items()}
+    seen = {lab_id: {"container_id": "c1", "tenant": "demo/ada", "is_running": is_running} for lab_id, is_running in labs.items()}
     take_message(host_name="local", kind="survey", message={"labs": seen, "observed_at_ns": at_ns})
 
 
@@ -81,9 +82,25 @@ def test_a_lab_that_ran_out_of_memory_says_so(cast: Cast) -> None:
     assert lab.error_kind == "out_of_memory"
 
 
+def test_a_label_on_somebody_elses_container_moves_no_lab(cast: Cast) -> None:
+    lab = started(cast)
+    event(lab, "die", 200, tenant="demo/alan")
+    assert state_of(lab) == LabState.RUNNING
+    Lab.objects.filter(pk=lab.pk).update(state=LabState.STOPPED)
+    take_message(
+        host_name="local",
+        kind="survey",
+        message={
+            "labs": {str(lab.uuid): {"container_id": "c2", "tenant": "demo/alan", "is_running": True}},
+            "observed_at_ns": 300,
+        },
+    )
+    assert state_of(lab) == LabState.STOPPED
+
+
 def test_an_event_of_another_host_or_of_no_lab_is_left_out(cast: Cast) -> None:
     lab = started(cast)
-    message = {"action": "die", "lab": str(lab.uuid), "container_id": "c1", "observed_at_ns": 200}
+    message = {"action": "die", "lab": str(lab.uuid), "tenant": lab.tenant, "container_id": "c1", "observed_at_ns": 200}
     take_message(host_name="elsewhere", kind="event", message=message)
     take_message(host_name="local", kind="event", message={**message, "lab": "not-a-uuid"})
     assert state_of(lab) == LabState.RUNNING

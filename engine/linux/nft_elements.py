@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 FAMILY_INET, FAMILY_BRIDGE = 1, 7
@@ -31,6 +32,8 @@ _DATA, _FLAGS, _KEY_END = 2, 3, 10  # NFTA_SET_ELEM_…
 _INTERVAL_END = struct.pack("!I", 1)  # NFT_SET_ELEM_INTERVAL_END
 _TABLE_NAME = 1  # NFTA_TABLE_NAME
 _ELEMENTS_OF_A_MESSAGE = 200  # the length of their list has 16 bits
+_SEND_BUFFER_FORCE = 32  # SO_SNDBUFFORCE
+_MOST_BATCH_BYTES = 16 << 20
 _ALIGNMENT = 4
 _INTERFACE_NAME_BYTES = 16
 _ANSWER_BYTES = 65536
@@ -55,6 +58,8 @@ class SetElements:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+        with suppress(OSError):  # the default holds some thousand elements
+            self._socket.setsockopt(socket.SOL_SOCKET, _SEND_BUFFER_FORCE, _MOST_BATCH_BYTES)
         self._socket.bind((0, 0))
         self._sequence = 0
 

@@ -60,8 +60,8 @@ class Firewall:
     def change_networks(self, changes: Mapping[Zone, Zone]) -> None:
         """Let networks be others than before, all from the same moment; nothing for those that are not there. Raises OSError."""
         known = {old: new for old, new in changes.items() if old in self._zones and old != new}
-        gone = [element for zone in known for element in zone_elements(self._instance, zone)]
-        come = [element for zone in known.values() for element in zone_elements(self._instance, zone)]
+        gone = dict.fromkeys(element for zone in known for element in zone_elements(self._instance, zone))
+        come = dict.fromkeys(element for zone in known.values() for element in zone_elements(self._instance, zone))
         less, more = [one for one in gone if one not in come], [one for one in come if one not in gone]
         self._zones = {known.get(zone, zone) for zone in self._zones}
         if not known:

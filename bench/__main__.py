@@ -20,10 +20,11 @@ from bench.networks import NetworkBench
 from bench.output import OutputBench
 from bench.rootfs import make_rootfs, pack
 from bench.scale import ScaleBench
+from bench.tenants import TenantBench
 
 ENGINE_FIGURES = (
     "run", "exec", "api", "crowd", "parallel", "running", "records", "follow", "tail", "hostile", "images",
-    "networks", "connects", "traffic", "disk",
+    "networks", "connects", "traffic", "disk", "tenants",
 )  # fmt: skip
 FIGURES = (*ENGINE_FIGURES, "browser")
 
@@ -45,6 +46,7 @@ def measure_engines(folder: Path, names: list[str]) -> list[Figure]:
             images,
             NetworkBench(engines),
             DiskBench(folder, rootfs, archive),
+            TenantBench(engines),
         )
         measures = {name: measure for bench in benches for name, measure in bench.figures().items()}
         return [figure for name in ENGINE_FIGURES if name in names for figure in measures[name]()]

@@ -78,10 +78,11 @@ def _memory_asked(record: ContainerRecord) -> int:
 
 
 def _sizes(limits: Limits) -> dict[str, float | None]:
-    total = swap_total(limits) if limits.memory_swap_bytes else None
+    """As much swap as memory is what clients get who have asked for none: the kernel holds them to what there is."""
+    memory, total = limits.memory_bytes or 0, swap_total(limits)
     return {
         "memory": limits.memory_bytes,
-        "swap": None if total is None else total - (limits.memory_bytes or 0),
+        "swap": None if total in (None, 2 * memory) else total - memory,
         "cpus": cpus_of(limits),
         "pids": limits.pids,
     }

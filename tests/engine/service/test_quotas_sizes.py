@@ -83,6 +83,16 @@ def test_an_update_of_something_else_is_not_held_against_a_size_of_before(engine
     assert engine.inspect(container)["HostConfig"]["Memory"] == 300 * MIB
 
 
+def test_swap_counts_where_it_is_asked_for_and_not_where_it_follows_from_the_memory(engine: EngineDaemon) -> None:
+    set_quota(engine, ADA, memory=100 * MIB, swap=30 * MIB)
+    most = {"Memory": 64 * MIB, "MemorySwap": 100 * MIB, "NetworkMode": "none"}
+    assert is_refused(create(engine, ADA, HostConfig=most), "swap", ADA)
+    sized = create(engine, ADA, name="sized", HostConfig={"Memory": 64 * MIB, "NetworkMode": "none"}).document["Id"]
+    assert engine.request("POST", f"/containers/{sized}/update", {"CpuShares": 512}, tenant=ADA).status == 200
+    fits = {**most, "MemorySwap": 94 * MIB}
+    assert create(engine, ADA, HostConfig=fits).status == 201
+
+
 def test_a_start_needs_the_memory_that_it_asks_for(engine: EngineDaemon) -> None:
     set_quota(engine, "demo", memory=200 * MIB)
     holding(engine, BOB, "bobs", 60)

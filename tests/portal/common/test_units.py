@@ -1,6 +1,8 @@
 """Amounts and durations as people read and write them, in both languages."""
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils.translation import override
@@ -119,3 +121,9 @@ def test_so_are_fractions(language: str, amount: float) -> None:
 )
 def test_durations(seconds: float, expected: str) -> None:
     assert format_duration(timedelta(seconds=seconds)) == expected
+
+
+def test_amounts_are_written_as_the_pages_scripts_write_them() -> None:
+    table = json.loads((Path(__file__).parents[2] / "browser" / "modules" / "amounts.json").read_text())
+    for resource, amount, written in table:
+        assert format_amount(resource, amount) == written

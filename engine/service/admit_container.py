@@ -60,6 +60,9 @@ def _check(engine: Engine, record: ContainerRecord) -> None:
     admission.admit(tenant, "running", requested=1, used=lambda scope: count_running(engine, scope, apart_from=own_id))
     admission.admit(tenant, "memory", requested=_memory_asked(record), used=lambda scope: _memory(engine, scope, record))
     admission.admit(tenant, "pids", requested=_LEAST_PIDS, used=lambda scope: _pids(engine, scope, record))
+    if admission.has_limit(tenant, "ports"):  # what a start publishes is decided when it does; a restart would lose what it has
+        own = len({(port.port.protocol, port.host_port) for port in engine.network.published(own_id)})
+        admission.admit(tenant, "ports", requested=own, used=lambda scope: engine.network.count_ports(scope) - own)
 
 
 def _memory(engine: Engine, scope: Tenant, record: ContainerRecord) -> int:

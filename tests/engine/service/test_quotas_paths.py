@@ -129,6 +129,16 @@ def test_a_restart_takes_no_further_place_and_lets_nobody_have_its_own(engine: E
     assert engine.inspect(one)["State"]["Running"], "what may not start again was stopped"
 
 
+def test_a_restart_that_could_not_publish_its_ports_again_stops_nothing(engine: EngineDaemon) -> None:
+    assert as_tenant(engine, ADA, "docker run -d --name site -p 80 -p 81 busybox sleep 600").returncode == 0
+    set_quota(engine, "demo", ports=1)
+    assert is_refused(verb(engine, ADA, "site", "restart"), "ports", "demo")
+    assert engine.inspect("site")["State"]["Running"]
+    set_quota(engine, "demo", ports=2)
+    assert verb(engine, ADA, "site", "restart").status == 204
+    assert used(engine, "demo", "ports") == 2
+
+
 def test_a_policy_starts_nothing_past_the_quota(engine: EngineDaemon) -> None:
     always = {"RestartPolicy": {"Name": "always"}, "NetworkMode": "none"}
     one = create(engine, ADA, name="one", HostConfig=always).document["Id"]

@@ -66,14 +66,14 @@ def _asked(parameters: Mapping[str, Any]) -> Words:
 
 def _approved(parameters: Mapping[str, Any]) -> Words:
     values = _values(parameters)
-    title = _("Granted to %(person)s: %(amount)s more %(resource)s") % values
+    title = _("Granted to %(person)s: more %(resource)s, %(amount)s") % values
     text = _("%(team)s, until the end of %(until)s. Decided by %(by)s.") % values
     return Words(title, _lines(text, _quoted(str(parameters["reply"]))))
 
 
 def _declined(parameters: Mapping[str, Any]) -> Words:
     values = _values(parameters)
-    title = _("Not granted to %(person)s: %(amount)s more %(resource)s") % values
+    title = _("Not granted to %(person)s: more %(resource)s, %(amount)s") % values
     return Words(title, _lines(_("%(team)s. Decided by %(by)s.") % values, _quoted(str(parameters["reply"]))))
 
 
@@ -84,7 +84,7 @@ def _withdrawn(parameters: Mapping[str, Any]) -> Words:
 
 def _ended(parameters: Mapping[str, Any]) -> Words:
     values = _values(parameters)
-    title = _("What %(person)s was granted has ended: %(amount)s more %(resource)s") % values
+    title = _("What %(person)s was granted has ended: more %(resource)s, %(amount)s") % values
     return Words(title, _("%(team)s. What runs goes on; nothing new starts beyond the quota.") % values)
 
 

@@ -38,7 +38,7 @@ class Sockets:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        self._opened: dict[str, list[Played]] = {"live": [], "terminal": [], "log": []}
+        self._opened: dict[str, list[Played]] = {"live": [], "terminal": [], "log": [], "usage": [], "workloads": []}
         page.route_web_socket(re.compile(r"/ws/"), self._open)
 
     def _open(self, route: WebSocketRoute) -> None:

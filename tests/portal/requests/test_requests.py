@@ -283,10 +283,10 @@ def test_everybody_concerned_is_told(cast: Cast) -> None:
     assert titles(cast.grace) == ["ada asks for more memory: 1\u00a0GiB"]
     assert not (titles(cast.ada) or titles(cast.admin) or titles(cast.oscar))
     made = grant(cast, quota_request, cast.admin, reply="good luck")
-    assert titles(cast.ada) == ["Granted to ada: 1\u00a0GiB more memory"]
-    assert titles(cast.grace)[0] == "Granted to ada: 1\u00a0GiB more memory"
+    assert titles(cast.ada) == ["Granted to ada: more memory, 1\u00a0GiB"]
+    assert titles(cast.grace)[0] == "Granted to ada: more memory, 1\u00a0GiB"
     end_grant(actor=None, grant=made)
-    ended = "What ada was granted has ended: 1\u00a0GiB more memory"
+    ended = "What ada was granted has ended: more memory, 1\u00a0GiB"
     assert [titles(user)[0] for user in (cast.ada, cast.grace, cast.admin)] == [ended] * 3
 
 
@@ -296,7 +296,7 @@ def test_an_answer_comes_by_mail_too(cast: Cast, settings: Any) -> None:
     decline(actor=cast.grace, quota_request=make(cast, user=User.objects.get(pk=cast.ada.pk)), reply="try less")
     send_waiting_mails()
     (message,) = mail.outbox
-    assert (message.to, message.subject) == (["ada@example.org"], "Not granted to ada: 1 GiB more memory")
+    assert (message.to, message.subject) == (["ada@example.org"], "Not granted to ada: more memory, 1 GiB")
     assert "“try less”" in message.body
 
 

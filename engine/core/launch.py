@@ -170,6 +170,7 @@ class LaunchSpec(TypedDict):
     shared_memory: NotRequired[bool]  # False: no /dev/shm
     flow_bytes: NotRequired[int]  # how far output may run ahead of the slowest reader; 0: no limit
     acknowledged: NotRequired[int | None]  # up to where all readers have read: what follows is kept for them
+    proc_views: NotRequired[list[BindSpec]]  # files of /proc that show the container's own part of the host
     writable_kernel: NotRequired[bool]  # /sys and all cgroups can be written, as far as its user namespace may
 
 

@@ -61,11 +61,12 @@ class Prepared(NamedTuple):
     queues_fd: int = -1
     devices_fd: int = -1
     sysfs_fd: int = -1
+    views: tuple[AttachedMount, ...] = ()  # of files in /proc
 
     def fds(self) -> list[int]:
         made = (self.proc_fd, self.shared_memory_fd, self.queues_fd, self.devices_fd, self.sysfs_fd)
         single = (self.rootfs_fd, self.devpts_fd, *made)
-        return [*(fd for fd in single if fd >= 0), *(entry.mount_fd for entry in (*self.binds, *self.cgroups))]
+        return [*(fd for fd in single if fd >= 0), *(entry.mount_fd for entry in (*self.binds, *self.cgroups, *self.views))]
 
 
 def build(spec: LaunchSpec, prepared: Prepared, *, terminal_fd: int) -> None:
@@ -77,6 +78,7 @@ def build(spec: LaunchSpec, prepared: Prepared, *, terminal_fd: int) -> None:
     _enter(prepared.rootfs_fd)
     steps.reach("attach")
     _attach_kernel(kernel, devices, terminal_fd)
+    _attach_views(prepared.views)
     _attach_cgroups(prepared.cgroups)
     if prepared.devices_fd >= 0:
         _attach_devices(prepared.devices_fd, [device["target"] for device in spec.get("devices", [])])
@@ -130,6 +132,14 @@ def _attach_kernel(kernel: list[AttachedMount], devices: list[AttachedMount], te
         os.symlink(target, f"/dev/{name}")
     if terminal_fd >= 0:
         _attach_in_own(AttachedMount(open_tree("", directory_fd=terminal_fd), "/dev/console"))
+
+
+def _attach_views(views: tuple[AttachedMount, ...]) -> None:
+    """In the proc that was attached a moment ago, where no image has a say. A kernel may be built without one of these files."""
+    for entry in views:
+        with suppress(FileNotFoundError):
+            move_mount(entry.mount_fd, entry.target)
+        os.close(entry.mount_fd)
 
 
 def _attach_cgroups(cgroups: list[AttachedMount]) -> None:

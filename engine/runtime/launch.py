@@ -9,7 +9,7 @@ import os
 import signal
 from typing import NamedTuple
 
-from engine.core.launch import ExecSpec, LaunchSpec, NamespacesSpec, ProcessSpec
+from engine.core.launch import BindSpec, ExecSpec, LaunchSpec, NamespacesSpec, ProcessSpec
 from engine.linux import pty
 from engine.linux.bpf import attach_device_program, load_device_program
 from engine.linux.fscontext import new_mount
@@ -47,7 +47,16 @@ from engine.runtime.filesystem import Prepared
 from engine.runtime.joining import clone_joined, open_shared
 from engine.runtime.overlay import mount_overlay
 from engine.runtime.rlimits import raise_hard_limits
-from engine.runtime.rootfs import MountCache, as_tuples, host_id, mount_devices, mount_devpts, open_bind, open_cgroup_view
+from engine.runtime.rootfs import (
+    AttachedMount,
+    MountCache,
+    as_tuples,
+    host_id,
+    mount_devices,
+    mount_devpts,
+    open_bind,
+    open_cgroup_view,
+)
 from engine.runtime.steps import STEPS, LaunchError, as_launch_error, reach
 from engine.runtime.streams import ChildStreams, Streams, open_streams
 from engine.runtime.waiting_room import waiting_room
@@ -215,10 +224,7 @@ def _prepare_mounts(spec: LaunchSpec, cache: MountCache, root_uid: int, childs: 
     rootfs_fd = childs.add(mount_overlay(spec["rootfs"], userns_fd=userns_fd, root_uid=root_uid))
     devpts_fd = childs.add(mount_devpts(spec["ids"]))
     reach("binds")
-    binds = []
-    for bind in spec["binds"]:
-        binds.append(open_bind(bind, userns_fd=userns_fd))
-        childs.add(binds[-1].mount_fd)
+    binds = _open_binds(spec["binds"], userns_fd, childs)
     namespaces = spec.get("namespaces", _OWN_ONLY)
     shared = open_shared(namespaces, childs)
     attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
@@ -232,7 +238,16 @@ def _prepare_mounts(spec: LaunchSpec, cache: MountCache, root_uid: int, childs: 
         shared_memory_fd=shared.shared_memory_fd,
         queues_fd=shared.queues_fd,
         devices_fd=childs.add(mount_devices(spec["devices"], spec["ids"])) if spec.get("devices") else -1,
+        views=tuple(_open_binds(spec.get("proc_views", []), userns_fd, childs)),
     )
+
+
+def _open_binds(specs: list[BindSpec], userns_fd: int, childs: Descriptors) -> list[AttachedMount]:
+    opened = []
+    for spec in specs:
+        opened.append(open_bind(spec, userns_fd=userns_fd))
+        childs.add(opened[-1].mount_fd)
+    return opened
 
 
 def _restrict_devices(spec: LaunchSpec, cache: MountCache, cgroup_fd: int) -> None:

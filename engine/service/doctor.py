@@ -11,6 +11,7 @@ from engine.linux.cgroups import detect_layout
 from engine.network.foreign_rules import closed_doors
 from engine.network.rate_probe import NEEDED, rates_refused
 from engine.service.docker_command import find_docker_command
+from engine.service.proc_views import LXCFS, found_views
 from engine.storage.disk_choice import explain_disk, image_of
 
 
@@ -158,6 +159,12 @@ def _busybox() -> Finding:
     return Finding("busybox", path is not None, path or "not found", 'install busybox-static: no "Shell" template')
 
 
+def _lxcfs() -> Finding:
+    views = found_views()
+    detail = f"shows {', '.join(views)}" if views else f"not mounted at {LXCFS}"
+    return Finding("lxcfs", bool(views), detail, "/proc/meminfo in a limited tenant's container is the host's: install lxcfs")
+
+
 _CHECKS: tuple[Callable[[], Finding], ...] = (
     _root,
     _kernel,
@@ -173,6 +180,7 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
     _foreign_rules,
     _network_rates,
     _busybox,
+    _lxcfs,
     _mkfs,
     _docker_command,
 )

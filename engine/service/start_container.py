@@ -38,6 +38,7 @@ from engine.service.network_files import write_network_files
 from engine.service.network_modes import network_owner
 from engine.service.output_flow import with_readers
 from engine.service.own_socket import with_socket
+from engine.service.proc_views import with_proc_views
 from engine.service.remove_container import remove_locked
 from engine.service.tenant_cgroups import limit_start_in_kernel
 from engine.storage.rootfs import area_of, has_room_for_network_files, network_files_of, renew_network_files, rootfs_of
@@ -170,7 +171,8 @@ def _plan(engine: Engine, record: ContainerRecord) -> LaunchSpec:
         volume_path=engine.volumes.data_path,
         network_path=engine.containers.path(network_owner(engine, record).container_id),
     )
-    return with_readers(engine, record, with_links(engine, record, with_socket(engine, record, isolate(engine, record, spec))))
+    whole = with_proc_views(engine, record, with_socket(engine, record, isolate(engine, record, spec)))
+    return with_readers(engine, record, with_links(engine, record, whole))
 
 
 async def _abort(engine: Engine, container_id: str) -> None:

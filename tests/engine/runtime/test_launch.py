@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.core.launch import BindSpec
 from engine.core.limits import Limits, cgroup_path, plan_cgroup
 from engine.core.tenants import Tenant
 from engine.linux.cgroups import detect_layout
@@ -245,3 +246,14 @@ def test_oom_score_is_raised(bench: Bench) -> None:
     spec = bench.shell("cat /proc/self/oom_score_adj")
     spec["process"]["oom_score_adj"] = 500
     assert bench.run(spec)["stdout"] == "500\n"
+
+
+def test_files_of_proc_are_shown_as_they_are_for_the_container_and_cannot_be_written(bench: Bench, tmp_path: Path) -> None:
+    view = tmp_path / "meminfo"
+    view.write_text("MemTotal: 7 kB\n")
+    spec = bench.shell("cat /proc/meminfo; echo x 2>&- > /proc/meminfo; echo y 2>&- > /proc/missing; cat /proc/meminfo")
+    source: BindSpec = {"source": str(view), "target": "/proc/meminfo", "readonly": True, "idmapped": True, "of_engine": True}
+    spec["proc_views"] = [source, {**source, "target": "/proc/missing"}]
+    outcome = bench.run(spec)
+    assert (outcome["stdout"].splitlines(), outcome["left"]) == (["MemTotal: 7 kB"] * 2, {})
+    assert view.read_text() == "MemTotal: 7 kB\n"

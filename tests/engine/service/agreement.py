@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.engine.daemon import EngineDaemon, wait_until
 from tests.engine.service.agreement_disk import disk_differences
+from tests.engine.service.agreement_tenants import tenant_differences
 from tests.engine.service.faults import lies
 
 _RESOLVER = "0B00007F:"  # 127.0.0.11, as /proc writes it
@@ -79,7 +80,12 @@ def differences(engine: EngineDaemon) -> list[str]:
     """Return in words where records and kernel differ; empty where they agree."""
     view = View(engine)
     rooms = (_leases, _devices, _rules, _ports, _inside, _classes, _files)
-    return [*lies(engine), *(one for room in rooms for one in room(view)), *disk_differences(engine, view.containers)]
+    return [
+        *lies(engine),
+        *(one for room in rooms for one in room(view)),
+        *disk_differences(engine, view.containers),
+        *tenant_differences(engine),
+    ]
 
 
 def assert_agreement(engine: EngineDaemon) -> None:

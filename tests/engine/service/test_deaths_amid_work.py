@@ -123,7 +123,8 @@ def nothing(_: FusedEngine) -> None:
     """Nothing has to be there."""
 
 
-_LIMITS = {"disk": 200 * MIB, "network_in_bps": 10 * MIB, "network_out_bps": 5 * MIB, "io_write_bps": 50 * MIB}
+_LIMITS: dict[str, float] = {"disk": 200 * MIB, "network_in_bps": 10 * MIB, "network_out_bps": 5 * MIB, "io_write_bps": 50 * MIB}
+_LIMITS |= {"cpus": 0.75, "memory": 500 * MIB, "pids": 300}
 _PRUNE_ALL = quote('{"all":["1"]}')
 _FILES = context_of({"a/b": "c" * 100_000, "d": "e"})
 _CONTEXT = context_of({"Dockerfile": "FROM busybox\nRUN echo $$ >/one\nCOPY data /two/\n", "data": "x" * 100_000})

@@ -9,6 +9,7 @@ import pytest
 from engine.core.cpusets import parse_set
 from engine.core.limits import CgroupLayout
 from engine.linux.cgroups import detect_layout
+from engine.service.proc_views import found_views
 from tests.engine.daemon import Answer, EngineDaemon, wait_until
 
 pytestmark = pytest.mark.requires_root
@@ -313,3 +314,13 @@ def test_what_a_killed_engine_left_empty_is_swept_by_the_next(start_engine: Call
     engine.kill()
     engine.start()
     assert not left.parent.exists()
+
+
+@pytest.mark.skipif(not found_views(), reason="lxcfs is not mounted here")
+def test_programs_read_their_tenants_memory_in_proc_where_there_is_lxcfs(limited: EngineDaemon) -> None:
+    put(limited, TEAM, memory=256 * MIB, cpus=1)
+    one, other = sleeper(limited, ADA), sleeper(limited, "red/eve")
+    total = b"MemTotal:         262144 kB"
+    assert limited.cli("exec", one, "head", "-1", "/proc/meminfo").stdout.strip() == total
+    assert limited.cli("exec", other, "head", "-1", "/proc/meminfo").stdout.strip() != total
+    assert limited.cli("exec", one, "grep", "-c", "^processor", "/proc/cpuinfo").stdout == b"1\n"

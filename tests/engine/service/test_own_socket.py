@@ -10,6 +10,7 @@ import pytest
 
 from engine.service.docker_command import find_docker_command
 from tests.engine.daemon import EngineDaemon, running_engine, wait_until
+from tests.engine.service.building import build
 
 pytestmark = pytest.mark.requires_root
 
@@ -77,6 +78,35 @@ def test_a_root_file_system_that_is_only_to_be_read_has_it_too(engine: EngineDae
     assert shell("lab", "HOME=/nowhere docker ps --format '{{.Names}}'") == "lab\n"
 
 
+_IMAGES = {
+    "var/run is a link": "RUN mkdir -p /var /run && rm -rf /var/run && ln -s /run /var/run",
+    "a relative link": "RUN mkdir -p /var /run && rm -rf /var/run && ln -s ../run /var/run",
+    "a link to nowhere": "RUN mkdir -p /var && rm -rf /var/run /run && ln -s /run /var/run",
+    "no var at all": "RUN rm -rf /var",
+    "a socket of its own": "RUN mkdir -p /var/run && mkfifo /var/run/docker.sock",
+    "a link to the host's": "RUN mkdir -p /var/run && ln -s /proc/1/root/etc/passwd /var/run/docker.sock || true",
+}
+
+
+@needs_command
+@pytest.mark.parametrize("what", _IMAGES)
+@pytest.mark.parametrize("tmpfs", [{}, {"/run": "mode=755"}], ids=["plain", "run in memory"])
+def test_the_socket_has_its_place_in_any_image(
+    engine: EngineDaemon, shell: Callable[..., str], what: str, tmpfs: dict[str, str]
+) -> None:
+    """As of Debian, busybox and systemd, and as somebody means ill."""
+    built = build(engine, f"FROM busybox\n{_IMAGES[what]}\n", tenant=ADA)
+    host = {"Atelier": {"DockerSocket": True}, "Tmpfs": tmpfs}
+    body = {"Image": built.image_id, "Cmd": ["sleep", "6000"], "HostConfig": host}
+    created = engine.request("POST", "/containers/create?name=lab", body, tenant=ADA)
+    started = engine.request("POST", f"/containers/{created.document['Id']}/start", tenant=ADA)
+    if what == "a link to the host's":
+        assert started.status >= 400  # nothing is put over /proc
+        return
+    assert started.status == 204, started.body
+    assert shell("lab", "docker ps --format '{{.Names}}'") == "lab\n"
+
+
 @needs_command
 def test_a_child_is_given_the_same_socket_by_a_bind(engine: EngineDaemon, shell: Callable[..., str]) -> None:
     lab(engine)
@@ -93,8 +123,8 @@ def test_a_child_is_given_the_same_socket_by_a_bind(engine: EngineDaemon, shell:
         "--volumes-from lab": SOCKET,
     }
     for way, place in ways.items():
-        ask = f"docker -H unix://{place} ps --format {{{{.Names}}}}"
-        assert shell("lab", f"docker run --rm --name child {way} client {ask}").split() == ["child", "lab"], way
+        ask = f"docker -H unix://{place} ps --all --format {{{{.Names}}}}"
+        assert shell("lab", f"docker run --rm --name child {way} client {ask}").split() == ["child", "made", "lab"], way
 
 
 @pytest.mark.parametrize("source", ["/", "/var/run", "/run", "/var/run/docker.sock/..", "/var/run/docker.sock2", "/run/../etc"])

@@ -389,3 +389,20 @@ def test_a_rule_that_cannot_be_kept_in_the_record_is_kept_nowhere(ruled: EngineD
         folder.with_name("tenants-away").rename(folder)
     assert ruled.request("GET", f"/tenants/{ADA}").document["rules"] == before
     assert pull(ruled, "127.0.0.1:9/nothing", tenant=ADA).status == 403
+
+
+def test_a_trigger_of_an_allowed_base_takes_nothing_of_other_images(ruled: EngineDaemon) -> None:
+    other_image(ruled)
+    assert build(ruled, "FROM busybox\nONBUILD COPY --from=hidden /hidden /x\n", t="open").error == ""
+    rule(ruled, ADA, images=["open"])
+    assert "image hidden" in build(ruled, "FROM open\nRUN true\n", tenant=ADA).error
+
+
+def test_containers_from_before_a_rule_go_on_but_nothing_new_comes_of_them(ruled: EngineDaemon) -> None:
+    ruled.import_busybox("tools/hammer:1")
+    container_id = create(ruled, "tools/hammer:1", Cmd=["sleep", "600"]).document["Id"]
+    rule(ruled, ADA, images=["busybox"])
+    assert ruled.request("POST", f"/containers/{container_id}/start", tenant=ADA).status == 204
+    assert ruled.request("POST", f"/containers/{container_id}/restart?t=0", tenant=ADA).status == 204
+    assert ruled.request("POST", f"/commit?container={container_id}&repo=busybox&tag=mine", {}, tenant=ADA).status == 201
+    assert is_refused(create(ruled, "busybox:mine"), "comes from tools/hammer:1")

@@ -43,6 +43,9 @@ class Revisions:
             if is_news:
                 self._newest[tenant] = revision
 
+    def newest(self, tenant: str) -> int:
+        return self._newest.get(tenant, 0)
+
 
 REVISIONS = Revisions()
 
@@ -50,12 +53,13 @@ REVISIONS = Revisions()
 def set_limits(client: APIClient, parameters: Mapping[str, Any], revisions: Revisions = REVISIONS) -> dict[str, Any]:
     """Give the tenant ``limits`` and ``rules`` in place of those before; returns what the engine holds then.
 
-    What cannot be held on this host is left out and named in ``refused`` with the engine's reason.
+    What cannot be held on this host is left out and named in ``refused`` with the engine's reason. An older revision is left out:
+    then only ``newest`` is told, the one that holds.
     """
     tenant, revision = str(parameters["tenant"]), int(parameters["revision"])
     with revisions.turn(tenant, revision) as is_news:
         if not is_news:
-            return {"revision": revision, "is_superseded": True}
+            return {"revision": revision, "newest": revisions.newest(tenant)}
         view, refused = _put(client, tenant, dict(parameters["limits"]), dict(parameters["rules"]))
         return {
             "revision": revision,
@@ -71,7 +75,7 @@ def delete_limits(client: APIClient, parameters: Mapping[str, Any], revisions: R
     tenant, revision = str(parameters["tenant"]), int(parameters["revision"])
     with revisions.turn(tenant, revision) as is_news:
         if not is_news:
-            return {"revision": revision, "is_superseded": True}
+            return {"revision": revision, "newest": revisions.newest(tenant)}
         response = client.delete(_address(client, tenant), timeout=_TIMEOUT_SECONDS)
         if response.status_code != _NOT_FOUND:
             _check(response)

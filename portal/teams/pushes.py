@@ -141,7 +141,8 @@ def _send(row: TenantOnHost) -> None:
 
 def _acknowledge(row: TenantOnHost, result: Mapping[str, Any]) -> None:
     """Keep what the host answered, unless a later answer is known, or the host has done something newer meanwhile."""
-    if result.get("is_superseded"):
+    if (newest := result.get("newest")) is not None:
+        _overtake(row, int(newest))
         return
     revision = int(result.get("revision", 0))
     TenantOnHost.objects.filter(pk=row.pk, acknowledged__lte=revision).update(
@@ -151,6 +152,13 @@ def _acknowledge(row: TenantOnHost, result: Mapping[str, Any]) -> None:
         problem="",
         observed_at_ns=int(result.get("observed_at_ns", 0)),
     )
+
+
+def _overtake(row: TenantOnHost, newest: int) -> None:
+    """Count on from what the host has seen: a database that was brought back from a copy is behind its hosts."""
+    if TenantOnHost.objects.filter(pk=row.pk, revision__lt=newest).update(revision=newest + 1):
+        row.refresh_from_db()
+        _send(row)
 
 
 def _is_amiss(row: TenantOnHost, held: Wanted) -> bool:

@@ -16,7 +16,10 @@ MAIN = ("cpus", "memory", "disk", "pids", "containers")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """``value`` stands in the field, ``held`` is what was saved last, ``placeholder`` what holds where it is empty. ``percent`` is None without a bar."""
+    """``value`` stands in the field, ``held`` is what was saved last, ``placeholder`` what holds where the field is empty.
+
+    ``percent`` is None without a bar.
+    """
 
     resource: str
     label: str

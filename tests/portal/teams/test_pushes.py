@@ -197,6 +197,19 @@ def test_an_answer_that_comes_late_does_not_hide_a_newer_one(cast: Cast) -> None
     assert (row("demo").acknowledged, row("demo").held["limits"]) == (2, {"pids": 6})
 
 
+def test_revisions_count_on_from_a_host_that_has_seen_later_ones(cast: Cast, host_queue: HostQueue) -> None:
+    set_quota(actor=cast.admin, team=cast.team, values={"pids": 5})
+    answer("demo", newest=7)
+    assert host_queue.messages()[-1]["parameters"] == {"tenant": "demo", "revision": 8, "limits": {"pids": 5}, "rules": {}}
+    assert row("demo").is_pending
+    answer("demo")
+    assert not row("demo").is_pending
+
+    set_quota(actor=cast.admin, team=cast.team, values={"pids": 6})
+    answer("demo", newest=9)
+    assert len(pushed(host_queue)) == 3
+
+
 def test_a_host_that_is_new_learns_all_quotas_with_its_first_report(cast: Cast, host_queue: HostQueue) -> None:
     type(cast.team).objects.filter(pk=cast.team.pk).update(quota_values={"pids": 50}, member_quota_values={"pids": 5})
     report_usage([])

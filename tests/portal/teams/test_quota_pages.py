@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.urls import reverse
 
 from portal.audit.models import AuditEntry
@@ -44,7 +43,7 @@ def fresh(team: Team) -> Team:
     return Team.objects.get(pk=team.pk)
 
 
-def words(response: HttpResponse) -> str:
+def words(response: Any) -> str:
     return response.content.decode().replace("\u00a0", " ")
 
 

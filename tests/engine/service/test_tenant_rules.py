@@ -352,32 +352,6 @@ def test_nobody_but_administrators_sets_rules(ruled: EngineDaemon) -> None:
     assert pull(ruled, "127.0.0.1:9/nothing", tenant=ADA).status == 403
 
 
-def leaves(engine: EngineDaemon, tenant: str, address: str, port: int = 9) -> str:
-    """What a container of a tenant's says of a connection to the outside: refused by the rule it is told at once."""
-    done = docker(
-        engine, "run", "--rm", "busybox", "sh", "-c", f"nc -w 5 {address} {port} </dev/null 2>&1 || true", tenant=tenant
-    )
-    return done.stdout.decode() + done.stderr.decode()
-
-
-def test_who_may_not_go_outside_is_told_so_in_each_network_and_its_names_are_not_looked_up_there(ruled: EngineDaemon) -> None:
-    rule(ruled, ADA, outside=False)
-    docker(ruled, "network", "create", "own")
-    try:
-        started = docker(ruled, "run", "-d", "--name", "web", "--network", "own", "busybox", "sleep", "600")
-        assert started.returncode == 0, started
-        inside = docker(ruled, "run", "--rm", "--network", "own", "busybox", "nslookup", "-type=a", "web")
-        assert b"Name:\tweb" in inside.stdout, inside
-        outside = docker(ruled, "run", "--rm", "--network", "own", "busybox", "nslookup", "-type=a", "example.org")
-        assert outside.returncode != 0
-        assert b"Address" not in outside.stdout.split(b"example.org")[-1]
-        shared = docker(ruled, "run", "--rm", "--network", "container:web", "busybox", "nslookup", "-type=a", "web")
-        assert b"Name:\tweb" in shared.stdout, shared
-    finally:
-        ruled.remove_containers()
-        docker(ruled, "network", "rm", "own")
-
-
 def test_a_rule_that_cannot_be_kept_in_the_record_is_kept_nowhere(ruled: EngineDaemon) -> None:
     before = rule(ruled, ADA, pull=False)
     folder = ruled.data_path / "engine/tenants"

@@ -67,7 +67,7 @@ def test_the_words_follow_from_whose_quota_it_is(cast: Cast) -> None:
 
 
 def test_counts_are_removed_from_and_have_no_smaller_size(cast: Cast) -> None:
-    figures = {"resource": "containers", "limit": 10, "used": 10, "requested": 1, "tenant": "demo/ada"}
+    figures: dict[str, Any] = {"resource": "containers", "limit": 10, "used": 10, "requested": 1, "tenant": "demo/ada"}
     advice = advise(cast, takers=[taker("c2", "web")], **figures)
     assert advice.text == "Containers: this needs 1; you have 0 left of 10. Remove one of: web, or ask for more."
     assert [remedy.label for remedy in advice.remedies] == ["Remove web", "Ask for more"]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -101,15 +102,16 @@ async def test_a_new_limit_and_what_is_started_are_told(limited: Cast, programs:
         await gauges.read_until(lambda shown: (shown["demo/ada"].get("running") or {}).get("used") == 1)
 
 
+def has_memory(wanted: int, shown: dict[str, dict[str, Any]]) -> bool:
+    return bool(shown.get("demo/ada", {}).get("memory", {}).get("limit") == wanted)
+
+
 @pytest.mark.requires_root
 async def test_a_browser_that_shows_nothing_is_told_no_more(limited: Cast, programs: Programs) -> None:
     async with open_socket(PATH, limited.ada) as slow, open_gauges(limited.ada) as quick:
         for number in range(3, 10):
             await sync_to_async(limit)(programs, "demo/ada", memory=number * GIBIBYTE)
-            wanted = number * GIBIBYTE
-            await quick.read_until(
-                lambda shown, wanted=wanted: shown.get("demo/ada", {}).get("memory", {}).get("limit") == wanted
-            )
+            await quick.read_until(partial(has_memory, number * GIBIBYTE))
         received = 0
         while not await slow.receive_nothing(timeout=1.5):
             await slow.receive_json_from()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from portal.streams.usage_figures import LONGEST_LINE, DocumentReader, Figureboard, read_figures
+from portal.streams.usage_figures import LONGEST_LINE, DocumentReader, Figureboard, Figures, read_figures
 
 ADA: dict[str, Any] = {
     "name": "demo/ada",
@@ -43,7 +43,7 @@ def test_a_line_without_end_is_not_kept() -> None:
 
 def test_only_what_changed_is_told_once() -> None:
     board = Figureboard()
-    figures = {"demo": {"memory": {"used": 1, "limit": 2}, "pids": {"used": 1, "limit": None}}}
+    figures: dict[str, Figures] = {"demo": {"memory": {"used": 1, "limit": 2}, "pids": {"used": 1, "limit": None}}}
     board.take(figures, of=frozenset())
     assert board.changes() == figures
     assert board.changes() == {}

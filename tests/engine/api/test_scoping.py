@@ -111,7 +111,7 @@ def scene() -> Iterator[Scene]:
                 "IpcMode": "shareable",
             },
         }
-        lab = daemon.run("sleep", "6000", tenant=ADA, name=f"{MARK}-lab", **fields)  # type: ignore[arg-type] # fields of the body
+        lab = daemon.run("sleep", "6000", tenant=ADA, name=f"{MARK}-lab", **fields)
         execution = daemon.request("POST", f"/containers/{lab}/exec", {"Cmd": ["true"]}, tenant=ADA).document["Id"]
         committed = daemon.request("POST", f"/commit?container={lab}&repo={MARK}-image&tag=1", {}, tenant=ADA).document["Id"]
         own = daemon.create("true", tenant=BOB, name="own")

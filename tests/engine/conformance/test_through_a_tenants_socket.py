@@ -86,12 +86,9 @@ CASES = _cases()
 @pytest.fixture(scope="module")
 def tenants_players(request: pytest.FixtureRequest) -> Iterator[Players]:
     """Those who play the chosen ones."""
-    chosen = [
-        item.callspec.params["case"]
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and "tenants_players" in item.fixturenames
-    ]
-    players = Players("tenant", chosen)
+    items = (item for item in request.session.items if isinstance(item, pytest.Function))
+    chosen = (item.callspec.params["case"] for item in items if "tenants_players" in item.fixturenames)
+    players = Players("tenant", [case for case in chosen if isinstance(case, Case)])
     yield players
     players.end()
 

@@ -56,7 +56,12 @@ def active_grants(team: Team, user: User, at: datetime | None = None) -> Mapping
     now = at or timezone.now()
     active = Grant.objects.filter(team=team, user=user, begins_at__lte=now, ends_at__gt=now, ended_at=None)
     rows = active.order_by().values("resource").annotate(total=Sum("amount"))
-    return {row["resource"]: row["total"] for row in rows}
+    return {row["resource"]: _whole(row["total"]) for row in rows}
+
+
+def _whole(amount: float) -> float:
+    """The database keeps fractions; engines take no fraction of a byte, not even one that is none."""
+    return int(amount) if amount.is_integer() else amount
 
 
 def teachers_of(team: Team) -> list[User]:

@@ -30,7 +30,7 @@ def active_grants(team: Team, user: User) -> dict[str, float]:
     sums: dict[str, float] = {}
     for provider in _grants:
         for resource, amount in provider(team, user).items():
-            sums[resource] = sums.get(resource, 0.0) + amount
+            sums[resource] = sums.get(resource, 0) + amount
     return sums
 
 

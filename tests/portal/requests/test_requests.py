@@ -85,7 +85,7 @@ def test_a_grant_is_pushed_to_the_hosts_at_once(cast: Cast) -> None:
     Job.objects.all().delete()
     grant(cast, make(cast))
     job = Job.objects.get(action="tenant.set_limits", object_name="demo/ada")
-    assert job.parameters["limits"]["memory"] == 2 * GIB
+    assert repr(job.parameters["limits"]["memory"]) == repr(2 * GIB)
 
 
 def test_a_teacher_may_grant_less_than_was_asked(cast: Cast) -> None:

@@ -44,7 +44,7 @@ def fresh(team: Team) -> Team:
 
 
 def words(response: Any) -> str:
-    return response.content.decode().replace("\u00a0", " ")
+    return str(response.content.decode()).replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ A message may come late, after a newer one: the newest revision wins, and an old
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -53,8 +53,8 @@ REVISIONS = Revisions()
 def set_limits(client: APIClient, parameters: Mapping[str, Any], revisions: Revisions = REVISIONS) -> dict[str, Any]:
     """Give the tenant ``limits`` and ``rules`` in place of those before; returns what the engine holds then.
 
-    What cannot be held on this host is left out and named in ``refused`` with the engine's reason. An older revision is left out:
-    then only ``newest`` is told, the one that holds.
+    What cannot be held on this host is named in ``refused`` with the engine's reason: what held before stays, where it still can.
+    An older revision is left out: then only ``newest`` is told, the one that holds.
     """
     tenant, revision = str(parameters["tenant"]), int(parameters["revision"])
     with revisions.turn(tenant, revision) as is_news:
@@ -93,6 +93,7 @@ def list_tenants(client: APIClient) -> list[dict[str, Any]]:
 def _put(client: APIClient, tenant: str, limits: dict[str, Any], rules: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Set what can be held; returns the engine's view of the tenant, and why it holds the rest not."""
     refused: dict[str, str] = {}
+    before: dict[str, Any] = {}
     while True:
         try:
             response = client.put(_address(client, tenant), json={**limits, "rules": rules}, timeout=_TIMEOUT_SECONDS)
@@ -103,8 +104,31 @@ def _put(client: APIClient, tenant: str, limits: dict[str, Any], rules: dict[str
             unheld = unheld_limits(str(error.explanation), limits)
             if error.status_code not in (400, 503) or not unheld:
                 raise
-            refused |= dict.fromkeys(unheld, str(error.explanation)[:300])
-            limits = {name: value for name, value in limits.items() if name not in unheld}
+            before = before or _held_limits(client, tenant)
+            limits = fall_back(limits, unheld, before=before, tried=refused)
+            # The first reason is about what was wanted, a second one about what held before.
+            refused = dict.fromkeys(unheld, str(error.explanation)[:300]) | refused
+
+
+def fall_back(
+    limits: Mapping[str, Any], unheld: Collection[str], *, before: Mapping[str, Any], tried: Container[str]
+) -> dict[str, Any]:
+    """Return ``limits`` with what held ``before`` in place of what is refused, and without that where it was ``tried`` too.
+
+    A refused limit must not become none: whoever had a lower one would have no ceiling at all until somebody looks.
+    """
+    kept = {name: before[name] for name in unheld if name not in tried and before.get(name) is not None}
+    return {name: value for name, value in limits.items() if name not in unheld} | kept
+
+
+def _held_limits(client: APIClient, tenant: str) -> dict[str, Any]:
+    """Return the limits that the engine holds of the tenant now; none of one that it does not know."""
+    response = client.get(_address(client, tenant), timeout=_TIMEOUT_SECONDS)
+    if response.status_code == _NOT_FOUND:
+        return {}
+    _check(response)
+    limits: dict[str, Any] = response.json()["limits"]
+    return limits
 
 
 def unheld_limits(message: str, limits: Mapping[str, Any]) -> list[str]:

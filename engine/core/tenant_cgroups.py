@@ -63,10 +63,10 @@ def check_ceilings(layout: CgroupLayout, ceilings: Ceilings, *, counts_swap: boo
             raise Unavailable(
                 "limit swap cannot hold here: this kernel does not count swap, leave it out or boot with swapaccount=1"
             )
-    needed = {"cpu": ceilings.cpus, "memory": ceilings.memory_bytes, "pids": ceilings.pids}
-    for controller, value in needed.items():
+    needed = (("cpus", "cpu", ceilings.cpus), ("memory", "memory", ceilings.memory_bytes), ("pids", "pids", ceilings.pids))
+    for name, controller, value in needed:
         if value is not None and layout.version == 1 and controller not in layout.mounts:
-            raise Unavailable(f"limits that need it cannot hold here: this host has no {controller} cgroup controller")
+            raise Unavailable(f"limit {name} cannot hold here: this host has no {controller} cgroup controller")
 
 
 def plan_tenant_directories(layout: CgroupLayout, path: Sequence[str], *, has_cpuset: bool = False) -> CgroupSpec:

@@ -33,6 +33,8 @@ ENGINE_RESOURCES = (
 PORTAL_RESOURCES = ("labs", "hours")
 RESOURCES = ENGINE_RESOURCES + PORTAL_RESOURCES
 
+_FRACTIONS = frozenset({"cpus"})
+
 # The least that the engine takes as a ceiling; of everything else nothing at all is a ceiling too.
 LEAST: Mapping[str, float] = {
     "cpus": 0.01,
@@ -80,8 +82,12 @@ class Quota:
         return {name: value for name in RESOURCES if (value := self.values.get(name)) is not None}
 
     def for_engine(self) -> dict[str, float]:
-        """Return what an engine has to hold."""
-        return {name: value for name, value in self.set_limits().items() if name in ENGINE_RESOURCES}
+        """Return what an engine has to hold: of all but processors whole numbers, as it takes nothing else."""
+        return {
+            name: value if name in _FRACTIONS else int(value)
+            for name, value in self.set_limits().items()
+            if name in ENGINE_RESOURCES
+        }
 
 
 NO_QUOTA = Quota()

@@ -8,7 +8,7 @@ from docker import APIClient
 from docker.errors import APIError
 
 from engine.agent.client import open_client
-from engine.agent.tenants import Revisions, delete_limits, list_tenants, set_limits, unheld_limits
+from engine.agent.tenants import Revisions, delete_limits, fall_back, list_tenants, set_limits, unheld_limits
 from engine.agent.usage import take_usage
 from tests.engine.daemon import EngineDaemon, PlainEngine
 
@@ -57,6 +57,22 @@ def test_what_a_refusal_is_about(message: str, names: list[str]) -> None:
     assert unheld_limits(message, {"disk": 1, "pids": 2, "io_read_bps": 3, "io_write_iops": 4}) == names
 
 
+@pytest.mark.parametrize(
+    ("unheld", "tried", "expected"),
+    [
+        (["pids"], {}, {"memory": 10, "pids": 5}),
+        (["pids"], {"pids": "too many"}, {"memory": 10}),
+        (["memory"], {}, {"pids": 90}),
+        (["memory", "pids"], {"disk": "none here"}, {"pids": 5}),
+    ],
+)
+def test_what_is_refused_gives_way_to_what_held_before_and_that_to_nothing(
+    unheld: list[str], tried: dict[str, str], expected: dict[str, int]
+) -> None:
+    before = {"pids": 5, "memory": None, "disk": 3}
+    assert fall_back({"memory": 10, "pids": 90}, unheld, before=before, tried=tried) == expected
+
+
 def test_one_turn_a_tenant_and_the_newest_revision_wins() -> None:
     revisions = Revisions()
     with revisions.turn("demo", 2) as is_news:
@@ -101,6 +117,21 @@ def test_what_this_host_cannot_hold_is_named_and_the_rest_is_held(client: APICli
     assert set(result["refused"]) == {"disk"}
     assert result["refused"]["disk"].startswith("limit disk cannot hold here")
     assert held(client, "agent-c") == {"pids": 9}
+
+
+@pytest.mark.requires_root
+@pytest.mark.parametrize("bad", [9.5, -1, 2**60])
+def test_a_limit_that_is_refused_leaves_the_one_that_held_before_and_is_named(client: APIClient, bad: float) -> None:
+    revisions, tenant = Revisions(), f"agent-g/eve-{str(bad).strip('-').replace('.', '-')}"
+    set_limits(client, wanted(tenant, 1, {"pids": 50, "memory": 64 * MIB}), revisions)
+    for revision in (2, 3):
+        result = set_limits(client, wanted(tenant, revision, {"pids": bad, "containers": 4, "disk": 64 * MIB}), revisions)
+        assert set(result["refused"]) == {"pids", "disk"}
+        assert result["refused"]["pids"].startswith("invalid limit pids")
+        assert held(client, tenant) == {"pids": 50, "containers": 4}
+        assert result["limits"]["pids"] == 50
+    assert set_limits(client, wanted(tenant, 4, {"pids": 60}), revisions)["refused"] == {}
+    assert held(client, tenant) == {"pids": 60}
 
 
 @pytest.mark.requires_root

@@ -95,9 +95,27 @@ def test_version_1_has_directories_in_the_hierarchies_that_limit() -> None:
     [
         (V1, Ceilings(swap_bytes=MIB), True, InvalidParameter, "swap cannot hold without limit memory here"),
         (V1, Ceilings(memory_bytes=MIB, swap_bytes=MIB), False, Unavailable, "does not count swap"),
-        (CgroupLayout(1, {}, ""), Ceilings(pids=1), True, Unavailable, "no pids cgroup controller"),
-        (CgroupLayout(1, {}, ""), Ceilings(cpus=1), True, Unavailable, "no cpu cgroup controller"),
-        (CgroupLayout(1, {}, ""), Ceilings(memory_bytes=MIB), True, Unavailable, "no memory cgroup controller"),
+        (
+            CgroupLayout(1, {}, ""),
+            Ceilings(pids=1),
+            True,
+            Unavailable,
+            "limit pids cannot hold here: this host has no pids cgroup controller",
+        ),
+        (
+            CgroupLayout(1, {}, ""),
+            Ceilings(cpus=1),
+            True,
+            Unavailable,
+            "limit cpus cannot hold here: this host has no cpu cgroup controller",
+        ),
+        (
+            CgroupLayout(1, {}, ""),
+            Ceilings(memory_bytes=MIB),
+            True,
+            Unavailable,
+            "limit memory cannot hold here: this host has no memory cgroup controller",
+        ),
     ],
     ids=str,
 )

@@ -1,5 +1,7 @@
 """The arithmetic of quotas."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +86,11 @@ def test_changes_touch_what_they_name(before: dict[str, float | None], changes: 
 
 def test_an_engine_is_told_nothing_that_only_the_portal_counts() -> None:
     assert Quota({"labs": 3, "hours": 10, "pids": 5, "memory": None}).for_engine() == {"pids": 5}
+
+
+def test_an_engine_is_told_whole_numbers_but_of_processors() -> None:
+    told = Quota({"cpus": 1.5, "memory": 384.0 * 2**20, "pids": 9.7, "hours": 1.5}).for_engine()
+    assert json.dumps(told) == '{"cpus": 1.5, "memory": 402653184, "pids": 9}'
 
 
 def test_a_resource_that_nobody_knows_is_no_part_of_a_quota() -> None:

@@ -1,4 +1,4 @@
-"""What quotas say to a container: to the sizes that it is made with or given, and to its start.
+"""What quotas say to a container: to the sizes that it is made with or given, to its start, and to execs in it.
 
 Owns what counts as used at a start: what the kernel counts, with all that starts under way have asked for, as those are about to
 use it. Nothing waits between the decision and the place that is kept, so of many starts at once as many are let in as fit.
@@ -47,6 +47,14 @@ def admitted_start(engine: Engine, record: ContainerRecord) -> Iterator[None]:
         yield
 
 
+def admit_exec(engine: Engine, record: ContainerRecord) -> None:
+    """Raise QuotaExceeded where a container's tenant has no process left for an exec, whoever asks for it.
+
+    Version 1 lets in whatever joins a cgroup, past its limit. Who is let in has to pass the gate of execs without waiting.
+    """
+    engine.admission.admit(record.tenant, "pids", requested=_LEAST_PIDS, used=lambda scope: _pids_taken(engine, scope))
+
+
 def count_running(engine: Engine, tenant: Tenant, *, apart_from: str = "") -> int:
     """Return how many containers of a tenant and its members run, are paused, wait for a restart, or are being started."""
     alive = (one.container_id for one in engine.containers.all() if one.run.state in ALIVE and tenant.sees(one.tenant))
@@ -71,8 +79,19 @@ def _memory(engine: Engine, scope: Tenant, record: ContainerRecord) -> int:
 
 
 def _pids(engine: Engine, scope: Tenant, record: ContainerRecord) -> int:
-    others = sum(one.container_id != record.container_id for one in engine.starts.of(scope))
-    return (pids_used(engine, scope) or 0) + others * _LEAST_PIDS - pids_of(engine, record)
+    return _pids_taken(engine, scope, apart_from=record.container_id) - pids_of(engine, record)
+
+
+def _pids_taken(engine: Engine, scope: Tenant, *, apart_from: str = "") -> int:
+    """What the kernel counts, with all that is about to come: at worst something that has just come counts twice."""
+    starts = sum(one.container_id != apart_from for one in engine.starts.of(scope))
+    execs = sum(count for key, count in engine.execs.gate.starting.items() if key != apart_from and _is_of(engine, key, scope))
+    return (pids_used(engine, scope) or 0) + (starts + execs) * _LEAST_PIDS
+
+
+def _is_of(engine: Engine, container_id: str, scope: Tenant) -> bool:
+    record = engine.containers.get(container_id)
+    return record is not None and scope.sees(record.tenant)
 
 
 def _memory_asked(record: ContainerRecord) -> int:

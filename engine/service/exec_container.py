@@ -15,6 +15,7 @@ from engine.core.lifecycle import State
 from engine.core.tenants import Tenant
 from engine.errors import CommandNotRunnable, Conflict, Forbidden, InvalidParameter
 from engine.runtime.process import Process
+from engine.service.admit_container import admit_exec
 from engine.service.container_groups import standing_cgroup
 from engine.service.engine import Engine
 from engine.service.launch_spec import exec_spec
@@ -26,7 +27,10 @@ NOT_RUNNABLE_EXIT_CODE = 126
 
 
 def create_exec(engine: Engine, tenant: Tenant, name: str, config: ExecConfig) -> str:
-    """Remember what is to be run; return its id. Raises NotFound, Conflict, InvalidParameter."""
+    """Remember what is to be run; return its id. Raises NotFound, Conflict, InvalidParameter, QuotaExceeded.
+
+    A quota is asked here already, since clients show the reason of a refused start to nobody.
+    """
     record = engine.containers.find(tenant, name)
     _check_running(record)
     if config.privileged and not tenant.is_administrator:
@@ -34,6 +38,7 @@ def create_exec(engine: Engine, tenant: Tenant, name: str, config: ExecConfig) -
     if not config.cmd or not config.cmd[0]:
         raise InvalidParameter("no exec command specified: give Cmd")
     parse_detach_keys(config.detach_keys)
+    admit_exec(engine, record)
     execution = ExecRecord(format_id(secrets.token_bytes(ID_BYTES)), record.container_id, config)
     engine.execs.add(execution)
     engine.publish(record, f"exec_create: {_command(config)}", execID=execution.exec_id)
@@ -48,14 +53,15 @@ def _command(config: ExecConfig) -> str:
 async def start_exec(
     engine: Engine, tenant: Tenant, exec_id: str, *, is_detached: bool, rows: int = 0, columns: int = 0
 ) -> Process:
-    """Run an exec. Raises NotFound, Conflict, CommandNotRunnable, Fault."""
+    """Run an exec. Raises NotFound, Conflict, QuotaExceeded, CommandNotRunnable, Fault."""
     execution, container = check_startable(engine, tenant, exec_id)
     config = replace(execution.config, is_detached=is_detached, rows=rows, columns=columns)
     starting = replace(execution, config=config, run=ExecRun(is_started=True))
     engine.execs.put(starting)  # from here on a second start is refused
-    # Told first, as dockerd does: the end of a short one may be told before its start is answered.
-    engine.publish(container, f"exec_start: {_command(config)}", execID=exec_id)
     try:
+        admit_exec(engine, container)  # nothing waits from here to the gate
+        # Told first, as dockerd does: the end of a short one may be told before its start is answered.
+        engine.publish(container, f"exec_start: {_command(config)}", execID=exec_id)
         with engine.execs.gate.passing(container.container_id):
             process = await _launch(engine, container, starting)
     except CommandNotRunnable as error:

@@ -4,7 +4,7 @@ Owns the counts. A pause closes the gate of its container and waits for those in
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 from engine.core.ids import short_id
@@ -19,6 +19,11 @@ class ExecGate:
     def __init__(self) -> None:
         self._inside: dict[str, int] = {}
         self._left: dict[str, asyncio.Event] = {}  # of those that a pause has closed
+
+    @property
+    def starting(self) -> Mapping[str, int]:
+        """How many execs are just starting, by container."""
+        return self._inside
 
     @contextmanager
     def passing(self, container_id: str) -> Iterator[None]:

@@ -1,8 +1,9 @@
 """Routes of tenants: decode, one service call, encode. To set anything is the administrators' alone."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import asdict
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -17,21 +18,21 @@ from engine.service.tenants import delete_limits, set_limits
 from engine.tenants.limits import parse_tenant_limits
 from engine.tenants.rules import parse_tenant_rules
 
+Item = TypeVar("Item")
+
 
 async def listing(request: web.Request) -> web.StreamResponse:
     engine, acting = engine_of(request), tenant_of(request)
     if query_bool(request, "stream"):
-        lists = watch_tenants(engine, acting)
-        return await _stream(request, ([tenant_json(view) for view in views] async for views in lists))
+        return await _stream(request, watch_tenants(engine, acting), lambda views: [tenant_json(view) for view in views])
     return json_response([tenant_json(view) for view in await list_tenants(engine, acting)])
 
 
 async def inspect(request: web.Request) -> web.StreamResponse:
     engine, acting, tenant = engine_of(request), tenant_of(request), _named(request)
-    view = await find_tenant(engine, acting, tenant)
     if query_bool(request, "stream"):
-        return await _stream(request, (tenant_json(view) async for view in watch_tenant(engine, acting, tenant)))
-    return json_response(tenant_json(view))
+        return await _stream(request, watch_tenant(engine, acting, tenant), tenant_json)
+    return json_response(tenant_json(await find_tenant(engine, acting, tenant)))
 
 
 async def put(request: web.Request) -> web.Response:
@@ -67,14 +68,17 @@ def tenant_json(view: TenantView) -> dict[str, object]:
     }
 
 
-async def _stream(request: web.Request, documents: AsyncGenerator[object, None]) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, items: AsyncGenerator[Item, None], document_of: Callable[[Item], object]
+) -> web.StreamResponse:
     """One document a line until the client goes; one that does not read is waited for."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     with streaming(request):
-        await response.prepare(request)
-        async with aclosing(documents):
-            async for document in documents:
-                await response.write(dumps(document) + b"\n")
+        async with aclosing(items):
+            async for item in items:
+                if not response.prepared:  # only now: the first may be refused
+                    await response.prepare(request)
+                await response.write(dumps(document_of(item)) + b"\n")
     return response
 
 

@@ -39,6 +39,7 @@ from engine.service.slow_work import SlowWork
 from engine.service.starts import Starts
 from engine.service.tenant_doors import TenantDoors
 from engine.service.turns import Turns
+from engine.service.usage_watches import UsageWatches
 from engine.service.watches import Watches
 from engine.storage.areas import Areas
 from engine.storage.disk import Disk
@@ -113,6 +114,7 @@ class Engine:
     io: IoLimiter = field(default_factory=IoLimiter)
     quotas: QuotaKeeper = field(default_factory=QuotaKeeper)
     rates: RateBook = field(default_factory=RateBook)
+    usage_watches: UsageWatches = field(default_factory=UsageWatches)
 
     def __post_init__(self) -> None:
         self.fillers = Fillers(self.slow)

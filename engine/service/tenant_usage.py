@@ -5,7 +5,7 @@ Owns what each number means, and gathering them for many tenants at once. Rates 
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -27,24 +27,11 @@ from engine.service.io_usage import io_usage
 from engine.service.tenant_counts import COUNTED, count_all
 from engine.tenants.io_counts import IoUsage
 from engine.tenants.limits import LIMIT_NAMES, TenantLimits
+from engine.tenants.usage import TenantUsage
 
 _NS_PER_SECOND = 10**9
 _RATES = ("cpus", "network_in_bps", "network_out_bps", "io_read_bps", "io_write_bps", "io_read_iops", "io_write_iops")
 _ARE_HELD = frozenset(LIMIT_NAMES) - frozenset(_RATES)  # what a tenant keeps, and so may have more of than a new limit allows
-
-
-@dataclass(frozen=True, slots=True)
-class TenantUsage:
-    """``used`` has a number for each limit, None where nobody counts: rates and ``cpus`` are averages since the last look, None
-    at the first. ``sums`` only grow while the daemon runs; ``over`` are limits below what is used today.
-    """
-
-    used: Mapping[str, float | None]
-    sums: Mapping[str, float | None]
-    peak: Mapping[str, int | None]
-    pressure: Pressure | None
-    over: tuple[str, ...]
-    refusals: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +49,10 @@ async def usage_of(engine: Engine, tenant: Tenant) -> TenantUsage:
     return (await usages_of(engine, [tenant]))[tenant]
 
 
-async def usages_of(engine: Engine, tenants: Sequence[Tenant]) -> dict[Tenant, TenantUsage]:
+async def usages_of(engine: Engine, tenants: Collection[Tenant]) -> dict[Tenant, TenantUsage]:
     """Return what each of some tenants uses, in one go. Raises OSError."""
     looks = await asyncio.to_thread(_look_at, engine, tenants)
-    traffic = await engine.network.traffics(tenants)
+    traffic = await engine.network.traffics([*tenants])
     counts = count_all(engine, frozenset(tenants))
     return {one: _usage(engine, one, looks[one], traffic[one], counts.get(one, {})) for one in tenants}
 
@@ -97,7 +84,7 @@ def _nothing_if_not_there(used: int | None, directory: str) -> int | None:
     return 0 if used is None and not Path(directory).exists() else used
 
 
-def _look_at(engine: Engine, tenants: Sequence[Tenant]) -> dict[Tenant, _Look]:
+def _look_at(engine: Engine, tenants: Collection[Tenant]) -> dict[Tenant, _Look]:
     layout = engine.host.cgroups
     return {tenant: _look(engine, layout, tenant) for tenant in tenants}
 

@@ -26,6 +26,7 @@ from engine.api import (
     top,
     volumes,
 )
+from engine.api.bodies import LARGE_AT_ONCE, TURNS, holding_bodies
 from engine.api.context import ENGINE
 from engine.api.decode import MAX_BODY_BYTES
 from engine.api.finishing import to_the_end
@@ -38,6 +39,7 @@ from engine.api.tenant_sockets import guests_middleware
 from engine.api.version import API_VERSION, ENGINE_VERSION, PREFIX, version_middleware, version_text
 from engine.errors import Unimplemented
 from engine.service.engine import Engine
+from engine.service.turns import Turns
 
 _IMAGE = "/images/{name:.+}"
 _CONTAINER = "/containers/{name}"
@@ -177,11 +179,13 @@ def build_app(engine: Engine) -> web.Application:
     app[ENGINE] = engine
     app[HANGUPS] = HangupWatcher()
     app[STREAMS] = Streams()
+    app[TURNS] = Turns(LARGE_AT_ONCE)
     app.on_shutdown.append(end_streams)
     app.on_response_prepare.append(_stamp)
     routes = [*ROUTES, *((method, path, _left_out) for method, path in LEFT_OUT)]
     for method, path, handler in sorted(routes, key=lambda route: route[1] == _IMAGE):
-        whole = _finishing(handler) if handler in _CHANGES else handler
+        whole = holding_bodies(handler)
+        whole = _finishing(whole) if handler in _CHANGES else whole
         for prefix in ("", PREFIX):
             app.router.add_route(method, prefix + path, whole)
     return app

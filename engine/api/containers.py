@@ -4,6 +4,7 @@ import time
 
 from aiohttp import web
 
+from engine.api.breaths import Breaths
 from engine.api.container_json import inspect_json, summary_json
 from engine.api.context import engine_of, name_of, tenant_of
 from engine.api.create_request import decode_create
@@ -48,8 +49,11 @@ async def listing(request: web.Request) -> web.Response:
         limit=query_int(request, "limit"),
         with_size=query_bool(request, "size"),
     )
-    now_ns = time.time_ns()
-    return json_response([summary_json(one, now_ns=now_ns) for one in found])
+    now_ns, breaths, summaries = time.time_ns(), Breaths(), []
+    for one in found:
+        summaries.append(summary_json(one, now_ns=now_ns))
+        await breaths.take()
+    return json_response(summaries)
 
 
 async def inspect(request: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ Owns which of Docker's forms are taken. What a wrong value is called are dockerd
 """
 
 from engine.api.decode import Document
-from engine.core.ports import PortBinding, check_bindings, parse_binding, parse_port, parse_ports
+from engine.core.ports import PortBinding, check_count, parse_binding, parse_exposed, parse_port
 from engine.errors import InvalidParameter
 
 _HOST, _CONTAINER = "host", "container:"
@@ -12,20 +12,18 @@ _HOST, _CONTAINER = "host", "container:"
 
 def decode_exposed(body: Document) -> tuple[str, ...]:
     """Return the ports that the container exposes, as texts. Raises InvalidParameter."""
-    texts = body.keys("ExposedPorts")
-    return tuple(sorted({str(port) for text in texts for port in parse_ports(text)}))
+    return tuple(sorted(map(str, parse_exposed(body.keys("ExposedPorts")))))
 
 
 def decode_bindings(host: Document) -> tuple[PortBinding, ...]:
     """Return what is to be published. Raises InvalidParameter."""
     ports = host.document("PortBindings")
-    bindings = tuple(
+    check_count(sum(len(places) for text in ports.keys_of() if isinstance(places := ports.get(text), list)))
+    return tuple(
         parse_binding(parse_port(text), host_address=binding.text("HostIp"), host_port=binding.text("HostPort"))
         for text in ports.keys_of()
         for binding in ports.documents(text)
     )
-    check_bindings(bindings)
-    return bindings
 
 
 def check_port_mode(body: Document, host: Document) -> None:

@@ -5,6 +5,7 @@ Owns which of Docker's fields are honoured, which are refused and which draw a w
 
 import re
 
+from engine.api.create_counts import check_counts
 from engine.api.create_health import decode_healthcheck, decode_restart_policy
 from engine.api.create_isolation import decode_isolation, isolation_warnings
 from engine.api.create_limits import decode_limits, extension, limit_warnings
@@ -28,6 +29,7 @@ _ENV = re.compile(r"[^=\0]+(?:=[^\0]*)?", re.DOTALL)
 def decode_create(body: Document, *, name: str, platform: str = "") -> tuple[CreateRequest, list[str]]:
     """Return the request and warnings. Raises InvalidParameter."""
     host = body.document("HostConfig")
+    check_counts(body, host)
     check_log_options(*_log_config(host))
     check_port_mode(body, host)
     warnings = [*_warnings(body, host), *limit_warnings(host), *isolation_warnings(host), *port_warnings(host)]

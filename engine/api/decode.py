@@ -9,11 +9,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from engine.api.bodies import read_body
 from engine.errors import InvalidParameter
 
 MAX_BODY_BYTES = 8 * 2**20
 MOST_LABEL_CHARACTERS = 256 * 2**10
 MOST_ENTRIES = 100_000  # of a list or an object; all ports that there are, as a client that exposes them writes each
+MOST_OBJECTS = 1000  # of a list of objects, or names of an object that is one: each is looked at on its own
 _INTEGERS = 2**63  # what the kernel and Docker's clients can hold
 _FALSE = ("", "0", "no", "false", "none")
 
@@ -91,14 +93,14 @@ class Document:
         return tuple(sorted(self._typed(name, dict, "an object") or {}))
 
     def document(self, name: str) -> "Document":
-        return Document(self._typed(name, dict, "an object") or {}, f"{self.path}{name}.")
+        return Document(self._typed(name, dict, "an object", most=MOST_OBJECTS) or {}, f"{self.path}{name}.")
 
     def keys_of(self) -> tuple[str, ...]:
         """The names that were given, as they came."""
         return self._names
 
     def documents(self, name: str) -> list["Document"]:
-        items = self._typed(name, list, "a list of objects") or []
+        items = self._typed(name, list, "a list of objects", most=MOST_OBJECTS) or []
         if not all(isinstance(item, dict) for item in items):
             raise self._wrong(name, "a list of objects")
         return [Document(item, f"{self.path}{name}.") for item in items]
@@ -107,12 +109,12 @@ class Document:
         """Whether a field carries anything but its type's empty value."""
         return bool(self.get(name))
 
-    def _typed(self, name: str, kind: type, wanted: str) -> Any:
+    def _typed(self, name: str, kind: type, wanted: str, *, most: int = MOST_ENTRIES) -> Any:
         value = self.get(name)
         if value is not None and not isinstance(value, kind):
             raise self._wrong(name, wanted)
-        if isinstance(value, list | dict) and len(value) > MOST_ENTRIES:
-            raise InvalidParameter(f"too many entries in {self.path}{name}: {len(value)}, use at most {MOST_ENTRIES}")
+        if isinstance(value, list | dict) and len(value) > most:
+            raise InvalidParameter(f"too many entries in {self.path}{name}: {len(value)}, use at most {most}")
         return value
 
     def _wrong(self, name: str, wanted: str) -> InvalidParameter:
@@ -121,7 +123,7 @@ class Document:
 
 async def read_document(request: web.Request) -> Document:
     """Read the body as a JSON object; an empty body is an empty object. Raises InvalidParameter."""
-    body = await request.read()
+    body = await read_body(request)
     if not body.strip():
         return Document({})
     if request.content_type != "application/json":

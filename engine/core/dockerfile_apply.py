@@ -14,6 +14,7 @@ from engine.core.dockerfile_instructions import Command, ExecForm, Instruction, 
 from engine.core.dockerfile_lines import without_markers
 from engine.core.health import DEFAULT_SHELL, Healthcheck, check_healthcheck
 from engine.core.image_config import ImageConfig
+from engine.core.port_ranges import Range, merge_ranges, ports_of
 from engine.core.signals import parse_signal
 from engine.errors import InvalidParameter
 
@@ -75,7 +76,7 @@ def _apply(config: ImageConfig, instruction: Instruction) -> ImageConfig:
         case model.Label(pairs=pairs):
             applied = replace(config, labels={**config.labels, **dict(pairs)})
         case model.Expose(ports=words):
-            exposed = {port for word in words for port in _ports(word)}
+            exposed = {f"{number}/{protocol}" for number, protocol in ports_of(merge_ranges(map(_ports, words)))}
             applied = replace(config, exposed_ports=tuple(sorted(exposed.union(config.exposed_ports))))
         case model.Volume(paths=paths):
             applied = replace(config, volumes=tuple(sorted({*config.volumes, *paths})))
@@ -122,12 +123,12 @@ def _env(env: tuple[str, ...], pairs: model.Pairs) -> tuple[str, ...]:
     return tuple(f"{name}={value}" for name, value in values.items())
 
 
-def _ports(word: str) -> list[str]:
+def _ports(word: str) -> Range:
     match = _PORT.fullmatch(word)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if match is None or not 0 < first <= last <= 65535:
         raise InvalidParameter(f"EXPOSE {cut(word)!r} is not a port: write 80, 53/udp or 8000-8010/tcp")
-    return [f"{port}/{(match[3] or 'tcp').lower()}" for port in range(first, last + 1)]
+    return (match[3] or "tcp").lower(), first, last
 
 
 def _one_user(user: str) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 
+from engine.core.port_ranges import Range, merge_ranges, ports_of
 from engine.errors import InvalidParameter
 
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
@@ -93,12 +94,13 @@ def parse_bool(values: Collection[str], *, name: str) -> bool:
 
 def parse_ports(values: Collection[str], *, name: str) -> frozenset[str]:
     """Read a filter such as ``expose=70-90/udp``; return each port as ``70/udp``. Raises InvalidParameter."""
-    return frozenset(port for value in values for port in _port_range(value, name))
+    ranges = merge_ranges(_port_range(value, name) for value in values)
+    return frozenset(f"{number}/{protocol}" for number, protocol in ports_of(ranges))
 
 
-def _port_range(value: str, name: str) -> list[str]:
+def _port_range(value: str, name: str) -> Range:
     found = _PORTS.fullmatch(value)
     first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
     if found is None or not first <= last <= _PORT_MOST:
         raise InvalidParameter(f"invalid filter {name}={value[:40]!r}: use a port or a range such as 80, 53/udp or 7000-7010/tcp")
-    return [f"{port}/{found[3] or 'tcp'}" for port in range(first, last + 1)]
+    return found[3] or "tcp", first, last

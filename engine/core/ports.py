@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import islice
 
+from engine.core.port_ranges import Range, count_ports, merge_ranges, ports_of
 from engine.errors import InvalidParameter
 
 TCP, UDP = "tcp", "udp"
 ANY_ADDRESS, ANY_ADDRESS6 = "0.0.0.0", "::"
 MOST_BINDINGS = 1000  # of one container: each is a socket that the engine holds open
+MOST_EXPOSED = 16_384  # of one container: each is told again with every list of containers
 _LAST_PORT = 65_535
 _SPECIFICATION = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/([A-Za-z]+))?", re.ASCII)
 
@@ -75,8 +78,20 @@ def parse_port(text: str) -> Port:
 
 def parse_ports(text: str) -> tuple[Port, ...]:
     """Read what an image exposes: a port or a range of them, as ``8000-8010/tcp``. Raises InvalidParameter."""
+    return tuple(Port(number, protocol) for number, protocol in ports_of([_range(text)]))
+
+
+def parse_exposed(texts: Iterable[str]) -> list[Port]:
+    """Read all that a request exposes, in order. Raises InvalidParameter, also for more than a container may expose."""
+    ranges = merge_ranges(map(_range, texts))
+    if (count := count_ports(ranges)) > MOST_EXPOSED:
+        raise InvalidParameter(f"too many exposed ports: {count}, a container may have {MOST_EXPOSED}")
+    return sorted(Port(number, protocol) for number, protocol in ports_of(ranges))
+
+
+def _range(text: str) -> Range:
     first, last, protocol = _parse(text)
-    return tuple(Port(number, protocol) for number in range(first, last + 1))
+    return protocol, first, last
 
 
 def _parse(text: str) -> tuple[int, int, str]:
@@ -118,20 +133,24 @@ def _host_address(port: Port, text: str) -> str:
     return str(address)
 
 
-def check_bindings(bindings: Sequence[PortBinding]) -> None:
-    """Raises InvalidParameter for more than a container may publish."""
-    if len(bindings) > MOST_BINDINGS:
-        raise InvalidParameter(f"too many published ports: {len(bindings)}, a container may have {MOST_BINDINGS}")
+def check_count(bindings: int) -> None:
+    """Raise InvalidParameter for more than a container may publish."""
+    if bindings > MOST_BINDINGS:
+        raise InvalidParameter(f"too many published ports: {bindings}, a container may have {MOST_BINDINGS}")
 
 
 def exposed_ports(texts: Iterable[str]) -> list[Port]:
-    """Return the ports that texts of an image and a request expose, in order. What cannot be read is left out."""
-    return sorted({port for text in texts for port in _lenient(text)})
+    """Return the ports that texts of an image and a request expose, in order.
+
+    What cannot be read is left out, and what is more than a container may have.
+    """
+    ranges = merge_ranges(found for text in islice(texts, MOST_EXPOSED) for found in _lenient(text))
+    return sorted(Port(number, protocol) for number, protocol in islice(ports_of(ranges), MOST_EXPOSED))
 
 
-def _lenient(text: str) -> tuple[Port, ...]:
+def _lenient(text: str) -> tuple[Range, ...]:
     try:
-        return parse_ports(text)
+        return (_range(text),)
     except InvalidParameter:
         return ()
 
@@ -141,7 +160,7 @@ def wanted_bindings(exposed: Iterable[Port], bindings: Sequence[PortBinding], *,
     bound = {binding.port for binding in bindings}
     others = [PortBinding(port) for port in exposed if port not in bound] if publishes_all else []
     wanted = sorted((*bindings, *others), key=_order)
-    check_bindings(wanted)
+    check_count(len(wanted))
     return tuple(wanted)
 
 

@@ -16,12 +16,13 @@ from engine.core.links import Link, Linked, hosts_line, link_environment, parse_
 from engine.core.merge import merge_env
 from engine.core.namespace_modes import has_own_network
 from engine.core.networks import BRIDGE, NONE
-from engine.core.ports import parse_port
+from engine.core.ports import exposed_ports
 from engine.errors import Conflict, InvalidParameter, NotFound
 from engine.service.engine import Engine
 from engine.service.hosts_entries import renew_hosts_entry
 
 _UP = (State.RUNNING, State.PAUSED)
+_MOST_PORTS = 256  # of a linked container that are told of: each comes to several variables
 Spec = TypeVar("Spec", LaunchSpec, ExecSpec)
 
 
@@ -97,7 +98,7 @@ def _linked(engine: Engine, record: ContainerRecord, link: Link) -> Linked:
         address=address,
         name=target.name,
         hostname=target.config.hostname,
-        ports=tuple(parse_port(text) for text in target.config.exposed_ports),
+        ports=tuple(exposed_ports(target.config.exposed_ports[:_MOST_PORTS])),
         env=target.config.env,
     )
 

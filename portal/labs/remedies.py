@@ -27,6 +27,7 @@ from portal.teams.resource_names import resource_name
 
 MOST_TAKERS = 3
 _MEBIBYTE = 2**20
+_SOME = 4  # a quarter more, where nobody knows how much was needed
 _ARE_STOPPED = frozenset({"memory", "swap", "cpus", "pids", "running", "ports"})
 _SIZES = {"memory": "memory_bytes", "cpus": "cpus", "pids": "pids"}
 
@@ -57,7 +58,8 @@ def advise_on_quota(quota: Mapping[str, Any], *, reader: User, team: Team, tenan
     smaller = smaller_offers(shortage, reader=reader, team=team) if tenant == f"{team.slug}/{reader.username}" else []
     words = [name for name, _remedy in takers]
     text = f"{_what_is_short(shortage, quota, reader, team)} {_ways_out(shortage.resource, words, has_smaller=bool(smaller))}"
-    remedies = (*(remedy for _name, remedy in takers), *smaller, *ask_for_more(shortage, team))
+    lists = [Remedy(label=_("Show what there is"), url=reverse("workloads:list"))] if shortage.resource == "disk" else []
+    remedies = (*(remedy for _name, remedy in takers), *lists, *smaller, *ask_for_more(shortage, team))
     return Advice(text=text, remedies=remedies)
 
 
@@ -74,7 +76,7 @@ def advise_on_verdict(verdict: Verdict, *, reader: User, team: Team) -> Advice |
 
 def ask_for_more(shortage: Shortage, team: Team) -> list[Remedy]:
     """Return the link to the form of requests, filled in with what would have been enough; none where there is no such form."""
-    needed = shortage.used + shortage.requested - shortage.limit
+    needed = shortage.used + shortage.requested - shortage.limit if shortage.requested else shortage.limit / _SOME
     amount = format_exact(shortage.resource, _round_up(shortage.resource, needed))
     query = urlencode({"team": team.slug, "resource": shortage.resource, "amount": amount})
     try:
@@ -137,7 +139,20 @@ def _what_is_short(shortage: Shortage, quota: Mapping[str, Any], reader: User, t
         "team": localize(team.name),
         "member": member,
     }
-    return capfirst(_sentence(shortage.resource, member, is_reader=member == reader.username) % values)
+    is_reader = member == reader.username
+    sentence = (
+        _sentence(shortage.resource, member, is_reader=is_reader) if shortage.requested else _rest(member, is_reader=is_reader)
+    )
+    return capfirst(sentence % values)
+
+
+def _rest(member: str, *, is_reader: bool) -> str:
+    """Nobody can tell what a start or a build is going to write: then it is said only that nothing is left."""
+    if not member:
+        return _("%(resource)s: team %(team)s has %(left)s left of %(limit)s.")
+    if is_reader:
+        return _("%(resource)s: you have %(left)s left of %(limit)s.")
+    return _("%(resource)s: %(member)s has %(left)s left of %(limit)s.")
 
 
 def _sentence(resource: str, member: str, *, is_reader: bool) -> str:
@@ -156,6 +171,8 @@ def _sentence(resource: str, member: str, *, is_reader: bool) -> str:
 
 def _ways_out(resource: str, names: Sequence[str], *, has_smaller: bool) -> str:
     values = {"names": ", ".join(names)}
+    if resource == "disk":
+        return _("Remove files, containers, images or volumes that nobody needs, or ask for more.")
     if names and resource not in _ARE_STOPPED:
         return _("Remove one of: %(names)s, or ask for more.") % values
     if names and has_smaller:

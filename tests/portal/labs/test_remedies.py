@@ -74,6 +74,23 @@ def test_counts_are_removed_from_and_have_no_smaller_size(cast: Cast) -> None:
     assert advice.remedies[0].question == "Remove web?"
 
 
+@pytest.mark.parametrize(
+    ("reader", "tenant", "words"),
+    [
+        ("ada", "demo/ada", "Disk: you have 0 bytes left of 40 MiB."),
+        ("grace", "demo/ada", "Disk: ada has 0 bytes left of 40 MiB."),
+        ("ada", "demo", "Disk: team Demo has 0 bytes left of 40 MiB."),
+    ],
+)
+def test_a_full_disk_is_said_to_be_full_whatever_was_to_be_written(cast: Cast, reader: str, tenant: str, words: str) -> None:
+    figures = {"resource": "disk", "limit": 40 * MEBIBYTE, "used": 41 * MEBIBYTE, "requested": 0, "tenant": tenant}
+    advice = advise(cast, reader, **figures)
+    helps = "Remove files, containers, images or volumes that nobody needs, or ask for more."
+    assert plain(advice.text) == f"{words} {helps}"
+    assert [remedy.label for remedy in advice.remedies] == ["Show what there is", "Ask for more"]
+    assert "amount=10" in advice.remedies[-1].url
+
+
 def test_the_form_of_requests_comes_filled_in_with_what_would_have_been_enough(cast: Cast) -> None:
     link = advise(cast).remedies[-1]
     assert urlsplit(link.url).path == reverse("requests:new")

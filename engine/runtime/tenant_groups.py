@@ -5,8 +5,9 @@ nothing about the values. Blocking: what is in use may have to be given back fir
 """
 
 import errno
+import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from engine.core.cpusets import format_set, parse_set
@@ -21,6 +22,7 @@ _NO_LIMIT = 2**62  # version 1 writes "no limit" as the largest number of pages
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SLACK_BYTES = 1 << 20  # beyond what is in use: processes go on while the limit is looked for
 _GONE = (errno.ENOENT, errno.ENODEV)
+_CONTAINERS = "c-*"  # as ``core/limits.py`` names their cgroups
 
 
 def hold(plan: TenantPlan) -> set[Tenant]:
@@ -30,7 +32,8 @@ def hold(plan: TenantPlan) -> set[Tenant]:
     write_values(plan.values)
     for directory, quota in order_quotas(_quotas(plan), plan.quotas):
         _put(f"{directory}/cpu.cfs_quota_us", str(quota))
-    for directory, members in order_sets(_sets(plan), plan.sets):
+    present, wanted = _sets(plan.sets)
+    for directory, members in order_sets(present, wanted):
         _put(f"{directory}/cpuset.cpus", format_set(members))
     return hold_memory(plan.memory)
 
@@ -120,12 +123,18 @@ def _quotas(plan: TenantPlan) -> dict[str, int]:
     return found
 
 
-def _sets(plan: TenantPlan) -> dict[str, frozenset[int]]:
-    found = {}
-    for directory in plan.sets:
-        with suppress(FileNotFoundError, InvalidParameter):
-            found[directory] = parse_set(_read(f"{directory}/cpuset.cpus"), what="processors")
-    return found
+def _sets(planned: Mapping[str, frozenset[int]]) -> tuple[dict[str, frozenset[int]], dict[str, frozenset[int]]]:
+    """Which processors are there and which are to be, also of containers on their way up, for which nobody has planned yet.
+
+    Those have what was around them when their cgroups were made, which would keep what is around them from being narrowed.
+    """
+    present, wanted = {}, dict(planned)
+    for around, members in planned.items():
+        for directory in {around, *glob.glob(f"{glob.escape(around)}/{_CONTAINERS}")}:
+            with suppress(FileNotFoundError, InvalidParameter):
+                present[directory] = parse_set(_read(f"{directory}/cpuset.cpus"), what="processors")
+                wanted.setdefault(directory, (present[directory] & members) or members)
+    return present, wanted
 
 
 def _number_v1(path: str) -> int:

@@ -29,15 +29,19 @@ def standing_cgroup(engine: Engine, record: ContainerRecord) -> CgroupSpec:
 def starting_limits(engine: Engine, record: ContainerRecord) -> tuple[Limits, tuple[str, ...]]:
     """Return the limits that a container starts with, and the controllers that it joins beyond those that they need.
 
-    Version 1 refuses more processors or time than those around it have: where its tenant is limited, both are written before it
-    runs, together with its tenant's, as much of them as there is.
+    Version 1 refuses more processors or time than those around it have, and its tenant's may shrink at any moment: both are
+    written before it runs, together with its tenant's, as much of them as there is.
     """
     limits = record.host.limits
-    is_limited = engine.host.cgroups.version == 1 and engine.admission.has_limit(record.tenant, "cpus")
-    if not is_limited:
+    if engine.host.cgroups.version == 2 or record.tenant.is_administrator:
         return limits, ()
     further = (CPUSET,) if limits.cpuset_cpus or sees_fewer_processors(engine, record) else ()
     return replace(limits, nano_cpus=None, cpu_quota_us=None, cpuset_cpus=""), further
+
+
+def lacks_limits(engine: Engine, record: ContainerRecord) -> bool:
+    """Whether a container that is about to run has limits of its own that ``starting_limits`` leaves for later."""
+    return record.host.limits != starting_limits(engine, record)[0]
 
 
 def sees_fewer_processors(engine: Engine, record: ContainerRecord) -> bool:

@@ -17,7 +17,7 @@ from engine.core.tenants import Tenant
 from engine.errors import EngineError, Fault, reason_of
 from engine.runtime.stray_cgroups import find_tenants, remove_tenant
 from engine.runtime.tenant_groups import hold, hold_memory
-from engine.service.container_groups import join_processors, sees_fewer_processors
+from engine.service.container_groups import join_processors, lacks_limits, sees_fewer_processors
 from engine.service.engine import Engine
 from engine.tenants.limits import TenantLimits
 
@@ -57,8 +57,9 @@ async def limit_team_in_kernel(engine: Engine, team: str) -> None:
 
 
 async def limit_start_in_kernel(engine: Engine, record: ContainerRecord) -> None:
-    """Before a container whose cgroup is there runs. Costs nothing where its tenant has no such limits. Raises Fault."""
-    if not any(ceilings_of(engine.tenants.limits(scope)).is_limited for scope in record.tenant.scopes):
+    """Before a container whose cgroup is there runs. Costs nothing where nothing is left to be limited. Raises Fault."""
+    is_limited = any(ceilings_of(engine.tenants.limits(scope)).is_limited for scope in record.tenant.scopes)
+    if not is_limited and not lacks_limits(engine, record):
         return
     async with engine.quotas.turn(record.tenant.team):
         plan = _plan(engine, record.tenant.scopes, [record])

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from engine.core.containers import ContainerRecord
-from engine.core.cpusets import check_processors
+from engine.core.cpusets import check_processors, format_set, parse_set
 from engine.core.ids import short_id
 from engine.core.lifecycle import State
 from engine.core.limit_changes import LimitChanges, merge_limits, plan_limit_writes, plan_new_groups
@@ -53,10 +53,21 @@ def _updated(engine: Engine, record: ContainerRecord, wanted: UpdateRequest) -> 
     check_limits(limits)
     check_sizes(engine, record.tenant, limits, before=record.host.limits)
     check_processors(limits, processors=engine.host.processors, memory_nodes=engine.host.memory_nodes)
+    if wanted.limits.cpuset_cpus:
+        _check_own_processors(engine, record.tenant, wanted.limits.cpuset_cpus)
     plan_cgroup(engine.host.cgroups, _path(engine, record), limits)
     if wanted.restart is not None and record.host.auto_remove and not wanted.restart.is_none:
         raise Conflict("restart policy cannot be updated because AutoRemove is enabled for the container")
     return replace(record, host=replace(record.host, limits=limits, restart=wanted.restart or record.host.restart))
+
+
+def _check_own_processors(engine: Engine, tenant: Tenant, wanted: str) -> None:
+    """What a container was made with is cut down to those that its tenant has; what is asked for today should be had today."""
+    for there in (engine.quotas.processors[scope] for scope in tenant.scopes if scope in engine.quotas.processors):
+        if not parse_set(wanted, what="CpusetCpus") <= there:
+            raise InvalidParameter(
+                f"invalid CpusetCpus {wanted[:60]!r}: the cpus quota of {tenant.name} leaves it processors {format_set(there)}"
+            )
 
 
 async def _make_true(engine: Engine, record: ContainerRecord, updated: ContainerRecord) -> None:

@@ -1,6 +1,9 @@
 """Processors, memory, swap and processes of teams and members, held by the kernel over all that they run, while it runs."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +245,88 @@ def test_a_containers_own_processors_are_those_of_them_that_its_tenant_has(limit
     assert {processors(limited, one) for one in pinned} == {tenants}
     put(limited, ADA)
     assert [processors(limited, one) for one in pinned] == [frozenset({one}) for one in sorted(everywhere)[:2]]
+
+
+def two_processors(engine: EngineDaemon) -> list[int]:
+    here = sorted(processors(engine, sleeper(engine, ADA)))
+    if len(here) < 2:
+        pytest.skip("one processor cannot be shared out")
+    return here[:2]
+
+
+def test_an_update_asks_for_processors_that_its_tenant_has(limited: EngineDaemon) -> None:
+    both = two_processors(limited)
+    container_id, still = sleeper(limited, ADA), limited.create("sleep", "600", tenant=ADA)
+    put(limited, TEAM, cpus=1)
+    (own,) = processors(limited, container_id)
+    (other,) = set(both) - {own}
+    for one in (container_id, still):
+        for wanted in (str(other), f"{both[0]}-{both[1]}"):
+            answer = limited.request("POST", f"/containers/{one}/update", {"CpusetCpus": wanted}, tenant=ADA)
+            assert answer.status == 400, answer.body
+            text = f"invalid CpusetCpus '{wanted}': the cpus quota of {ADA} leaves it processors {own}"
+            assert answer.message == text
+        assert limited.inspect(one)["HostConfig"]["CpusetCpus"] == ""
+        assert limited.request("POST", f"/containers/{one}/update", {"CpusetCpus": str(own)}, tenant=ADA).status == 200
+    put(limited, TEAM)
+    assert processors(limited, container_id) == {own}
+    assert limited.request("POST", f"/containers/{container_id}/update", {"CpusetCpus": str(other)}, tenant=ADA).status == 200
+    assert processors(limited, container_id) == {other}
+
+
+def test_a_quota_that_comes_and_goes_during_starts_fails_none_of_them(limited: EngineDaemon) -> None:
+    """Larger ones than the quota were created before it; each has all of its own in the end."""
+    both = two_processors(limited)
+    made = [
+        limited.create("sleep", "600", tenant=ADA, HostConfig={"NanoCpus": 1_500_000_000, "CpusetCpus": str(both[number % 2])})
+        for number in range(10)
+    ]
+    is_over = threading.Event()
+
+    def come_and_go() -> None:
+        while not is_over.is_set():
+            put(limited, ADA, cpus=0.5)
+            put(limited, ADA)
+
+    with ThreadPoolExecutor(3) as pool:
+        changing = pool.submit(come_and_go)
+        try:
+            answers = list(pool.map(lambda one: limited.request("POST", f"/containers/{one}/start"), made))
+        finally:
+            is_over.set()
+        changing.result()
+    assert [(answer.status, answer.body) for answer in answers] == [(204, b"")] * len(made)
+    for number, one in enumerate(made):
+        assert processors(limited, one) == {both[number % 2]}
+        if detect_layout().version == 1:
+            assert value(limited, "cpu", "cpu.cfs_quota_us", ADA, one) == "150000"
+
+
+@V1
+def test_a_container_without_a_limited_tenant_has_its_own_before_it_runs(limited: EngineDaemon) -> None:
+    """Written after its cgroup is made, as its tenant may be limited between the two."""
+    container_id = sleeper(limited, ADA, CpuQuota=20_000, CpuPeriod=40_000)
+    names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    assert [value(limited, "cpu", name, ADA, container_id) for name in names] == ["20000", "40000"]
+
+
+def test_a_busy_container_reads_as_the_processor_time_that_the_kernel_counts(limited: EngineDaemon) -> None:
+    """In cores: what it had between two looks, over the time between them, which lies between these bounds."""
+    tenant = "blue/busy"  # nobody has looked at it a moment ago
+    container_id = limited.run("sh", "-c", "while :; do :; done", tenant=tenant)
+    account = Path(f"/proc/{limited.inspect(container_id)['State']['Pid']}/schedstat")
+
+    def look() -> tuple[float, dict[str, float], float]:
+        begun = time.monotonic()
+        return begun, shown(limited, tenant)["usage"], time.monotonic()
+
+    first_begun, first, first_ended = look()
+    had = int(account.read_text().split()[0])
+    wait_until(lambda: int(account.read_text().split()[0]) - had > 10**9, "a second of processor time")
+    begun, second, ended = look()
+    seconds = second["cpu_seconds"] - first["cpu_seconds"]
+    assert 0.9 < seconds < (ended - first_begun) * 1.1  # one process has one processor at most
+    assert seconds / (ended - first_begun) * 0.99 <= second["cpus"] <= seconds / (begun - first_ended) * 1.01
 
 
 @pytest.mark.parametrize(

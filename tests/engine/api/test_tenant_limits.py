@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPResponse
 
 import pytest
 
-from tests.engine.daemon import Answer, EngineDaemon, UnixConnection
+from engine.service.usage_watches import MOST_OF_TENANT
+from tests.engine.daemon import Answer, EngineDaemon, UnixConnection, wait_until
 
 pytestmark = pytest.mark.requires_root
 
@@ -140,6 +141,24 @@ def test_who_looks_for_long_gets_a_line_at_once_and_then_each_second(crowd: Engi
     before, after = (one[0] if isinstance(one, list) else one for one in (first, second))
     assert before["name"] == after["name"]
     assert after["usage"]["cpus"] is not None
+
+
+def test_a_tenant_watches_so_often_and_no_more_until_one_of_them_goes(crowd: EngineDaemon) -> None:
+    with ExitStack() as streams:
+        for number in range(MOST_OF_TENANT):
+            path = "/tenants" if number % 2 else f"/tenants/{ADA}"
+            assert json.loads(streams.enter_context(stream(crowd, f"{path}?stream=1", tenant=ADA)).readline())
+        refused = crowd.request("GET", f"/tenants/{ADA}?stream=1", tenant=ADA)
+        assert (refused.status, "already: close some of them" in refused.message) == (409, True)
+        assert crowd.request("GET", f"/tenants/{ADA}", tenant=ADA).status == 200
+        with stream(crowd, f"/tenants/{ADA}?stream=1") as answer:
+            assert json.loads(answer.readline())["name"] == ADA
+
+    def is_free_again() -> bool:
+        with stream(crowd, f"/tenants/{ADA}?stream=1", tenant=ADA) as answer:
+            return answer.status == 200
+
+    wait_until(is_free_again, "the places of those that have gone")
 
 
 def test_a_stream_ends_with_its_tenant_and_with_the_daemon(start_engine: Callable[..., EngineDaemon]) -> None:

@@ -6,14 +6,15 @@ from aiohttp import web
 
 from engine.api.breaths import Breaths
 from engine.api.container_json import inspect_json, summary_json
-from engine.api.context import engine_of, name_of, tenant_of
+from engine.api.context import engine_of, is_on_own_socket, name_of, tenant_of
 from engine.api.create_request import decode_create
 from engine.api.decode import query_bool, query_int, query_text, read_document
 from engine.api.responses import json_response, no_content
 from engine.api.update_request import decode_update
 from engine.api.version import asked_version
 from engine.core.filters import parse_filters
-from engine.errors import InvalidParameter, NotFound
+from engine.core.own_labels import PREFIX, find_own
+from engine.errors import Forbidden, InvalidParameter, NotFound
 from engine.service.create_container import create_container
 from engine.service.inspect_container import FILTERS, inspect_container, list_containers
 from engine.service.kill_container import kill_container
@@ -36,6 +37,8 @@ async def create(request: web.Request) -> web.Response:
     wanted, warnings = decode_create(
         await read_document(request), name=query_text(request, "name"), platform=query_text(request, "platform")
     )
+    if is_on_own_socket(request) and (label := find_own(wanted.config.labels)):
+        raise Forbidden(f"label {label[:60]} is refused: names that begin with {PREFIX} mark what is managed for a tenant")
     created = await create_container(engine_of(request), tenant_of(request), wanted)
     return json_response({"Id": created.container_id, "Warnings": [*warnings, *created.warnings]}, status=201)
 

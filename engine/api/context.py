@@ -35,9 +35,14 @@ def tenant_of(request: web.Request) -> Tenant:
             raise InvalidParameter(f"invalid header {TENANT_HEADER}: give one name, not {', '.join(given)[:140]!r}")
 
 
+def is_on_own_socket(request: web.Request) -> bool:
+    """Whether a request comes from a tenant itself, and not from somebody who acts for it."""
+    return handler_of(request).tenant is not None
+
+
 def is_tenants(request: web.Request) -> bool:
     """Whether a request acts as less than an administrator: any header at all means that, whatever it says."""
-    return handler_of(request).tenant is not None or bool(request.headers.getall(TENANT_HEADER, []))
+    return is_on_own_socket(request) or bool(request.headers.getall(TENANT_HEADER, []))
 
 
 def name_of(request: web.Request) -> str:

@@ -7,6 +7,7 @@ from engine.core.changes import apply_changes
 from engine.core.containers import ContainerConfig
 from engine.core.image_config import HistoryEntry, ImageConfig
 from engine.core.merge import merge_env
+from engine.core.own_labels import without_own
 
 
 def committed_config(
@@ -30,7 +31,7 @@ def committed_config(
         shell=own.shell or container.shell or base.shell,
         workdir=own.workdir or container.working_dir,
         user=own.user or container.user,
-        labels={**container.labels, **own.labels},
+        labels={**without_own(container.labels), **own.labels},
         exposed_ports=tuple(sorted({*container.exposed_ports, *own.exposed_ports})),
         volumes=tuple(sorted({*container.volumes, *own.volumes})),
         onbuild=own.onbuild,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from engine.core.containers import ContainerConfig
 from engine.core.health import merge_healthcheck
 from engine.core.image_config import ImageConfig
+from engine.core.own_labels import without_own
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -23,7 +24,7 @@ def merge_config(wanted: ContainerConfig, image: ImageConfig) -> ContainerConfig
         entrypoint=entrypoint,
         cmd=cmd,
         env=tuple(merge_env([DEFAULT_PATH], image.env, wanted.env, keeps_names=True)),
-        labels={**image.labels, **wanted.labels},
+        labels={**without_own(image.labels), **wanted.labels},
         exposed_ports=tuple(sorted({*image.exposed_ports, *wanted.exposed_ports})),
         volumes=tuple(sorted({*image.volumes, *wanted.volumes})),
         user=wanted.user or image.user,

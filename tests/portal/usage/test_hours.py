@@ -42,13 +42,17 @@ def lab(cast: Cast) -> Lab:
     return lab
 
 
-def event(lab: Lab, action: str, seconds: float, host: str = "local") -> None:
+def event(lab: Lab, action: str, seconds: float, host: str = "local", tenant: str = "") -> None:
     message = {"action": action, "lab": str(lab.pk), "container_id": "c1", "observed_at_ns": ns(T0 + seconds * SECOND)}
+    message["tenant"] = tenant or lab.tenant
     take_message(host_name=host, kind="event", message=message)
 
 
-def survey(seconds: float, *running: Lab, paused: tuple[Lab, ...] = ()) -> None:
-    seen = {str(one.pk): {"container_id": "c1", "is_running": True, "is_paused": one in paused} for one in (*running, *paused)}
+def survey(seconds: float, *running: Lab, paused: tuple[Lab, ...] = (), tenant: str = "") -> None:
+    seen = {
+        str(one.pk): {"container_id": "c1", "tenant": tenant or one.tenant, "is_running": True, "is_paused": one in paused}
+        for one in (*running, *paused)
+    }
     take_message(host_name="local", kind="survey", message={"labs": seen, "observed_at_ns": ns(T0 + seconds * SECOND)})
 
 
@@ -96,9 +100,23 @@ def test_events_in_the_wrong_order_count_no_time_that_was_not(lab: Lab) -> None:
 
 @pytest.mark.parametrize(("host", "lab_id"), [("elsewhere", ""), ("local", "no-uuid"), ("local", str(uuid4()))])
 def test_what_a_host_says_of_labs_that_are_not_its_own_counts_for_nobody(lab: Lab, host: str, lab_id: str) -> None:
-    message = {"action": "start", "lab": lab_id or str(lab.pk), "observed_at_ns": ns(T0)}
+    message = {"action": "start", "lab": lab_id or str(lab.pk), "tenant": lab.tenant, "observed_at_ns": ns(T0)}
     take_message(host_name=host, kind="event", message=message)
     assert not LabRun.objects.exists()
+
+
+@pytest.mark.parametrize("other", ["demo/bob", "demo", "", "None"])
+def test_another_tenants_container_that_claims_a_lab_neither_begins_nor_ends_its_hours(lab: Lab, other: str) -> None:
+    event(lab, "start", 0, tenant=other or " ")
+    survey(10, lab, tenant=other or " ")
+    assert runs(lab) == []
+    event(lab, "start", 20)
+    for action in ("die", "destroy", "pause"):
+        event(lab, action, 30, tenant=other or " ")
+    assert runs(lab) == [(20, None)]
+    survey(50, lab)
+    survey(500, lab, tenant=other or " ")
+    assert runs(lab) == [(20, 50)]
 
 
 def test_a_survey_finds_a_lab_whose_start_was_missed(lab: Lab) -> None:

@@ -9,6 +9,7 @@ from engine.errors import InvalidParameter
 
 _TMPFS_FLAGS = frozenset({"rw", "ro", "nosuid", "nodev", "exec", "noexec", ""})
 _FOREIGN_OPTIONS = {"bind": ("VolumeOptions",), "volume": ("BindOptions",), "tmpfs": ("BindOptions", "VolumeOptions")}
+_LONGEST_TMPFS = 1024
 _TMPFS_VALUES = frozenset({"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"})
 
 
@@ -71,6 +72,8 @@ def _target(path: str, what: str) -> str:
 
 def _tmpfs(options: str) -> str:
     """Docker's mount flags are taken where they change nothing here: a tmpfs is always nosuid and nodev."""
+    if len(options) > _LONGEST_TMPFS:
+        raise InvalidParameter(f"tmpfs options are too long: {len(options)} characters, use at most {_LONGEST_TMPFS}")
     for option in options.split(","):
         name, equals, _ = option.partition("=")
         if option not in _TMPFS_FLAGS and not (equals and name in _TMPFS_VALUES):

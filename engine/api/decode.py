@@ -15,6 +15,7 @@ from engine.errors import InvalidParameter
 MAX_BODY_BYTES = 8 * 2**20
 MOST_LABEL_CHARACTERS = 256 * 2**10
 MOST_ENTRIES = 100_000  # of a list or an object; all ports that there are, as a client that exposes them writes each
+MOST_TEXT_CHARACTERS = 64 * 2**10  # of a single one; lists hold longer ones
 MOST_OBJECTS = 1000  # of a list of objects, or names of an object that is one: each is looked at on its own
 _INTEGERS = 2**63  # what the kernel and Docker's clients can hold
 _FALSE = ("", "0", "no", "false", "none")
@@ -39,6 +40,8 @@ class Document:
         value = str(self._typed(name, str, "a text") or "")
         if "\0" in value:
             raise self._wrong(name, "a text without null bytes")
+        if len(value) > MOST_TEXT_CHARACTERS:
+            raise InvalidParameter(f"{self.path}{name} is too long: {len(value)} characters, use at most {MOST_TEXT_CHARACTERS}")
         return value
 
     def boolean(self, name: str) -> bool:

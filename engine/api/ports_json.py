@@ -1,6 +1,7 @@
 """Ports as Docker's JSON, in the forms of inspect and of the list. Owns the shapes only."""
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from engine.core.containers import ContainerRecord, HostConfig
@@ -46,4 +47,5 @@ def summary_ports_json(record: ContainerRecord, published: Iterable[PublishedPor
 
 def _known_ports(record: ContainerRecord) -> list[Port]:
     exposed = exposed_ports(record.config.exposed_ports)
-    return sorted({*exposed, *(binding.port for binding in record.host.port_bindings)})
+    others = {binding.port for binding in record.host.port_bindings}.difference(exposed)
+    return sorted([*exposed, *others], key=attrgetter("number", "protocol")) if others else exposed

@@ -7,8 +7,10 @@ import asyncio
 import resource
 import socket
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from engine.api.responses import Handler, error_response
 from engine.api.server import HijackableHandler, HijackableServer, handler_of
@@ -99,6 +101,11 @@ class TenantHandler(HijackableHandler):
         if self._has_place:
             self._has_place = False
             self._guests.leave(is_refused=self.is_refused)
+
+    def log_exception(self, *args: Any, **details: Any) -> None:
+        """What a tenant sends that is no HTTP is told to the tenant: it is not to fill the log of the host."""
+        if not isinstance(details.get("exc_info"), HttpProcessingError):
+            super().log_exception(*args, **details)
 
     def refusal(self) -> Unavailable:
         """Why this connection is only told that it is one too many."""

@@ -6,6 +6,7 @@ What is free on the host is asked elsewhere (network/host_ports.py).
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from itertools import islice
 
@@ -86,9 +87,10 @@ def parse_exposed(texts: Iterable[str]) -> list[Port]:
     ranges = merge_ranges(map(_range, texts))
     if (count := count_ports(ranges)) > MOST_EXPOSED:
         raise InvalidParameter(f"too many exposed ports: {count}, a container may have {MOST_EXPOSED}")
-    return sorted(Port(number, protocol) for number, protocol in ports_of(ranges))
+    return [Port(*pair) for pair in sorted(ports_of(ranges))]
 
 
+@lru_cache(maxsize=32_768)
 def _range(text: str) -> Range:
     first, last, protocol = _parse(text)
     return protocol, first, last
@@ -145,7 +147,7 @@ def exposed_ports(texts: Iterable[str]) -> list[Port]:
     What cannot be read is left out, and what is more than a container may have.
     """
     ranges = merge_ranges(found for text in islice(texts, MOST_EXPOSED) for found in _lenient(text))
-    return sorted(Port(number, protocol) for number, protocol in islice(ports_of(ranges), MOST_EXPOSED))
+    return [Port(*pair) for pair in sorted(islice(ports_of(ranges), MOST_EXPOSED))]
 
 
 def _lenient(text: str) -> tuple[Range, ...]:

@@ -42,6 +42,8 @@ class Doors:
         for door in [*(self._root / _DOORS).glob("*/*")]:
             if door not in kept:
                 self.remove(Tenant(door.parent.name, "" if door.name == _TEAM else door.name))
+        for folder in [*(self._root / _DOORS).glob("*")]:
+            _remove_if_empty(folder)
 
     def make_door(self, tenant: Tenant) -> Path:
         """Return the folder that a tenant's containers mount, made if it is missing. Raises OSError."""
@@ -72,6 +74,7 @@ class Doors:
         """Take the socket's names away; the door stays for those who have it."""
         for path in (self.name(tenant), self.door(tenant) / SOCKET_NAME):
             path.unlink(missing_ok=True)
+            _half(path).unlink(missing_ok=True)  # of a daemon that was killed over it
         _remove_if_empty(self.name(tenant).parent)
 
     def remove(self, tenant: Tenant) -> None:
@@ -84,7 +87,7 @@ class Doors:
 def _bound(door: Path) -> socket.socket:
     """By way of a descriptor: a socket's path has at most 107 bytes (unix(7)), names of tenants and folders can be longer."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    temporary = f".{SOCKET_NAME}.new"
+    temporary = _half(Path(SOCKET_NAME)).name
     door_fd = os.open(door, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with suppress(FileNotFoundError):
@@ -104,10 +107,15 @@ def _link(path: Path, target: str) -> None:
     """Make a symbolic link, or leave the one that is there."""
     if path.is_symlink() and os.fspath(path.readlink()) == target:
         return
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = _half(path)
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.rename(path)
+
+
+def _half(path: Path) -> Path:
+    """What is to become a path."""
+    return path.with_name(f".{path.name}.new")
 
 
 def _remove_if_empty(folder: Path) -> None:

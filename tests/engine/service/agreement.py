@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.engine.daemon import EngineDaemon, wait_until
 from tests.engine.service.agreement_disk import disk_differences
-from tests.engine.service.agreement_tenants import tenant_differences
+from tests.engine.service.agreement_tenants import socket_differences, tenant_differences
 from tests.engine.service.faults import lies
 
 _RESOLVER = "0B00007F:"  # 127.0.0.11, as /proc writes it
@@ -85,6 +85,7 @@ def differences(engine: EngineDaemon) -> list[str]:
         *(one for room in rooms for one in room(view)),
         *disk_differences(engine, view.containers),
         *tenant_differences(engine),
+        *socket_differences(engine),
     ]
 
 
@@ -305,8 +306,8 @@ def _has_filter(device: str, direction: str) -> bool:
 
 
 def _files(view: View) -> list[str]:
-    """No half of a record stays beside networks, and no socket that nobody listens at."""
+    """No half of a record stays beside networks, and no socket beside the daemon's and its tenants'."""
     halves = [path for path in (view.data / "networks").rglob("*") if path.name.endswith(".new")]
     known = {"engine.sock", "control.sock"}
-    sockets = [path for path in view.engine.run_path.rglob("*") if path.is_socket() and path.name not in known]
+    sockets = [path for path in view.engine.run_path.glob("*") if path.is_socket() and path.name not in known]
     return [f"left over: {path}" for path in (*halves, *sockets)]

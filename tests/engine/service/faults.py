@@ -36,7 +36,7 @@ def lies(engine: EngineDaemon) -> list[str]:
     alive = {found["Id"]: found["State"]["Pid"] for found in containers if found["State"]["Running"]}
     folders = {path.name for path in (engine.data_path / "engine" / "containers").iterdir()}
     found = [_lie_about(container) for container in containers]
-    found += [f"cgroup of {name}" for name in _cgroups(engine) - alive.keys()]
+    found += [f"cgroup of {name}" for name in container_cgroups(engine) - alive.keys()]
     found += [f"folder of {name}" for name in folders ^ {container["Id"] for container in containers}]
     return [lie for lie in found if lie]
 
@@ -55,7 +55,7 @@ def _membership(pid: int) -> str:
         return ""
 
 
-def _cgroups(engine: EngineDaemon) -> set[str]:
+def container_cgroups(engine: EngineDaemon) -> set[str]:
     """Ids of the containers that have a cgroup."""
     roots = [
         *Path("/sys/fs/cgroup").glob(f"*/atelier-{engine.instance}"),

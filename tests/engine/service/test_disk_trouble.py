@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.daemon import EngineDaemon, wait_until
-from tests.engine.service.faults import assert_truthful
+from tests.engine.service.faults import assert_truthful, container_cgroups
 
 pytestmark = pytest.mark.requires_root
 
@@ -88,7 +88,7 @@ def test_a_start_on_a_full_disk_is_undone(small_disk: OnSmallDisk) -> None:
         assert (answer.status, "no space left" in answer.message.lower()) == (500, True), answer.body
         state = small_disk.inspect(container_id)["State"]
         assert (state["Status"], "no space left" in state["Error"].lower()) == ("created", True)
-        assert not list(Path("/sys/fs/cgroup").glob(f"**/atelier-{small_disk.instance}/**/c-{container_id}"))
+        assert container_id not in container_cgroups(small_disk)
     assert small_disk.request("POST", f"/containers/{container_id}/start").status == 204
 
 
@@ -201,7 +201,7 @@ def test_a_damaged_record_of_a_container_is_set_aside_and_what_runs_of_it_is_end
     engine.start()
     assert [container["Id"] for container in engine.request("GET", "/containers/json?all=1").document] == [sound]
     wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the unseen container to end")
-    wait_until(lambda: not list(Path("/sys/fs/cgroup").glob(f"**/atelier-{engine.instance}/**/c-{damaged}")), "its cgroups to go")
+    wait_until(lambda: damaged not in container_cgroups(engine), "its cgroups to go")
     for container_id in (damaged, stopped):
         assert (containers / f"{container_id}.unreadable" / "container.json").exists()
         assert f"container {container_id} is left out" in engine.log_path.read_text()

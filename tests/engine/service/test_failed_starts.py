@@ -7,6 +7,7 @@ import pytest
 
 from engine.runtime.steps import STEPS
 from tests.engine.daemon import EngineDaemon, wait_until
+from tests.engine.service.faults import container_cgroups
 
 pytestmark = pytest.mark.requires_root
 
@@ -33,7 +34,7 @@ def _assert_tells_no_folder_of_the_host(engine: EngineDaemon, message: str) -> N
 
 
 def _assert_nothing_of(engine: EngineDaemon, container_id: str) -> None:
-    assert not list(Path("/sys/fs/cgroup").glob(f"**/atelier-{engine.instance}/**/c-{container_id}"))
+    assert container_id not in container_cgroups(engine)
     assert engine.inspect(container_id)["NetworkSettings"]["IPAddress"] == ""
     wait_until(lambda: not _ports(engine), "the veth to be gone", hint=lambda: str(_ports(engine)))
     supervisor = engine.supervisor_pid()

@@ -83,3 +83,12 @@ def test_the_root_is_closed_and_a_socket_open_whatever_the_umask(tmp_path: Path)
         os.umask(before)
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "tenants", doors.door(ADA), doors.name(ADA))]
     assert modes == [0o700, 0o755, 0o666]
+
+
+def test_halves_of_a_killed_daemon_go_with_who_is_not_known_any_more(doors: Doors, tmp_path: Path) -> None:
+    doors.bind(ADA).close()
+    for half in (doors.door(ADA) / ".docker.sock.new", doors.name(ADA).with_name(".ada.sock.new")):
+        half.touch()
+    (doors.door(Tenant("gone")).parent).mkdir()
+    Doors(tmp_path / "tenants").prepare([], in_use=[])
+    assert [path.name for path in (tmp_path / "tenants").rglob("*")] == [".doors", ".socket"]

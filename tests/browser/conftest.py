@@ -15,6 +15,7 @@ from portal.hosts.models import Host
 from portal.jobs.models import Job
 from portal.labs.models import Lab, LabTemplate
 from portal.teams.models import Membership, Role, Team
+from tests.browser.product import Product, running_product
 from tests.browser.sockets import Sockets
 
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
@@ -127,6 +128,13 @@ def site(page: Page, address: str, transactional_db: None) -> Site:
     site = Site(page, Sockets(page), address, ada, team, shell, Host.objects.create(name="local"))
     page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(ada), "url": address}])
     return site
+
+
+# One for all files, as its first start makes images for a minute. Whoever works in it leaves nothing behind.
+@pytest.fixture(scope="package")
+def product() -> Iterator[Product]:
+    with running_product() as product:
+        yield product
 
 
 def session_of(user: User) -> str:

@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.core.tenant_cgroups import tenant_path
+from engine.core.tenants import Tenant
+from engine.linux.cgroups import detect_layout
+from engine.service.lifecycle import instance_of
 from tests.engine.daemon import unmount_disk
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +31,31 @@ class Product:
 
     address: str
     passwords: dict[str, str]
+    data_path: Path
+
+    def docker(self, user: str, *arguments: str) -> str:
+        """Run the docker command as a member of the demo team, beside any lab, and return what it says."""
+        socket_path = self.data_path / "run" / "tenants" / "demo" / f"{user}.sock"
+        command = ["docker", "-H", f"unix://{socket_path}", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=STOP_SECONDS).stdout
+
+    def clear(self, user: str) -> None:
+        """Remove all that a member has made with docker, so that the next test begins without."""
+        kept = ("ps", "-aq", "--filter", "label=atelier.lab")
+        ids = set(self.docker(user, "ps", "-aq").split()) - set(self.docker(user, *kept).split())
+        if ids:
+            self.docker(user, "rm", "-f", *ids)
+        self.docker(user, "system", "prune", "-af", "--volumes")
+        for volume in self.docker(user, "volume", "ls", "-q").split():
+            self.docker(user, "volume", "rm", volume)
+
+    def kernel_memory_limit(self, tenant: Tenant) -> int | None:
+        """Return what the kernel holds the tenant's processes to, in bytes; None without a limit."""
+        layout = detect_layout()
+        root, name = (layout.unified, "memory.max") if layout.version == 2 else (layout.mounts["memory"], "memory.limit_in_bytes")
+        path = Path(root, *tenant_path(instance_of(self.data_path / "engine"), tenant), name)
+        text = path.read_text().strip()
+        return None if text == "max" else int(text)
 
 
 @contextmanager
@@ -52,7 +81,7 @@ def _up(data_path: Path) -> Iterator[Product]:
     with said_path.open("wb") as said, subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT) as process:
         try:
             passwords = _wait_for_passwords(process, said_path)
-            yield Product(f"http://127.0.0.1:{port}", passwords)
+            yield Product(f"http://127.0.0.1:{port}", passwords, data_path)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS)

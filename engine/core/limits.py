@@ -18,6 +18,7 @@ MEMORY_LEAST_BYTES = 6 * 2**20  # as dockerd: below this the first process canno
 _PIDS_MOST = 2**22  # PID_MAX_LIMIT of the kernel
 _CPU_QUOTA_MOST_US = 2**44 - 1  # the kernel's MAX_BW
 _NS_PER_SECOND = 10**9
+SOCKETS_V1 = "memory.kmem.tcp.limit_in_bytes"  # of UDP too
 _CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "freezer", "blkio")
 _CONTROLLERS_V2 = ("cpu", "memory", "pids", "io", "cpuset")
 # null zero full random urandom tty console ptmx, and pseudo terminals; mknod alone is harmless since the node cannot be opened.
@@ -273,6 +274,8 @@ def values_v1(limits: Limits, devices: Sequence[str] = ()) -> list[tuple[str, st
         values.append(("memory", "memory.limit_in_bytes", str(limits.memory_bytes), False))
         total = swap_total(limits)
         values.append(("memory", "memory.memsw.limit_in_bytes", str(-1 if total is None else total), True))
+    # What the kernel keeps of packets counts nowhere before this is written, and then apart from memory.
+    values.append(("memory", SOCKETS_V1, str(limits.memory_bytes or -1), True))
     if limits.memory_reservation_bytes is not None:
         values.append(("memory", "memory.soft_limit_in_bytes", str(limits.memory_reservation_bytes), False))
     if (quota := cpu_quota(limits)) is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.core.launch import CgroupSpec, FileWrite
-from engine.core.limits import CPU_PERIOD_US, CgroupLayout, cgroup_path
+from engine.core.limits import CPU_PERIOD_US, SOCKETS_V1, CgroupLayout, cgroup_path
 from engine.core.tenants import Tenant
 from engine.errors import InvalidParameter, Unavailable
 
@@ -82,13 +82,18 @@ def plan_tenant_directories(layout: CgroupLayout, path: Sequence[str], *, has_cp
 
 
 def plan_values(layout: CgroupLayout, path: Sequence[str], ceilings: Ceilings) -> list[FileWrite]:
-    """Return what is written as it is, whatever was there: on version 1 processes, on version 2 all but ``memory.max``.
+    """Return what is written as it is, whatever was there.
 
+    On version 1 processes and what packets take, on version 2 all but ``memory.max``.
     What stays of a lowering of memory that was cut off is lifted.
     """
     if layout.version == 1:
-        root = layout.mounts.get("pids", _NO_PATH)
-        return [_ceiling("/".join([root, *path]), "pids.max", ceilings.pids)] if root else []
+        pids, memory = (layout.mounts.get(name, _NO_PATH) for name in ("pids", "memory"))
+        sockets = str(UNLIMITED if ceilings.memory_bytes is None else ceilings.memory_bytes)
+        return [
+            *([_ceiling("/".join([pids, *path]), "pids.max", ceilings.pids)] if pids else []),
+            *([_write("/".join([memory, *path]), SOCKETS_V1, sockets)] if memory else []),
+        ]
     directory = "/".join([layout.unified, *path])
     return [
         _ceiling(directory, "pids.max", ceilings.pids),

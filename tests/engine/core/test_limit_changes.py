@@ -3,7 +3,7 @@
 import pytest
 
 from engine.core.limit_changes import UNLIMITED, LimitChanges, merge_limits, plan_limit_writes, plan_new_groups
-from engine.core.limits import CgroupLayout, Limits
+from engine.core.limits import SOCKETS_V1, CgroupLayout, Limits
 from engine.errors import Conflict
 
 M = 2**20
@@ -61,18 +61,18 @@ def test_what_goes_only_together_is_a_conflict(present: Limits, wanted: LimitCha
         (
             Limits(),
             Limits(memory_bytes=8 * M),
-            [("memory.limit_in_bytes", str(8 * M)), ("memory.memsw.limit_in_bytes", str(16 * M))],
+            [("memory.limit_in_bytes", str(8 * M)), ("memory.memsw.limit_in_bytes", str(16 * M)), (SOCKETS_V1, str(8 * M))],
         ),
         # Above the old sum: the sum goes first.
         (
             Limits(memory_bytes=8 * M),
             Limits(memory_bytes=32 * M),
-            [("memory.memsw.limit_in_bytes", str(64 * M)), ("memory.limit_in_bytes", str(32 * M))],
+            [("memory.memsw.limit_in_bytes", str(64 * M)), ("memory.limit_in_bytes", str(32 * M)), (SOCKETS_V1, str(32 * M))],
         ),
         (
             Limits(memory_bytes=32 * M),
             Limits(memory_bytes=8 * M),
-            [("memory.limit_in_bytes", str(8 * M)), ("memory.memsw.limit_in_bytes", str(16 * M))],
+            [("memory.limit_in_bytes", str(8 * M)), ("memory.memsw.limit_in_bytes", str(16 * M)), (SOCKETS_V1, str(8 * M))],
         ),
         # Never a larger share in between than before or after.
         (

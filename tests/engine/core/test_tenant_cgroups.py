@@ -70,7 +70,8 @@ def test_a_limit_has_to_be_written_and_no_limit_needs_no_file() -> None:
     ids=str,
 )
 def test_values_of_version_1(ceilings: Ceilings, pids: str, memory: tuple[int, int]) -> None:
-    assert values(plan_values(V1, PATH, ceilings)) == {"pids/pids.max": pids}
+    written = {"pids/pids.max": pids, "memory/memory.kmem.tcp.limit_in_bytes": str(memory[0])}
+    assert values(plan_values(V1, PATH, ceilings)) == written
     assert ceilings.memory_v1 == memory
 
 

@@ -1,4 +1,5 @@
-// The fields of the page of quotas: Escape gives back what stood there, a refusal is shown beside its field, and one box ticks all.
+// The fields of the page of quotas: Escape gives back what stood there, up and down go through a column, a refusal is shown beside
+// its field, and one box ticks all.
 // Saving is the form's own affair (htmx): on Enter, and on leaving a field that was changed.
 
 const FIELD = "[data-quota-form] .quota-field";
@@ -8,6 +9,14 @@ const rowOf = (field) => field.closest("[data-live]");
 
 function settle(field) {
   rowOf(field)?.removeAttribute("data-editing");
+}
+
+/** Go to the same column of the next row (or the one before); to leave a field that was changed saves it. */
+function step(field, rows) {
+  const column = [...field.closest("table").querySelectorAll(`.quota-field[data-action="${CSS.escape(field.dataset.action)}"]`)];
+  const next = column[column.indexOf(field) + rows];
+  next?.focus();
+  next?.select();
 }
 
 function tickAll(document, box) {
@@ -21,7 +30,13 @@ export function startQuotas(document) {
     if (event.target.matches?.(FIELD)) rowOf(event.target)?.setAttribute("data-editing", "");
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !event.target.matches?.(FIELD)) return;
+    if (!event.target.matches?.(FIELD)) return;
+    const rows = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (rows) {
+      event.preventDefault();
+      step(event.target, rows);
+    }
+    if (event.key !== "Escape") return;
     event.target.value = event.target.dataset.held;
     event.target.select();
     settle(event.target);

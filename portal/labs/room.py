@@ -16,11 +16,17 @@ _HOURS_OF_A_START = 1 / 60
 
 
 def team_usage(team: Team) -> Amounts:
-    return {"labs": Lab.objects.filter(team=team).count(), "hours": hours_used(team, None)}
+    return {"labs": count_labs(team, None), "hours": hours_used(team, None)}
 
 
 def member_usage(team: Team, owner: User) -> Amounts:
-    return {"labs": Lab.objects.filter(team=team, owner=owner).count(), "hours": hours_used(team, owner)}
+    return {"labs": count_labs(team, owner), "hours": hours_used(team, owner)}
+
+
+def count_labs(team: Team, owner: User | None) -> int:
+    """Count the labs of the member, or of the whole team where the owner is None."""
+    labs = Lab.objects.filter(team=team)
+    return labs.count() if owner is None else labs.filter(owner=owner).count()
 
 
 def judge_request(*, owner: User, team: Team, request: Amounts) -> Verdict:

@@ -1,4 +1,4 @@
-"""What other apps know of a team's members and quotas need: grants on top of the base, and lab hours used this week.
+"""What other apps know of a team's members and quotas need: grants on top of the base, labs, and lab hours used this week.
 
 Those apps register themselves when they are loaded; this app knows none of them.
 """
@@ -10,9 +10,11 @@ from portal.teams.models import Team
 
 Grants = Callable[[Team, User], Mapping[str, float]]
 Hours = Callable[[Team, User | None], float]
+Labs = Callable[[Team, User | None], int]
 
 _grants: list[Grants] = []
 _hours: list[Hours] = []
+_labs: list[Labs] = []
 
 
 def register_grants(provider: Grants) -> None:
@@ -23,6 +25,11 @@ def register_grants(provider: Grants) -> None:
 def register_hours(provider: Hours) -> None:
     """Have ``provider(team, user)`` asked for the lab hours of this week; of the whole team where the user is None."""
     _hours.append(provider)
+
+
+def register_labs(provider: Labs) -> None:
+    """Have ``provider(team, user)`` asked for how many labs there are; of the whole team where the user is None."""
+    _labs.append(provider)
 
 
 def active_grants(team: Team, user: User) -> dict[str, float]:
@@ -37,3 +44,8 @@ def active_grants(team: Team, user: User) -> dict[str, float]:
 def hours_used(team: Team, user: User | None) -> float:
     """Return the lab hours used this week by the member, or by the whole team."""
     return sum(provider(team, user) for provider in _hours)
+
+
+def counted_here(team: Team, user: User | None) -> dict[str, float]:
+    """Return what is used of the resources that no engine knows, by the member or by the whole team."""
+    return {"labs": sum(provider(team, user) for provider in _labs), "hours": hours_used(team, user)}

@@ -10,7 +10,7 @@ from portal.accounts.models import User
 from portal.common.words import localize
 from portal.hosts.models import Host
 from portal.teams.models import Membership, QuotaPreset, Team, TenantOnHost
-from portal.teams.providers import active_grants, hours_used
+from portal.teams.providers import active_grants, counted_here
 from portal.teams.pushes import tenant_name
 from portal.teams.quota_cells import MAIN, Cell, Holding, SumCell, make_cell, over_of, sum_cells, with_words
 from portal.teams.quotas import RESOURCES, combine
@@ -90,7 +90,7 @@ def team_table(team: Team, user: User, *, can_edit: bool) -> TeamTable:
 def team_row(team: Team, hosts: Iterable[TenantOnHost] | None = None, *, can_edit: bool, names: Sequence[str] = MAIN) -> Row:
     tenant = tenant_name(team)
     states = _of(tenant, _rows_on_hosts(team) if hosts is None else hosts)
-    usage = {**sum_usage(states), **({"hours": hours_used(team, None)} if "hours" in names else {})}
+    usage = {**sum_usage(states), **(counted_here(team, None) if "labs" in names else {})}
     holding = Holding(tenant=tenant, own=team.quota_values, quota=team.quota, usage=usage, over=over_of(states))
     return Row(
         dom_id=row_dom_id(team),
@@ -128,7 +128,7 @@ def member_row(
     team, user = membership.team, membership.user
     tenant = tenant_name(team, user.username)
     states = _of(tenant, _rows_on_hosts(team) if hosts is None else hosts)
-    usage = {**sum_usage(states), **({"hours": hours_used(team, user)} if "hours" in names else {})}
+    usage = {**sum_usage(states), **(counted_here(team, user) if "labs" in names else {})}
     grants = active_grants(team, user)
     quota = combine(default=team.member_quota, override=membership.quota, grants=grants)
     holding = Holding(

@@ -71,7 +71,11 @@ class AskForm(forms.Form):
     """``what`` is ``<team's short name>:<resource>``, of the member's teams and what has a ceiling there."""
 
     what = forms.ChoiceField(label=gettext_lazy("What"))
-    amount = forms.CharField(label=gettext_lazy("How much more"), max_length=40)
+    amount = forms.CharField(
+        label=gettext_lazy("How much more"),
+        max_length=40,
+        help_text=gettext_lazy("With its unit, such as 512 MiB, 1.5 CPU, 5 h, or a plain number of labs."),
+    )
     until = DayField(label=gettext_lazy("Until the end of"))
     why = forms.CharField(
         label=gettext_lazy("Why"), max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 3, "maxlength": 500})

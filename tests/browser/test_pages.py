@@ -1,16 +1,22 @@
 """The pages as a person meets them: what is shown, what keyboards and screen readers get, what the server pushes."""
 
+import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.template.loader import render_to_string
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from portal.accounts.models import User
+from portal.audit.models import AuditEntry
+from portal.hosts.models import Host
 from portal.labs.cards import lab_card
 from portal.labs.models import Lab
+from portal.requests.models import QuotaRequest
 from portal.teams.models import Membership, Role, Team
-from tests.browser.conftest import PASSWORD, PHONE, Site, sign_in
+from tests.browser.conftest import PASSWORD, PHONE, Site, session_of, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +24,43 @@ AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 FIND_BARRIERS = """
 axe.run().then(({violations}) => violations.map(({id, nodes}) => [id, ...nodes.map((node) => node.html)]))
 """
-PAGES = ("/", "/jobs/", "/teams/", "/teams/demo/", "/account/password/change/", "/nowhere/")
+PAGES = (
+    "/",
+    "/containers/",
+    "/jobs/",
+    "/teams/",
+    "/teams/demo/",
+    "/teams/demo/usage/",
+    "/requests/",
+    "/requests/new/",
+    "/notices/",
+    "/account/password/change/",
+    "/nowhere/",
+)
+OF_ADMINISTRATORS = ("/quotas/", "/quotas/demo/", "/quotas/demo/member/ada/", "/requests/", "/audit/", "/usage/")
+FIND_NAMELESS_COLUMNS = """
+() => [...document.querySelectorAll("th")]
+  .filter((head) => !head.textContent.trim() && !head.querySelector("[aria-label]")).length
+"""
+FIND_LOOSE_REFERENCES = """
+() => [...document.querySelectorAll("[aria-describedby], [aria-labelledby], label[for]")].filter((one) =>
+  [one.getAttribute("aria-describedby"), one.getAttribute("aria-labelledby"), one.getAttribute("for")]
+    .flatMap((ids) => ids?.split(" ") ?? []).some((id) => !document.getElementById(id))).map((one) => one.outerHTML)
+"""
+
+
+@pytest.fixture
+def busy_class(site: Site) -> Site:
+    """The site as an administrator sees it: two members, one with an own quota, a request that waits, entries of the log."""
+    Team.objects.update(quota_values={"labs": 20, "memory": 2**32}, member_quota_values={"labs": 4, "memory": 2**30})
+    Host.objects.update(is_enabled=False)  # nobody is there to take jobs
+    Membership.objects.create(team=site.team, user=User.objects.create_user("alan"), role=Role.STUDENT, quota_values={"labs": 2})
+    QuotaRequest.objects.create(user=site.ada, team=site.team, resource="memory", amount=2**29, until=timezone.localdate())
+    AuditEntry.objects.create(action="quota.set", subject="team:demo", actor_name="grace", before={"labs": 2}, after={"labs": 4})
+    root = User.objects.create_superuser("root")
+    session = {"name": settings.SESSION_COOKIE_NAME, "value": session_of(root), "url": site.address}
+    site.page.context.add_cookies([session])
+    return site
 
 
 def card_html(site: Site, lab: Lab, *, state: str) -> str:
@@ -205,6 +247,36 @@ def test_the_page_can_be_french(site: Site) -> None:
     expect(page.locator(".state").first).to_have_text("Arrêté")
 
 
+def test_a_column_of_quotas_is_set_by_keyboard_alone(busy_class: Site) -> None:
+    page = busy_class.open("/quotas/")
+    page.get_by_label("Ada Lovelace: memory").focus()
+    page.keyboard.type("512 MiB")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_label("alan: memory")).to_be_focused()
+    page.keyboard.type("1 GiB")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("alan: memory")).to_have_attribute("data-held", "1 GiB")
+    expect(page.get_by_label("Ada Lovelace: memory")).to_have_attribute("data-held", "512 MiB")
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_label("Ada Lovelace: memory")).to_be_focused()
+
+
+def test_all_members_are_set_with_a_few_keys(busy_class: Site) -> None:
+    page = busy_class.open("/quotas/")
+    page.get_by_label("Amount").focus()
+    page.keyboard.type("2")
+    everybody = page.get_by_label("Choose all members")
+    for _step in range(4):
+        page.keyboard.press("Tab")
+        if everybody.evaluate("(box) => box === document.activeElement"):
+            break
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="2 members changed.")).to_be_visible()
+    assert {row.quota_values["cpus"] for row in Membership.objects.all()} == {2.0}
+
+
 def test_links_exchange_the_page_without_a_reload(site: Site) -> None:
     page = site.open()
     page.evaluate("window.stayed = true")
@@ -223,6 +295,24 @@ def test_nothing_is_wider_than_a_phone(site: Site, path: str) -> None:
     site.page.set_viewport_size(PHONE)
     page = site.open(path)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("path", OF_ADMINISTRATORS)
+def test_no_page_of_administrators_is_wider_than_a_phone(busy_class: Site, path: str) -> None:
+    busy_class.page.set_viewport_size(PHONE)
+    page = busy_class.open(path)
+    expect(page.locator("h1")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_a_phone_has_all_links_in_sight(busy_class: Site, language: str) -> None:
+    busy_class.page.set_viewport_size(PHONE)
+    busy_class.page.context.add_cookies([{"name": "django_language", "value": language, "url": busy_class.address}])
+    links = busy_class.open("/containers/").locator(".top-links a, [role=tab]")
+    expect(links).to_have_count(10)
+    boxes = [link.bounding_box() for link in links.all()]
+    assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"] for box in boxes)
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
@@ -247,6 +337,36 @@ def test_cards_hold_what_is_in_them(site: Site) -> None:
         page.locator(".lab-card").evaluate_all("(cards) => cards.filter((card) => card.scrollWidth > card.clientWidth).length")
         == 0
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "label", "button", "reason"),
+    [
+        ("/requests/new/", "How much more", "Send", "“many” is no amount"),
+        ("/quotas/demo/member/ada/", "Memory", "Save", "“many” is no amount"),
+        ("/quotas/demo/member/ada/", "Range of ports", "Save rules", "“many” is no range of ports"),
+    ],
+)
+def test_what_is_wrong_is_read_out_with_its_field(busy_class: Site, path: str, label: str, button: str, reason: str) -> None:
+    Membership.objects.create(team=busy_class.team, user=User.objects.get(username="root"), role=Role.TEACHER)
+    page = busy_class.open(path)
+    page.get_by_label(label, exact=True).fill("many")
+    page.get_by_role("button", name=button, exact=True).click()
+    field = page.get_by_label(label, exact=True).first
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_accessible_description(re.compile(reason))
+    assert not page.evaluate(FIND_LOOSE_REFERENCES)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", OF_ADMINISTRATORS)
+def test_no_page_of_administrators_has_a_known_barrier(busy_class: Site, path: str, scheme: str) -> None:
+    busy_class.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page = busy_class.open(path)
+    page.evaluate(AXE.read_text())
+    assert not page.evaluate(FIND_BARRIERS)
+    assert not page.evaluate(FIND_LOOSE_REFERENCES)
+    assert page.evaluate(FIND_NAMELESS_COLUMNS) == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

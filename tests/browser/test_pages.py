@@ -58,8 +58,8 @@ def busy_class(site: Site) -> Site:
     QuotaRequest.objects.create(user=site.ada, team=site.team, resource="memory", amount=2**29, until=timezone.localdate())
     AuditEntry.objects.create(action="quota.set", subject="team:demo", actor_name="grace", before={"labs": 2}, after={"labs": 4})
     root = User.objects.create_superuser("root")
-    session = {"name": settings.SESSION_COOKIE_NAME, "value": session_of(root), "url": site.address}
-    site.page.context.add_cookies([session])
+    value = session_of(root)
+    site.page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": site.address}])
     return site
 
 

@@ -5,7 +5,7 @@ import json
 import socket
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -75,12 +75,10 @@ def test_bodies_that_do_not_end_are_few_in_memory(lab: Lab) -> None:
 
 def send(left: dict[socket.socket, bytes]) -> int:
     """Send on each connection what it takes now; answer how many have sent all."""
-    for sender in left:
-        try:
+    for sender in list(left):
+        with suppress(BlockingIOError):
             while left[sender]:
                 left[sender] = left[sender][sender.send(left[sender][:MIB]) :]
-        except BlockingIOError:
-            continue
     return sum(not rest for rest in left.values())
 
 

@@ -26,8 +26,6 @@ def running(browser: Browser, product: Product) -> Iterator[Page]:
     start_shell(ada)
     has_state(ada, "Running")
     yield ada
-    ada.get_by_role("link", name="My labs").first.click()
-    expect(ada.get_by_role("heading", name="My labs")).to_be_visible()
     remove_lab(ada)
     ada.context.close()
 

@@ -295,7 +295,7 @@ async def test_two_hundred_ports_come_and_go_at_once(manager: NetworkManager, sa
 async def test_ports_of_a_tenant_have_a_bound(
     manager: NetworkManager, sandbox: MakeSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.network.publications._MOST_OF_A_TENANT", 3)
+    monkeypatch.setattr("engine.network.port_shares._MOST_OF_A_TENANT", 3)
     await put(manager, sandbox("one"))
     await put(manager, sandbox("two"))
     await put(manager, sandbox("far"), tenant=BOB)

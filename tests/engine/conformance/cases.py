@@ -116,8 +116,11 @@ def judge(case: Case, done: subprocess.CompletedProcess[str]) -> None:
 
 
 def clear(server: EngineDaemon) -> None:
-    """Remove containers, volumes and images but busybox."""
+    """Remove containers, networks, volumes and images but busybox."""
     server.remove_containers()
+    for network in server.request("GET", "/networks").document:
+        if network["Name"] not in ("bridge", "host", "none"):
+            server.request("DELETE", f"/networks/{network['Id']}")
     for volume in server.request("GET", "/volumes").document["Volumes"] or []:
         server.request("DELETE", f"/volumes/{volume['Name']}?force=1")
     for image in server.request("GET", "/images/json").document:

@@ -39,6 +39,7 @@ class LogWriter:
         self._keep_segments = spec["keep_segments"]
         self._fd = -1
         self._size = 0
+        self._is_torn = False  # there may be a part of a frame behind ``_size``
         self._kept: list[int] | None = None  # positions of the segments, once they had to be looked up
         self.needed_from: int | None = None  # what is behind this position is kept for readers who are not done with it
         self._within_line = {log_format.STDOUT: False, log_format.STDERR: False}
@@ -62,6 +63,7 @@ class LogWriter:
         self._fd, self._size, self.position = state["fd"], state["size"], state["position"]
         self.dropped_bytes, self._untold_bytes = state["dropped_bytes"], state.get("untold_bytes", 0)
         self._within_line.update(dict.fromkeys(state["within_line"], True))
+        self._is_torn = True  # nobody has looked since
 
     @property
     def frame_bytes(self) -> int:
@@ -97,6 +99,8 @@ class LogWriter:
     def _write_frame(self, stream: int, data: memoryview, time_ns: int) -> None:
         """Raises OSError; nothing of it is there then."""
         length = OVERHEAD_BYTES + len(data)
+        if self._is_torn and self._fd >= 0:
+            self._cut()
         if self._fd < 0 or self._is_too_long(length):
             self._open_next()
         flags = CONTINUES_LINE if self._within_line[stream] else 0
@@ -130,15 +134,22 @@ class LogWriter:
             self._fd = -1
 
     def _append(self, parts: list[bytes | memoryview], length: int) -> None:
+        self._is_torn = True
         try:
             written = os.writev(self._fd, parts)
         except OSError:
             written = 0
         if written != length:
-            os.ftruncate(self._fd, self._size)
+            self._cut()
             raise OSError(f"{written} of {length} bytes written to {self._directory}")
+        self._is_torn = False
         self._size += length
         self.position += length
+
+    def _cut(self) -> None:
+        """Take the part of a frame away. Raises OSError: btrfs wants room for that too, so that each write tries again."""
+        os.ftruncate(self._fd, self._size)
+        self._is_torn = False
 
     def _open_last(self) -> None:
         try:

@@ -1,6 +1,10 @@
 """Logs: what is written comes back, from any position, by lines, and on as it grows."""
 
 import asyncio
+import resource
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -101,6 +105,38 @@ async def test_what_was_lost_is_told_of_once_there_is_room(tmp_path: Path) -> No
     (first, told), (second, written) = await read(folder)
     assert (first, second, written) == (STDERR, STDERR, b"x\n")
     assert told == b"[%d bytes of output were lost here: there was no room for the log]\n" % writer.dropped_bytes
+
+
+@pytest.mark.requires_root
+async def test_part_of_a_frame_that_could_not_be_cut_off_at_once_is_cut_off_before_the_next(tmp_path: Path) -> None:
+    """A file that only grows stands for a full btrfs, which takes part of a frame and has no room left to shorten a file."""
+    writer = write_log(tmp_path, (STDOUT, b"whole\n"))
+    (segment,) = tmp_path.iterdir()
+    with only_growing(segment, most_bytes=segment.stat().st_size + 5):
+        writer.write(STDOUT, memoryview(b"torn\n"), 2)
+    assert segment.stat().st_size == writer.position + 5
+
+    def has_room() -> bool:
+        before = writer.position
+        writer.write(STDOUT, memoryview(b"next\n"), 3)
+        return writer.position > before
+
+    wait_until(has_room, "the writer to try again")
+    told = b"[%d bytes of output were lost here: there was no room for the log]\n" % writer.dropped_bytes
+    assert await read(tmp_path) == [(STDOUT, b"whole\n"), (STDOUT, told), (STDOUT, b"next\n")]
+
+
+@contextmanager
+def only_growing(path: Path, *, most_bytes: int) -> Iterator[None]:
+    """For as long as the block lasts the file cannot be shortened, and no file of this process grows beyond ``most_bytes``."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    subprocess.run(["chattr", "+a", path], check=True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        subprocess.run(["chattr", "-a", path], check=True)
 
 
 TAILS: list[tuple[str, list[Piece], int, list[Piece]]] = [

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.requires_root
 
 # The same image for all: made by commits, which leave a history.
 _HISTORY = (
-    "docker create --name c1 busybox echo made >/dev/null; docker commit -a ada -m first c1 im1 >/dev/null;"
+    "docker create --name maker busybox echo made >/dev/null; docker commit -a ada -m first maker im1 >/dev/null;"
     " docker commit -m second $(docker create im1 touch /f) im2 >/dev/null"
 )
 LOOK = [
@@ -48,7 +48,8 @@ LOOK = [
         "no such image: none",
         1,
     ),
-    Case("image inspect of a container", "docker image inspect c1", "[]", "no such image: c1", 1),
+    # The name is none that an image's id could begin with.
+    Case("image inspect of a container", "docker image inspect maker", "[]", "no such image: maker", 1),
     Case(
         "containers of an image",
         "docker ps -a --filter ancestor=im1 --format '{{.Image}}' | sort; docker ps -aq --filter ancestor=busybox | wc -l",

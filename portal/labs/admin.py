@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.accounts.models import User
 from portal.common.forms import BytesField
+from portal.common.refusals import Refusal
 from portal.common.units import format_amount
 from portal.labs.models import Lab, LabTemplate, TemplateState
-from portal.labs.refusals import Refusal
 from portal.labs.templates import build_template, tell_pages
 
 

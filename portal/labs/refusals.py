@@ -10,18 +10,12 @@ Refusal
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from portal.common.refusals import Refusal
 from portal.common.units import format_amount
 from portal.labs.lifecycle import LabEvent, LabState
 from portal.labs.models import Lab, LabTemplate, TemplateState
 from portal.teams.quotas import Shortage, Verdict
 from portal.teams.resource_names import resource_name
-
-
-class Refusal(Exception):
-    """A known reason not to do it."""
-
-    def explain(self) -> str:
-        raise NotImplementedError
 
 
 class TemplateNotReady(Refusal):

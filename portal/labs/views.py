@@ -10,9 +10,10 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.accounts.http import UserRequest, go_to, refuse
+from portal.common.refusals import Refusal
 from portal.labs.cards import lab_card, may_build, offer_card
 from portal.labs.models import Lab
-from portal.labs.refusals import OverQuota, Refusal
+from portal.labs.refusals import OverQuota
 from portal.labs.remedies import advise_on_verdict
 from portal.labs.selectors import get_lab_for, get_template_for, launch_teams, offered_templates, own_labs
 from portal.labs.services import launch_lab, remove_lab, start_lab, stop_lab

@@ -12,16 +12,10 @@ Refusal
 
 from django.utils.translation import gettext as _
 
+from portal.common.refusals import Refusal
 from portal.common.units import format_amount
 from portal.requests.models import QuotaRequest, RequestState
 from portal.teams.resource_names import resource_name
-
-
-class Refusal(Exception):
-    """A known reason not to do it."""
-
-    def explain(self) -> str:
-        raise NotImplementedError
 
 
 class AskedAlready(Refusal):

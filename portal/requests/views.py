@@ -10,10 +10,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.accounts.http import UserRequest, refuse
+from portal.common.refusals import Refusal
 from portal.requests.cards import RequestCard, request_card
 from portal.requests.forms import AskForm, Decision, DecisionForm, first_day, last_day, prefill
 from portal.requests.models import QuotaRequest, RequestState
-from portal.requests.refusals import NotNow, Refusal
+from portal.requests.refusals import NotNow
 from portal.requests.selectors import get_decidable_for, get_own_for, visible_requests
 from portal.requests.services import approve, ask, decline, end_grant, withdraw
 from portal.teams.selectors import teams_of

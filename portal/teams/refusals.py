@@ -8,11 +8,12 @@ QuotaRefusal
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from portal.common.refusals import Refusal
 from portal.common.units import format_amount
 from portal.teams.resource_names import resource_name
 
 
-class QuotaRefusal(Exception):
+class QuotaRefusal(Refusal):
     """A known reason not to do it; ``resource`` is the one that it is about."""
 
     def __init__(self, resource: str, amount: float, bound: float) -> None:
@@ -20,9 +21,6 @@ class QuotaRefusal(Exception):
         self.resource = resource
         self.amount = amount
         self.bound = bound
-
-    def explain(self) -> str:
-        raise NotImplementedError
 
     def _values(self) -> dict[str, str]:
         return {

@@ -10,9 +10,9 @@ from django.utils.http import urlencode
 
 from portal.accounts.models import User
 from portal.common.live import ADMINISTRATORS, send_changed, staff_group, user_group
+from portal.common.refusals import Refusal
 from portal.labs.lifecycle import LabState
 from portal.labs.models import Lab
-from portal.labs.refusals import Refusal
 from portal.labs.services import stop_lab
 from portal.notices.services import notify
 from portal.teams.models import Team

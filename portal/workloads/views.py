@@ -8,8 +8,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.accounts.http import UserRequest, refuse
+from portal.common.refusals import Refusal
 from portal.common.words import localize
-from portal.labs.refusals import Refusal
 from portal.workloads.kinds import KINDS
 from portal.workloads.selectors import choices_of, get_chosen_place, get_place_of_tenant
 from portal.workloads.services import ask

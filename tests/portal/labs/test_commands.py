@@ -8,10 +8,10 @@ from django.contrib.auth import authenticate
 from django.core.management import call_command
 
 from portal.accounts.models import User
+from portal.common.refusals import Refusal
 from portal.hosts.models import Host
 from portal.jobs.models import Job
 from portal.labs.models import LabTemplate, TemplateState
-from portal.labs.refusals import Refusal
 from portal.teams.models import Membership, Role, Team
 
 pytestmark = pytest.mark.django_db

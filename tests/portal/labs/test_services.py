@@ -8,11 +8,12 @@ import pytest
 from django.db import connection
 
 from portal.audit.models import AuditEntry
+from portal.common.refusals import Refusal
 from portal.jobs.incoming import take_message
 from portal.jobs.models import Job
 from portal.labs.lifecycle import LabState
 from portal.labs.models import Lab
-from portal.labs.refusals import NoHost, NotNow, OverQuota, Refusal
+from portal.labs.refusals import NoHost, NotNow, OverQuota
 from portal.labs.services import launch_lab, remove_lab, start_lab, stop_lab
 from tests.portal.conftest import Cast, HostQueue
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.audit.models import AuditEntry
 from portal.common.live import LIVE_PATH
+from portal.common.refusals import Refusal
 from portal.jobs.models import Job
 from portal.notices.mails import send_waiting_mails
 from portal.notices.models import Notice
@@ -22,7 +23,7 @@ from portal.notices.selectors import bell_of
 from portal.requests.cards import waiting_for
 from portal.requests.days import end_of_day
 from portal.requests.models import Grant, QuotaRequest, RequestState
-from portal.requests.refusals import AskedAlready, BeyondTeam, NoCeiling, NoMember, NotNow, NotOwn, Refusal, TooMany
+from portal.requests.refusals import AskedAlready, BeyondTeam, NoCeiling, NoMember, NotNow, NotOwn, TooMany
 from portal.requests.selectors import active_grants
 from portal.requests.services import approve, ask, decline, end_due_grants, end_grant, next_ends, withdraw
 from portal.requests.tasks import end_grants_task

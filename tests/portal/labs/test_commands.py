@@ -8,7 +8,6 @@ from django.contrib.auth import authenticate
 from django.core.management import call_command
 
 from portal.accounts.models import User
-from portal.common.refusals import Refusal
 from portal.hosts.models import Host
 from portal.jobs.models import Job
 from portal.labs.models import LabTemplate, TemplateState
@@ -53,7 +52,3 @@ def test_a_host_is_made_once() -> None:
     run("ensure_host", "lab-1")
     run("ensure_host", "lab-1")
     assert Host.objects.get().queue == "host.lab-1"
-
-
-def test_every_refusal_explains_itself() -> None:
-    assert all("explain" in vars(kind) for kind in Refusal.__subclasses__())

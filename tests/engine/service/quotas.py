@@ -1,12 +1,32 @@
 """Quotas in tests: setting them, coming through a tenant's own door as clients do, and what a refusal says."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from tests.engine.daemon import Answer, EngineDaemon
+from tests.engine.daemon import Answer, EngineDaemon, PlainEngine
 
 SLEEP = ("sleep", "600")
+_TENANTS = ("demo/ada", "demo/bob", "demo")
+
+
+@contextmanager
+def plain_engine() -> Iterator[EngineDaemon]:
+    """An engine with an image, as long as the block lasts; its disk counts nothing."""
+    engine = PlainEngine()
+    try:
+        engine.start().import_busybox()
+        yield engine
+    finally:
+        engine.destroy()
+
+
+def set_free(engine: EngineDaemon) -> None:
+    """Leave nothing to the next test, and nobody of these limited."""
+    for tenant in _TENANTS:
+        engine.request("PUT", f"/tenants/{tenant}", {})
+    engine.remove_containers()
 
 
 def set_quota(engine: EngineDaemon, tenant: str, **limits: float) -> None:

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.engine.daemon import Answer, EngineDaemon, PlainEngine, frames, wait_until
-from tests.engine.service.quotas import as_tenant, create, is_refused, refusals, set_quota, used, verb
+from tests.engine.daemon import Answer, EngineDaemon, frames, wait_until
+from tests.engine.service.quotas import as_tenant, create, is_refused, plain_engine, refusals, set_free, set_quota, used, verb
 
 pytestmark = pytest.mark.requires_root
 TEAM, ADA, BOB = "demo", "demo/ada", "demo/bob"
@@ -17,20 +17,14 @@ WORDS = "process quota of demo/ada: 1 needed, 0 left of "
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[EngineDaemon]:
-    engine = PlainEngine()
-    try:
-        engine.start().import_busybox()
+    with plain_engine() as engine:
         yield engine
-    finally:
-        engine.destroy()
 
 
 @pytest.fixture
 def engine(shared: EngineDaemon) -> Iterator[EngineDaemon]:
     yield shared
-    for tenant in (ADA, BOB, TEAM):
-        shared.request("PUT", f"/tenants/{tenant}", {})
-    shared.remove_containers()
+    set_free(shared)
 
 
 def running(engine: EngineDaemon, tenant: str, name: str, **fields: object) -> str:

@@ -11,9 +11,20 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.engine.busybox_image import busybox_tar
-from tests.engine.daemon import Answer, EngineDaemon, PlainEngine, wait_until
+from tests.engine.daemon import Answer, EngineDaemon, wait_until
 from tests.engine.service.building import build
-from tests.engine.service.quotas import as_tenant, compose_up, create, is_refused, refusals, set_quota, used, verb
+from tests.engine.service.quotas import (
+    as_tenant,
+    compose_up,
+    create,
+    is_refused,
+    plain_engine,
+    refusals,
+    set_free,
+    set_quota,
+    used,
+    verb,
+)
 
 pytestmark = pytest.mark.requires_root
 ADA = "demo/ada"
@@ -21,21 +32,15 @@ ADA = "demo/ada"
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[EngineDaemon]:
-    engine = PlainEngine()
-    try:
-        engine.start().import_busybox()
+    with plain_engine() as engine:
         yield engine
-    finally:
-        engine.destroy()
 
 
 @pytest.fixture
 def engine(shared: EngineDaemon) -> Iterator[EngineDaemon]:
     """Nothing of a test before, and nobody is limited."""
     yield shared
-    for tenant in (ADA, "demo/bob", "demo"):
-        shared.request("PUT", f"/tenants/{tenant}", {})
-    shared.remove_containers()
+    set_free(shared)
     shared.request("POST", "/volumes/prune?" + urlencode({"filters": '{"all":["1"]}'}))
     for tenant in (ADA, "demo/bob", "demo"):
         shared.request("POST", "/networks/prune", tenant=tenant)

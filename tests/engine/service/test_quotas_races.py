@@ -7,9 +7,21 @@ from typing import TypeVar
 
 import pytest
 
-from tests.engine.daemon import Answer, EngineDaemon, PlainEngine, wait_until
+from tests.engine.daemon import Answer, EngineDaemon, wait_until
 from tests.engine.service.building import build
-from tests.engine.service.quotas import as_tenant, compose_up, create, is_refused, refusals, set_quota, tenant_of, used, verb
+from tests.engine.service.quotas import (
+    as_tenant,
+    compose_up,
+    create,
+    is_refused,
+    plain_engine,
+    refusals,
+    set_free,
+    set_quota,
+    tenant_of,
+    used,
+    verb,
+)
 
 pytestmark = pytest.mark.requires_root
 ADA, BOB = "demo/ada", "demo/bob"
@@ -20,20 +32,14 @@ U = TypeVar("U")
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[EngineDaemon]:
-    engine = PlainEngine()
-    try:
-        engine.start().import_busybox()
+    with plain_engine() as engine:
         yield engine
-    finally:
-        engine.destroy()
 
 
 @pytest.fixture
 def engine(shared: EngineDaemon) -> Iterator[EngineDaemon]:
     yield shared
-    for tenant in (ADA, BOB, "demo"):
-        shared.request("PUT", f"/tenants/{tenant}", {})
-    shared.remove_containers()
+    set_free(shared)
 
 
 def at_once(ask: Callable[[T], U], about: Iterable[T]) -> list[U]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.daemon import EngineDaemon, PlainEngine
-from tests.engine.service.quotas import as_tenant, compose_up, create, refusals, set_quota, used, verb
+from tests.engine.daemon import EngineDaemon
+from tests.engine.service.quotas import as_tenant, compose_up, create, plain_engine, refusals, set_quota, used, verb
 
 pytestmark = pytest.mark.requires_root
 ADA = "demo/ada"
@@ -15,12 +15,8 @@ WEB = "quota_web_1"
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[EngineDaemon]:
-    engine = PlainEngine()
-    try:
-        engine.start().import_busybox()
+    with plain_engine() as engine:
         yield engine
-    finally:
-        engine.destroy()
 
 
 @pytest.fixture

@@ -8,8 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.daemon import EngineDaemon, PlainEngine, wait_until
-from tests.engine.service.quotas import as_tenant, compose_up, create, is_refused, refusals, set_quota, used, verb
+from tests.engine.daemon import EngineDaemon, wait_until
+from tests.engine.service.quotas import (
+    as_tenant,
+    compose_up,
+    create,
+    is_refused,
+    plain_engine,
+    refusals,
+    set_free,
+    set_quota,
+    used,
+    verb,
+)
 
 pytestmark = pytest.mark.requires_root
 ADA, BOB, MIB = "demo/ada", "demo/bob", 1 << 20
@@ -17,20 +28,14 @@ ADA, BOB, MIB = "demo/ada", "demo/bob", 1 << 20
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[EngineDaemon]:
-    engine = PlainEngine()
-    try:
-        engine.start().import_busybox()
+    with plain_engine() as engine:
         yield engine
-    finally:
-        engine.destroy()
 
 
 @pytest.fixture
 def engine(shared: EngineDaemon) -> Iterator[EngineDaemon]:
     yield shared
-    for tenant in (ADA, BOB, "demo"):
-        shared.request("PUT", f"/tenants/{tenant}", {})
-    shared.remove_containers()
+    set_free(shared)
 
 
 def holding(engine: EngineDaemon, tenant: str, name: str, mib: int) -> str:

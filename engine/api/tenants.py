@@ -64,6 +64,7 @@ def tenant_json(view: TenantView) -> dict[str, object]:
         "pressure": usage.pressure,
         "over": list(usage.over),
         "refusals": dict(usage.refusals),
+        "last_refusal": None if usage.last_refusal is None else dict(usage.last_refusal),
         "members": [member.name for member in view.members],
     }
 

@@ -125,6 +125,7 @@ def _usage(engine: Engine, tenant: Tenant, look: _Look, traffic: Traffic, counts
         pressure=look.pressure,
         over=over(limits, used),
         refusals=engine.admission.refusals(tenant),
+        last_refusal=engine.admission.last_refusal(tenant),
     )
 
 

@@ -24,7 +24,7 @@ _LENT_BYTES = 1 << 20
 _MOST_CAUSES = 16
 
 LimitOf = Callable[[Tenant], int | None]
-Note = Callable[[Tenant, str], None]
+Note = Callable[[Tenant, QuotaExceeded], None]
 
 
 class Areas:
@@ -78,8 +78,9 @@ class Areas:
         limits = self._limits(owner)
         for tenant, limit in limits.items():
             if (self.disk.tenant_bytes(tenant) or 0) > limit + _LENT_BYTES // 2:
-                self._note_refusal(owner, "disk")
-                raise _exceeded(tenant, limit, self.disk.tenant_bytes(tenant) or 0)
+                refusal = _exceeded(tenant, limit, self.disk.tenant_bytes(tenant) or 0)
+                self._note_refusal(owner, refusal)
+                raise refusal
         is_full = any((self.disk.tenant_bytes(tenant) or 0) + _LENT_BYTES > limit for tenant, limit in limits.items())
         if not is_full and (limit_bytes is None or (self.disk.area_bytes(area) or 0) + _LENT_BYTES <= limit_bytes):
             return False
@@ -118,8 +119,9 @@ class Areas:
         for tenant, limit in self._limits(owner).items():
             used = self.disk.tenant_bytes(tenant)
             if used is not None and used + max(_NEARLY_BYTES, limit // 50) >= limit:
-                self._note_refusal(owner, "disk")
-                return _exceeded(tenant, limit, used)
+                refusal = _exceeded(tenant, limit, used)
+                self._note_refusal(owner, refusal)
+                return refusal
         return None
 
 

@@ -1,12 +1,12 @@
-"""Who may have more of something that is counted or measured: quotas of members and of teams, and how often they refused.
+"""Who may have more of something that is counted or measured: quotas of members and of teams, and what they refused.
 
-Owns the decision and the count of refusals, nothing of what is used: whoever takes something says how much there is, in the very
-step that takes it, so that of many who ask at once no more than fit are let in.
+Owns the decision, the count of refusals and the last one of each tenant, nothing of what is used: whoever takes something says
+how much there is, in the very step that takes it, so that of many who ask at once no more than fit are let in.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.core.admitting import Used
 from engine.core.quota_words import refusal_text, too_large_text
@@ -29,6 +29,7 @@ class Admission:
         self._store = store
         self._lock = threading.Lock()
         self._refused: dict[Tenant, Counter[str]] = {}
+        self._last: dict[Tenant, Mapping[str, object]] = {}
         self.names = names
 
     def admit(self, tenant: Tenant, resource: str, *, requested: float | Used, used: Used) -> None:
@@ -69,14 +70,22 @@ class Admission:
         with self._lock:
             return dict(self._refused.get(tenant, ()))
 
-    def note_refusal(self, tenant: Tenant, resource: str) -> None:
+    def last_refusal(self, tenant: Tenant) -> Mapping[str, object] | None:
+        """Return the figures of the tenant's own last refusal since the daemon's start; a member's are not its team's."""
+        with self._lock:
+            return self._last.get(tenant)
+
+    def note_refusal(self, tenant: Tenant, refusal: QuotaExceeded) -> None:
         """Count one that was refused elsewhere: by the disk, or by a bound that all have."""
         with self._lock:
             for scope in tenant.scopes:
-                self._refused.setdefault(scope, Counter())[resource] += 1
+                self._refused.setdefault(scope, Counter())[refusal.resource] += 1
+            if tenant.scopes:
+                self._last[tenant] = refusal.figures
 
     def _refusal(
         self, tenant: Tenant, resource: str, text: str, *, scope: Tenant, limit: float, used: float, requested: float
     ) -> QuotaExceeded:
-        self.note_refusal(tenant, resource)
-        return QuotaExceeded(text, resource=resource, limit=limit, used=used, requested=requested, tenant=scope.name)
+        refusal = QuotaExceeded(text, resource=resource, limit=limit, used=used, requested=requested, tenant=scope.name)
+        self.note_refusal(tenant, refusal)
+        return refusal

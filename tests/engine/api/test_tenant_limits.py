@@ -120,7 +120,19 @@ def test_everything_is_shown_beside_its_limit(crowd: EngineDaemon) -> None:
     assert shown["usage"]["memory"] > 0
     assert shown["usage"]["cpu_seconds"] > 0
     assert shown["peak"]["memory"] >= shown["usage"]["memory"]
-    assert (shown["over"], shown["refusals"]) == ([], {})
+    assert (shown["over"], shown["refusals"], shown["last_refusal"]) == ([], {}, None)
+
+
+def test_the_last_refusal_is_shown_to_who_met_it_and_not_to_others_of_the_team(crowd: EngineDaemon) -> None:
+    put(crowd, TEAM, containers=0)
+    body = {"Image": "busybox", "Cmd": ["true"]}
+    refused = crowd.request("POST", "/containers/create", body, tenant=ADA)
+    assert refused.status == 403
+    expected = {"resource": "containers", "limit": 0, "used": 0, "requested": 1, "tenant": TEAM}
+    assert refused.document["quota"] == expected
+    for acting, seen in ((ADA, {TEAM: None, ADA: expected}), ("blue/bob", {TEAM: None, "blue/bob": None})):
+        shown = crowd.request("GET", "/tenants", tenant=acting).document
+        assert {one["name"]: one["last_refusal"] for one in shown} == seen
 
 
 @contextmanager

@@ -27,7 +27,7 @@ class Source:
         if self.error is not None:
             raise self.error
         number = float(len(self.asked))
-        return {tenant: TenantUsage({}, {"cpu_seconds": number}, {}, None, (), {}) for tenant in tenants}
+        return {tenant: TenantUsage({}, {"cpu_seconds": number}, {}, None, (), {}, None) for tenant in tenants}
 
 
 @pytest.fixture

@@ -128,11 +128,30 @@ def test_refusals_count_for_the_member_and_for_its_team(store: TenantStore) -> N
             admission.admit(tenant, resource, requested=100, used=lambda _: 0)
     with pytest.raises(QuotaExceeded):
         admission.check_size(BOB, "memory", 11)
-    admission.note_refusal(ADMINISTRATOR, "disk")
+    admission.note_refusal(ADMINISTRATOR, refusal_of_disk("administrators"))
     assert admission.refusals(TEAM) == {"running": 3, "memory": 2}
     assert admission.refusals(ADA) == {"running": 1, "memory": 1}
     assert admission.refusals(BOB) == {"running": 1, "memory": 1}
     assert admission.refusals(ADMINISTRATOR) == {}
+
+
+def refusal_of_disk(tenant: str) -> QuotaExceeded:
+    return QuotaExceeded("full", resource="disk", limit=7, used=7, requested=0, tenant=tenant)
+
+
+def test_the_last_refusal_is_told_of_who_met_it_and_not_of_its_team(store: TenantStore) -> None:
+    store.set_limits(TEAM, TenantLimits(running=3))
+    admission = Admission(store)
+    assert admission.last_refusal(ADA) is None
+    with pytest.raises(QuotaExceeded) as told:
+        admission.admit(ADA, "running", requested=1, used=lambda _: 3)
+    expected = {"resource": "running", "limit": 3, "used": 3, "requested": 1, "tenant": "demo"}
+    assert admission.last_refusal(ADA) == told.value.figures == expected
+    admission.note_refusal(ADA, refusal_of_disk("demo/ada"))
+    assert admission.last_refusal(ADA) == refusal_of_disk("demo/ada").figures
+    assert (admission.last_refusal(TEAM), admission.last_refusal(BOB)) == (None, None)
+    admission.note_refusal(ADMINISTRATOR, refusal_of_disk("administrators"))
+    assert admission.last_refusal(ADMINISTRATOR) is None
 
 
 def test_of_many_threads_as_many_are_let_in_as_fit(store: TenantStore) -> None:

@@ -25,6 +25,7 @@ class LabCard:
     """``state`` is the plain word for CSS, ``state_label`` its translation. ``error`` is plain words, ``message`` the detail."""
 
     uuid: str
+    tenant: str
     dom_id: str
     header_dom_id: str
     name: str
@@ -69,6 +70,7 @@ def lab_card(lab: Lab, user: User) -> LabCard:
     address = {name: reverse(f"labs:{name}", args=[lab.uuid]) for name in ("detail", "start", "stop", "remove")}
     return LabCard(
         uuid=str(lab.uuid),
+        tenant=lab.tenant,
         dom_id=lab_dom_id(lab.uuid),
         header_dom_id=lab_header_dom_id(lab.uuid),
         name=lab.name,

@@ -1,6 +1,6 @@
 """Renders what changed for one user: the messages of a live page. Reads only what that user may see."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -51,6 +51,21 @@ def render_toast(user: User, language: str, job_id: int) -> Message | None:
         if advice and advice.remedies:
             toast["html"] = render_to_string("labs/_remedies.html", {"remedies": advice.remedies})
     return toast
+
+
+def render_refusal(user: User, language: str, *, tenant: str, quota: Mapping[str, Any]) -> Message | None:
+    """Return what to say of the engine's refusal to a command of ``tenant``; None where the person sees no such team."""
+    with override(language):
+        try:
+            team = get_team_for(user, tenant.partition("/")[0])
+        except Http404:
+            return None
+        advice = advise_on_quota(quota, reader=user, team=team, tenant=tenant)
+        if advice is None:
+            return None
+        html = render_to_string("labs/_remedies.html", {"remedies": advice.remedies})
+    about = {"tenant": quota["tenant"], "resource": quota["resource"], "needed": quota["requested"]}
+    return {"type": "refused", **about, "text": advice.text, "html": html}
 
 
 def _advice_on(job: Job, user: User) -> Advice | None:

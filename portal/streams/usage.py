@@ -1,4 +1,4 @@
-"""The socket of gauges: what tenants use beside their limits, as the engine counts it, while somebody looks.
+"""The socket of gauges: what tenants use beside their limits, as the engine counts it, while somebody looks, and what it refused.
 
 Each stream is read as the tenant that the person is in a team: a student's own, for staff the team's. See ``portal/README.md``.
 """
@@ -15,6 +15,7 @@ from channels.db import database_sync_to_async
 from portal.streams.engine import EngineAway, open_engine
 from portal.streams.flow import Window
 from portal.streams.guard import AGAIN, GuardedConsumer
+from portal.streams.refusals import RefusalBoard, may_watch, refusal_message
 from portal.streams.usage_figures import DocumentReader, Figureboard, read_figures
 from portal.teams.tenants import acting_tenants
 
@@ -33,10 +34,11 @@ class UsageConsumer(GuardedConsumer):
 
     async def opened(self) -> None:
         self._board = Figureboard()
+        self._refusals = RefusalBoard()
         self._window = Window(_MOST_AHEAD, step=1)
         self._news = asyncio.Event()
-        tenants = await database_sync_to_async(acting_tenants)(self.user)
-        work = (self._tell(), *(self._follow(tenant) for tenant in tenants))
+        self._acting = await database_sync_to_async(acting_tenants)(self.user)
+        work = (self._tell(), *(self._follow(tenant) for tenant in self._acting))
         self._tasks = tuple(asyncio.create_task(self._to_the_end(part)) for part in work)
 
     async def ended(self) -> None:
@@ -57,8 +59,13 @@ class UsageConsumer(GuardedConsumer):
             message = json.loads(text_data)
         except ValueError:
             return
-        if isinstance(message, dict) and message.get("type") == "shown":
+        if not isinstance(message, dict):
+            return
+        if message.get("type") == "shown":
             self._window.give_back(message.get("mark"))
+        elif message.get("type") == "watch":
+            tenant = str(message.get("tenant", ""))
+            self._refusals.watch(tenant if may_watch(tenant, acting=self._acting) else "")
 
     async def _follow(self, tenant: str) -> None:
         """Read the engine's stream as ``tenant`` until it ends, which it does only with the engine."""
@@ -74,6 +81,7 @@ class UsageConsumer(GuardedConsumer):
                 for document in reader.feed(chunk):
                     figures = read_figures(document)
                     self._board.take(figures, of=seen)
+                    self._refusals.take(document)
                     seen = frozenset(figures)
                     self._news.set()
         raise EngineAway(f"the usage of {tenant or 'all'} ended")
@@ -82,10 +90,18 @@ class UsageConsumer(GuardedConsumer):
         while True:
             await self._news.wait()
             self._news.clear()
-            await self._window.take(1)
+            await self._window.take(0)  # room for what there is to tell: nothing is counted as told before
             if changes := self._board.changes():
-                await self.send_message(type="usage", tenants=changes, mark=self._window.mark())
+                await self._send_marked({"type": "usage", "tenants": changes})
+            if figures := self._refusals.news():
+                message = await refusal_message(self.user, self.language, tenant=self._refusals.watched, figures=figures)
+                if message is not None:
+                    await self._send_marked(message)
             await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _send_marked(self, message: dict[str, Any]) -> None:
+        await self._window.take(1)
+        await self.send_message(**message, mark=self._window.mark())
 
     async def _to_the_end(self, part: Any) -> None:
         """The page hears that the figures are old by the end of its socket, and comes again."""

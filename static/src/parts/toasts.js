@@ -28,6 +28,7 @@ export function showToast(level, message, buttons = "", htmx = null) {
   document.getElementById("toasts").append(toast);
   htmx?.process(toast);
   dismissSoon(toast);
+  return toast;
 }
 
 function showFailure(event) {

@@ -1,8 +1,10 @@
 // Live gauges: fills elements marked data-meter="<tenant>" data-resource="<name>" from the usage socket while a page shows any.
 // Inside, [data-used], [data-limit] and [data-left] get amounts and <progress> its value. Says nothing to screen readers by
-// itself: figures that move each second would drown everything else; whoever reads a gauge finds the newest one.
+// itself: figures that move each second would drown everything else; whoever reads a gauge finds the newest one. On a lab's page
+// the same socket tells what the engine refuses to the commands in it.
 import { formatAmount } from "./amounts.js";
 import { Figures, isFull, leftOf, percentOf } from "./figures.js";
+import { RefusedNotes } from "./refused.js";
 import { Socket } from "./socket.js";
 import { text } from "./text.js";
 
@@ -32,6 +34,8 @@ function fillMeter(meter, figure, format) {
 
 export function startUsage(document, htmx) {
   const figures = new Figures();
+  const refused = new RefusedNotes(document, htmx);
+  let watched = "";
   let socket = null;
   let timer = 0;
 
@@ -55,16 +59,28 @@ export function startUsage(document, htmx) {
     }
   }
 
+  const watch = () => socket?.send(JSON.stringify({ type: "watch", tenant: watched }));
+
+  const handlers = {
+    usage(message) {
+      clearTimeout(timer);
+      timer = 0;
+      figures.take(message.tenants);
+      show();
+      refused.clear(document, figures);
+    },
+    refused: (message) => refused.show(document, message),
+  };
+
   const open = () =>
     new Socket(PATH, {
-      open: () => figures.clear(),
+      open() {
+        figures.clear();
+        watch();
+      },
       message(data) {
         const message = JSON.parse(data);
-        if (message.type !== "usage") return;
-        clearTimeout(timer);
-        timer = 0;
-        figures.take(message.tenants);
-        show();
+        handlers[message.type]?.(message);
         socket?.send(JSON.stringify({ type: "shown", mark: message.mark }));
       },
       lost() {
@@ -73,8 +89,11 @@ export function startUsage(document, htmx) {
     });
 
   function follow() {
-    if (document.querySelector(METERS)) {
+    const before = watched;
+    watched = RefusedNotes.watched(document);
+    if (watched || document.querySelector(METERS)) {
       socket ??= open();
+      if (watched !== before) watch();
       show();
     } else if (socket) {
       socket.close();

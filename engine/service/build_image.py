@@ -28,6 +28,7 @@ from engine.service.build_context import opened_context
 from engine.service.build_session import BuildSession, Say
 from engine.service.build_stage import StageBuild
 from engine.service.engine import Engine
+from engine.service.room import wait_for_room, with_room
 from engine.service.tenant_rules import check_build
 
 _MOST_MUTED = 256 * 2**10  # characters of a quiet build that are told when it fails, the last ones
@@ -41,6 +42,13 @@ async def build_image(engine: Engine, tenant: Tenant, request: BuildRequest, arc
     """
     check_request(engine, tenant, request)
     check_build(engine, tenant)
+    async with with_room(engine, tenant):
+        image = await _in_turn(engine, tenant, request, archive, say)
+    await wait_for_room(engine, tenant)
+    return image
+
+
+async def _in_turn(engine: Engine, tenant: Tenant, request: BuildRequest, archive: BinaryIO, say: Say) -> Image:
     async with engine.builds.going(tenant) as needed, AsyncExitStack() as stack:
         context = await stack.enter_async_context(opened_context(engine, tenant, request, archive))
         plan = await engine.slow.run(tenant, partial(_plan, context, request))

@@ -13,6 +13,7 @@ from engine.runtime.files_session import FilesSession
 from engine.service.commit_pause import held_still
 from engine.service.container_files import layer_session
 from engine.service.engine import Engine
+from engine.service.room import with_room
 from engine.service.tenant_rules import check_build
 
 
@@ -53,6 +54,7 @@ async def commit_container(engine: Engine, tenant: Tenant, name: str, request: C
             )
 
     async with (
+        with_room(engine, tenant),
         held_still(engine, record) if request.pauses else nullcontext(),
         layer_session(engine, record, {"verb": "pack"}) as session,
     ):

@@ -31,6 +31,7 @@ from engine.service.engine import Engine
 from engine.service.init_links import as_system_container
 from engine.service.isolation import check_allowed, resolve_modes
 from engine.service.links import place_links
+from engine.service.room import with_room
 from engine.service.tenant_rules import check_ports, check_use
 from engine.storage.rootfs import create_rootfs
 
@@ -57,6 +58,11 @@ class Created:
 
 async def create_container(engine: Engine, tenant: Tenant, request: CreateRequest) -> Created:
     """Make a container. Raises NotFound for the image, Conflict for the name, InvalidParameter, Forbidden, QuotaExceeded."""
+    async with with_room(engine, tenant):
+        return await _create(engine, tenant, request)
+
+
+async def _create(engine: Engine, tenant: Tenant, request: CreateRequest) -> Created:
     if not tenant.is_administrator:
         check_allowed(request.host)
     _check_values(engine, request)

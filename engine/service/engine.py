@@ -115,6 +115,7 @@ class Engine:
     quotas: QuotaKeeper = field(default_factory=QuotaKeeper)
     rates: RateBook = field(default_factory=RateBook)
     usage_watches: UsageWatches = field(default_factory=UsageWatches)
+    collecting: set[asyncio.Future[None]] = field(default_factory=set)  # images that nobody needs any more
 
     def __post_init__(self) -> None:
         self.fillers = Fillers(self.slow)
@@ -169,7 +170,9 @@ class Engine:
             self.images.collect(used)
             self.settle_payers()
 
-        asyncio.get_running_loop().run_in_executor(None, collect)
+        collecting = asyncio.get_running_loop().run_in_executor(None, collect)
+        self.collecting.add(collecting)
+        collecting.add_done_callback(self.collecting.discard)
 
     def settle_payers(self) -> None:
         """Charge layers to those who still need them. Blocking."""

@@ -20,6 +20,7 @@ from engine.service.milestones import Milestone
 from engine.service.remove_container import remove_locked
 from engine.service.restart_later import schedule_restart
 from engine.service.restart_policy import goes_on
+from engine.service.room import tell_removed
 from engine.service.tenant_cgroups import limit_rest_in_kernel
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,10 @@ async def remove_if_wanted(engine: Engine, container_id: str) -> None:
     await engine.readers.drain(container_id)
     async with engine.containers.lock(container_id):
         record = engine.containers.get(container_id)
-        if record is not None and record.run.state not in ALIVE:
-            await remove_locked(engine, record, with_volumes=True)
+        if record is None or record.run.state in ALIVE:
+            return
+        await remove_locked(engine, record, with_volumes=True)
+    await tell_removed(engine, record)
 
 
 async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int | None, oom: bool, finished_ns: int) -> None:

@@ -12,6 +12,7 @@ from engine.errors import NotFound
 from engine.image.store import Image, ImageUse, InUse, LayerProgress, LoadedImage, Removed, RemovedItem, Tell
 from engine.service.engine import Engine
 from engine.service.list_images import ImageView
+from engine.service.room import wait_for_room, with_room
 from engine.service.tenant_rules import check_archive
 from engine.storage.compression import Readable
 
@@ -32,17 +33,18 @@ async def import_image(engine: Engine, tenant: Tenant, stream: Readable, request
     """Make an image of one layer from a tar. Raises InvalidParameter, Fault."""
     check_archive(engine, tenant)
     reference = request.reference
-    image = await engine.slow.run(
-        tenant,
-        lambda: engine.images.import_tar(
-            stream,
-            tenant=tenant,
-            reference=reference or None,
-            changes=request.changes,
-            message=request.message,
-            platform=request.platform,
-        ),
-    )
+    async with with_room(engine, tenant):
+        image = await engine.slow.run(
+            tenant,
+            lambda: engine.images.import_tar(
+                stream,
+                tenant=tenant,
+                reference=reference or None,
+                changes=request.changes,
+                message=request.message,
+                platform=request.platform,
+            ),
+        )
     if reference:
         engine.publish_image("tag", image, tenant, name=parse_tagged(reference, default_domain=engine.images.default_domain).text)
     engine.publish_image("import", image, tenant)
@@ -64,7 +66,11 @@ async def load_images(
     def from_thread(news: LayerProgress | LoadedImage) -> None:
         loop.call_soon_threadsafe(told, news)
 
-    return await engine.slow.run(tenant, lambda: engine.images.load(stream, tenant=tenant, platform=platform, tell=from_thread))
+    def load() -> list[LoadedImage]:
+        return engine.images.load(stream, tenant=tenant, platform=platform, tell=from_thread)
+
+    async with with_room(engine, tenant):
+        return await engine.slow.run(tenant, load)
 
 
 async def inspect_image(engine: Engine, tenant: Tenant, name: str) -> ImageView:
@@ -99,6 +105,7 @@ async def remove_image(engine: Engine, tenant: Tenant, name: str, *, force: bool
     removed = await asyncio.to_thread(engine.images.remove, tenant, name, force=force, in_use=in_use, prunes=prunes)
     await asyncio.to_thread(engine.settle_payers)
     publish_removed(engine, tenant, removed)
+    await wait_for_room(engine, tenant)
     return removed.items
 
 

@@ -13,6 +13,7 @@ from engine.errors import Conflict, InvalidParameter, NotFound
 from engine.service.container_sizes import container_bytes
 from engine.service.engine import Engine
 from engine.service.remove_container import remove_locked
+from engine.service.room import tell_removed
 
 FILTERS = frozenset({"until", "label", "label!"})
 
@@ -31,14 +32,16 @@ async def prune_containers(engine: Engine, tenant: Tenant, filters: Filters, *, 
     Raises InvalidParameter.
     """
     is_wanted = _test(filters, now_ns)
-    pruned = Pruned()
+    pruned, removed = Pruned(), list[ContainerRecord]()
     for record in engine.containers.visible(tenant):
         if record.tenant == tenant and record.run.state not in ALIVE and is_wanted(record):
             with suppress(NotFound, Conflict):  # somebody else was faster, or has started it
                 pruned.freed_bytes += await (container_bytes(engine, record) if is_trial else _remove(engine, record))
                 pruned.container_ids.append(record.container_id)
+                removed.append(record)
     if is_trial:
         return pruned
+    await tell_removed(engine, *removed)
     engine.events.publish("container", "prune", "", {"reclaimed": str(pruned.freed_bytes)}, tenant=tenant)
     return pruned
 

@@ -9,6 +9,7 @@ from engine.image.store import Image, Removed
 from engine.service.engine import Engine
 from engine.service.images import image_uses, publish_removed
 from engine.service.list_images import until_of
+from engine.service.room import wait_for_room
 
 FILTERS = frozenset({"dangling", "until", "label", "label!"})
 BUILD_FILTERS = frozenset({"until", "id"})
@@ -29,6 +30,7 @@ async def prune_images(engine: Engine, tenant: Tenant, filters: Filters, *, is_t
         return removed
     await asyncio.to_thread(engine.settle_payers)
     publish_removed(engine, tenant, removed)
+    await wait_for_room(engine, tenant)
     engine.events.publish("image", "prune", "", {"reclaimed": str(removed.freed_bytes)}, tenant=tenant)
     return removed
 
@@ -43,6 +45,7 @@ async def prune_builds(engine: Engine, tenant: Tenant, filters: Filters, *, is_t
         return removed
     await asyncio.to_thread(engine.settle_payers)
     publish_removed(engine, tenant, removed)
+    await wait_for_room(engine, tenant)
     engine.events.publish("builder", "prune", "", {"reclaimed": str(removed.freed_bytes)}, tenant=tenant)
     return removed
 

@@ -11,6 +11,7 @@ from engine.core.tenants import Tenant
 from engine.core.volumes import VolumeRecord
 from engine.errors import Conflict, NotFound
 from engine.service.engine import Engine
+from engine.service.room import wait_for_room
 from engine.service.volumes import publish_volume
 
 FILTERS = frozenset({"all", "label", "label!"})
@@ -48,6 +49,7 @@ async def prune_volumes(
             publish_volume(engine, volume, "destroy")
     if is_trial:
         return PrunedVolumes(pruned, freed)
+    await wait_for_room(engine, tenant)
     engine.events.publish("volume", "prune", "", {"reclaimed": str(freed)}, tenant=tenant)
     return PrunedVolumes(pruned, freed)
 

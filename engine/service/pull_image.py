@@ -14,6 +14,7 @@ from engine.image.pull_manifest import wanted_platform
 from engine.image.registry_repository import Repository
 from engine.image.store import Image
 from engine.service.engine import Engine
+from engine.service.room import with_room
 from engine.service.tenant_rules import check_fetch, check_pull
 
 MOST_TAGS = 1000
@@ -43,7 +44,8 @@ async def pull_image(engine: Engine, tenant: Tenant, request: PullRequest, tell:
     references = [reference] if reference.tag or reference.digest else _each(reference, await repository.tags(most=MOST_TAGS))
     check_pull(engine, tenant, references)
     stores = Stores(engine.images, engine.sources, engine.transfers, engine.slow.run)
-    pulled = [await _pull_one(stores, repository, one, platform, tenant=tenant, tell=tell) for one in references]
+    async with with_room(engine, tenant):
+        pulled = [await _pull_one(stores, repository, one, platform, tenant=tenant, tell=tell) for one in references]
     outcome = "Downloaded newer image for" if any(one.is_new for one in pulled) else "Image is up to date for"
     tell(status_line(f"Status: {outcome} {reference.text}"))
     if request.platform:

@@ -10,17 +10,31 @@ from engine.errors import Conflict, NotFound
 from engine.service.container_mounts import expect_removal, release_volumes
 from engine.service.engine import Engine
 from engine.service.kill_container import kill_and_wait
-from engine.service.milestones import Milestone
+from engine.service.room import tell_removed, wait_for_room
 
 _KILLS = 10
+
+
+class _RunsAgain(Conflict):
+    """Somebody has started it before its lock was free."""
 
 
 async def remove_container(engine: Engine, tenant: Tenant, name: str, *, force: bool, with_volumes: bool = False) -> None:
     """Remove a container, with ``force`` also a running one. Raises NotFound, Conflict."""
     record = engine.containers.find(tenant, name)
+    if (removed := await _removed(engine, record, name, force=force, with_volumes=with_volumes)) is not None:
+        await tell_removed(engine, removed)
+    else:
+        await wait_for_room(engine, record.tenant)
+
+
+async def _removed(
+    engine: Engine, record: ContainerRecord, name: str, *, force: bool, with_volumes: bool
+) -> ContainerRecord | None:
+    """Return it as it was in the end; None where it removed itself."""
     for _ in range(_KILLS if force else 0):
-        if await _killed_and_removed(engine, record, with_volumes=with_volumes):
-            return
+        with contextlib.suppress(_RunsAgain):
+            return await _killed_and_removed(engine, record, with_volumes=with_volumes)
     async with engine.containers.lock(record.container_id):
         present = engine.containers.get(record.container_id)
         if present is None:
@@ -31,25 +45,26 @@ async def remove_container(engine: Engine, tenant: Tenant, name: str, *, force: 
                 " stop the container before removing or force remove"
             )
         await remove_locked(engine, present, with_volumes=with_volumes)
+        return present
 
 
-async def _killed_and_removed(engine: Engine, record: ContainerRecord, *, with_volumes: bool) -> bool:
-    """Whether it has gone: somebody may start it again before its lock is free."""
+async def _killed_and_removed(engine: Engine, record: ContainerRecord, *, with_volumes: bool) -> ContainerRecord | None:
+    """None where it removed itself at its exit. Raises _RunsAgain."""
     present = engine.containers.get(record.container_id)
     if present is not None and present.run.state in ALIVE:
         await kill_and_wait(engine, present)
     async with engine.containers.lock(record.container_id):
         present = engine.containers.get(record.container_id)
         if present is None:
-            return True  # it removed itself at its exit
+            return None
         if present.run.state in ALIVE:
-            return False
+            raise _RunsAgain(f"container {present.name} has been started again")
         await remove_locked(engine, present, with_volumes=with_volumes)
-        return True
+        return present
 
 
 async def remove_locked(engine: Engine, record: ContainerRecord, *, with_volumes: bool = False) -> None:
-    """Remove a container whose lock is held, and its anonymous volumes where asked for.
+    """Remove a container whose lock is held, and its anonymous volumes where asked for. Who waits for that is to be told after.
 
     The folder goes in one rename, so there is no half of it.
     """
@@ -65,4 +80,3 @@ async def remove_locked(engine: Engine, record: ContainerRecord, *, with_volumes
     engine.publish(record, "destroy")
     await release_volumes(engine, record.container_id, is_told=True)
     engine.collect_image(record.image_id)
-    engine.milestones.reach(Milestone.REMOVED, record)

@@ -5,6 +5,7 @@ import asyncio
 from engine.core.tenants import Tenant
 from engine.errors import NotFound
 from engine.service.engine import Engine
+from engine.service.room import wait_for_room
 from engine.service.volumes import publish_volume
 
 
@@ -18,3 +19,4 @@ async def remove_volume(engine: Engine, tenant: Tenant, name: str, *, force: boo
             return
         raise
     publish_volume(engine, volume, "destroy")
+    await wait_for_room(engine, volume.tenant)

@@ -40,6 +40,7 @@ from engine.service.output_flow import with_readers
 from engine.service.own_socket import with_socket
 from engine.service.proc_views import with_proc_views
 from engine.service.remove_container import remove_locked
+from engine.service.room import with_room
 from engine.service.tenant_cgroups import limit_start_in_kernel
 from engine.storage.rootfs import area_of, has_room_for_network_files, network_files_of, renew_network_files, rootfs_of
 from engine.storage.volatile import clear_mark
@@ -51,9 +52,9 @@ FAILED_EXIT_CODE = 128  # as dockerd: nothing of the user's ever ran
 
 async def start_container(engine: Engine, tenant: Tenant, name: str) -> None:
     """Start a container. Raises NotFound, NotModified, Conflict, CommandNotRunnable, Fault, Unavailable."""
-    container_id = engine.containers.find(tenant, name).container_id
-    async with engine.containers.lock(container_id):
-        record = engine.containers.current(container_id)
+    found = engine.containers.find(tenant, name)
+    async with with_room(engine, found.tenant), engine.containers.lock(found.container_id):
+        record = engine.containers.current(found.container_id)
         if record.run.state in (State.RUNNING, State.RESTARTING):
             raise NotModified(f"container {record.name} is already running")
         if record.run.state is State.PAUSED:
@@ -226,3 +227,4 @@ async def _note_failure(engine: Engine, record: ContainerRecord, error: EngineEr
     await engine.containers.note(failed)
     if failed.host.auto_remove:
         await remove_locked(engine, failed, with_volumes=True)
+        engine.milestones.reach(Milestone.REMOVED, failed)

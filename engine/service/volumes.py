@@ -15,6 +15,7 @@ from engine.core.volume_options import ON_HOST, read_volume_options
 from engine.core.volumes import DRIVER, VolumeRecord, check_driver, check_volume_name, is_driver
 from engine.errors import EngineError, Forbidden, InvalidParameter, NotFound, QuotaExceeded
 from engine.service.engine import Engine
+from engine.service.room import with_room
 from engine.storage.areas import full_cause
 
 FILTERS = frozenset({"dangling", "driver", "label", "name"})
@@ -39,7 +40,8 @@ async def create_volume(
         raise NotFound(f"volume driver {driver[:60]!r} not found: use {DRIVER}")
     check_driver(driver, options)
     check_volume_options(engine, tenant, options)
-    record, is_new = await asyncio.to_thread(engine.volumes.ensure, tenant, name, labels=labels, options=options)
+    async with with_room(engine, tenant):
+        record, is_new = await asyncio.to_thread(engine.volumes.ensure, tenant, name, labels=labels, options=options)
     if is_new:
         publish_volume(engine, record, "create")
     return record

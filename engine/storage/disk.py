@@ -83,6 +83,13 @@ class Disk(ABC):
         """Remove an area and whatever lies in it, other areas too. Raises FileNotFoundError, OSError."""
 
     @abstractmethod
+    def is_given_back(self, owners: Collection[Tenant]) -> bool:
+        """Whether nothing counts any more of the owners' areas that ``remove_area`` took; hasten it where something does.
+
+        Does not wait: ask again. Raises OSError.
+        """
+
+    @abstractmethod
     def is_area(self, path: Path) -> bool:
         """Whether a folder is an area, not just a part of one. Where nobody counts, each folder is one."""
 

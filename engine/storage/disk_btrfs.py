@@ -16,6 +16,7 @@ import logging
 import os
 import stat
 import threading
+import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -27,11 +28,14 @@ from engine.storage.disk_balloon import Balloon
 from engine.storage.disk_groups import QuotaGroups, group_of
 from engine.storage.disk_image import DiskImage
 from engine.storage.disk_numbers import NumberRanges
+from engine.storage.disk_removed import RemovedAreas
 from engine.storage.trash import remove_tree
 
 _log = logging.getLogger(__name__)
 _LEAST_HOST_BYTES = 256 << 20  # what runs goes on writing, and a write that finds no room on the host ends the whole disk
 _COMMIT_SECONDS = 0.3  # removals within that time become one commit
+_HASTE_SECONDS = 0.05  # between commits that somebody waits for
+_REST_BYTES = 64 * 1024  # of what was removed: the last blocks of trees take a commit more, and are nobody's room
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -48,11 +52,13 @@ class BtrfsDisk(Disk):
         self.image = image
         self._lock = threading.Lock()
         self._commit: threading.Timer | None = None
+        self._hastened = 0.0
         self._fd = os.open(data_path, _FOLDER)
         try:
             self.groups = QuotaGroups(self._fd)
             self.groups.turn_on()
             self.groups.put_right()
+            self._removed = RemovedAreas(self._fd, self.groups)
             self.numbers = NumberRanges(data_path)
             self.balloon = Balloon(data_path, lambda: image.lacking_bytes)
         except BaseException:
@@ -116,12 +122,19 @@ class BtrfsDisk(Disk):
         try:
             self._remove_subvolumes_below(path)
             if self.is_area(path):
+                self._removed.note(_subvolume(path))
                 btrfs.destroy_subvolume(folder, path.name)
             else:
                 remove_tree(folder, path.name)
         finally:
             os.close(folder)
         self._commit_soon()
+
+    def is_given_back(self, owners: Collection[Tenant]) -> bool:
+        if self._removed.bytes_of(owners) <= _REST_BYTES:
+            return True
+        self._commit_in_haste()
+        return False
 
     def _remove_subvolumes_below(self, path: Path) -> None:
         """Destroy areas inside a folder, the innermost first. Few folders have any: the kernel's list is looked at only then."""
@@ -144,6 +157,7 @@ class BtrfsDisk(Disk):
             found.append(waiting.pop())
             waiting.extend(child for child, _ in self._children(found[-1]))
         for one in reversed(found):
+            self._removed.note(one)
             btrfs.destroy_subvolume_by_id(self._fd, one)
 
     def _children(self, subvolume: int) -> list[tuple[int, int]]:
@@ -204,13 +218,27 @@ class BtrfsDisk(Disk):
     def _commit_now(self) -> None:
         with self._lock:
             self._commit = None
-            if self._fd < 0:
-                return
-            try:
-                os.utime(self._fd)  # else there may be nothing to commit, and whoever takes areas apart would sleep on
-                btrfs.start_sync(self._fd)
-            except OSError as error:
-                _log.warning("cannot commit what was removed: %s", error)
+            self._start_commit()
+
+    def _commit_in_haste(self) -> None:
+        """Again and again while somebody waits: a commit wakes whoever takes areas apart, and may come before the last of one."""
+        if not self._lock.acquire(blocking=False):  # somebody commits right now, which may take long: no second thread for that
+            return
+        try:
+            if time.monotonic() - self._hastened >= _HASTE_SECONDS:
+                self._start_commit()
+                self._hastened = time.monotonic()
+        finally:
+            self._lock.release()
+
+    def _start_commit(self) -> None:
+        if self._fd < 0:
+            return
+        try:
+            os.utime(self._fd)  # else there may be nothing to commit, and whoever takes areas apart would sleep on
+            btrfs.start_sync(self._fd)
+        except OSError as error:
+            _log.warning("cannot commit what was removed: %s", error)
 
 
 def _subvolume(path: Path) -> int:

@@ -133,5 +133,9 @@ class QuotaGroups:
         except FileNotFoundError:  # nothing was ever charged to it
             return 0
 
+    def generation(self) -> int:
+        """Return the number of the running transaction: it grows with each commit. Raises OSError."""
+        return int((self._sysfs / "generation").read_text())
+
     def _path(self, group: int) -> Path:
         return self._sysfs / "qgroups" / f"{group >> _LEVEL_SHIFT}_{group & (1 << _LEVEL_SHIFT) - 1}"

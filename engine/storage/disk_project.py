@@ -124,6 +124,11 @@ class ProjectDisk(Disk):
         path.rmdir()
         self.balance.forget(project)
 
+    def is_given_back(self, owners: Collection[Tenant]) -> bool:
+        """The room of what has gone is dealt out to the areas that are left now, not with the next pass."""
+        self.balance.deal_out(owners)
+        return True
+
     def limit_tenant(self, tenant: Tenant, limit_bytes: int | None) -> None:
         if not tenant.is_administrator:
             self.balance.limit_tenant(tenant, limit_bytes)

@@ -84,6 +84,12 @@ class Balance:
                 self._ids.limit(project, None)
                 del self._areas[project]
 
+    def deal_out(self, owners: Collection[Tenant]) -> None:
+        """One pass over what the owners' teams have. Raises OSError."""
+        with self._lock:
+            self._reap()
+            self._settle_all(list(owners))
+
     def free(self, limited: Collection[Tenant]) -> None:
         """Lift what a former daemon has left on areas of all but these tenants, whose limits are to come. Raises OSError."""
         with self._lock:

@@ -40,6 +40,7 @@ class Trash:
         self._waiting: list[str] = []
         self._worker: threading.Thread | None = None
         self._arrival = threading.Event()
+        self._current = ""
         self._is_urgent = False
         self._is_closed = False
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -61,6 +62,15 @@ class Trash:
         while (worker := self._worker) is not None:
             worker.join()
         self._is_urgent = False
+
+    def hasten(self) -> frozenset[str]:
+        """Return names for what was thrown away and is still there; it is removed without a pause now."""
+        with self._lock:
+            left = frozenset((*self._waiting, self._current)) - {""}
+            self._is_urgent = self._is_urgent or bool(left)
+        if left:
+            self._arrival.set()
+        return left
 
     def close(self) -> None:
         """Remove nothing more, and return when nothing is being removed, or soon. What is left waits for the next engine."""
@@ -104,7 +114,10 @@ class Trash:
     def _next(self) -> str | None:
         with self._lock:
             if self._waiting and not self._is_closed:
-                return self._waiting.pop()
+                self._current = self._waiting.pop()
+                return self._current
+            self._current = ""
+            self._is_urgent = False
             self._worker = None
             return None
 

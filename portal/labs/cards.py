@@ -17,6 +17,7 @@ from portal.labs.models import Lab, LabTemplate, TemplateState
 from portal.labs.remedies import Advice, advise_on_quota, advise_on_verdict
 from portal.labs.room import judge_request, launch_request
 from portal.labs.selectors import launch_teams
+from portal.labs.shortages import Short, shortages_of
 from portal.teams.selectors import is_team_staff
 
 
@@ -115,7 +116,7 @@ class Offer:
     """A template on offer. ``teams``: (short name, name) with room for it, to choose from; one choice needs no question.
 
     ``room``: what is left of the memory of the only team that there is to choose.
-    ``refusal`` says why none of the user's teams has room, and what would help.
+    ``refusal`` says why none of the user's teams has room, and what would help; ``shortages`` what the engine would refuse.
     """
 
     slug: str
@@ -130,6 +131,7 @@ class Offer:
     teams: tuple[tuple[str, str], ...]
     refusal: Advice | None
     room: Room | None
+    shortages: list[Short]
     launch_url: str
     percent: int | None
     line: str
@@ -146,7 +148,9 @@ def offer_card(template: LabTemplate, user: User) -> Offer:
     verdicts = {
         team: judge_request(owner=user, team=team, request=launch_request(template)) for team in launch_teams(user, template)
     }
-    teams = tuple((team.slug, localize(team.name)) for team, verdict in verdicts.items() if verdict.is_granted)
+    granted = {team.slug: team for team, verdict in verdicts.items() if verdict.is_granted}
+    teams = tuple((slug, localize(team.name)) for slug, team in granted.items())
+    can_launch = template.state == TemplateState.READY and bool(teams)
     job = None if template.state == TemplateState.READY else latest_job(template.object_key)
     return Offer(
         slug=template.slug,
@@ -157,12 +161,13 @@ def offer_card(template: LabTemplate, user: User) -> Offer:
         memory=format_amount("memory_bytes", template.memory_bytes),
         state=template.state,
         state_label=str(TemplateState(template.state).label),
-        can_launch=template.state == TemplateState.READY and bool(teams),
+        can_launch=can_launch,
         teams=teams,
         refusal=None
         if teams
         else next((advise_on_verdict(verdict, reader=user, team=team) for team, verdict in verdicts.items()), None),
         room=room_for(next(iter(verdicts)), user) if len(verdicts) == 1 and teams else None,
+        shortages=shortages_of(template, user, granted) if can_launch else [],
         launch_url=reverse("labs:launch", args=[template.slug]),
         percent=job.percent if job else None,
         line=job.line if job else "",

@@ -129,8 +129,16 @@ def _read_shortage(quota: Mapping[str, Any]) -> Shortage | None:
 
 
 def _what_is_short(shortage: Shortage, quota: Mapping[str, Any], reader: User, team: Team) -> str:
-    """Name what is needed, who has how much left, and of how much."""
     member = str(quota["tenant"]).partition("/")[2]
+    sentence, values = shortage_words(shortage, member=member, is_reader=member == reader.username, team=team)
+    return capfirst(sentence % values)
+
+
+def shortage_words(shortage: Shortage, *, member: str, is_reader: bool, team: Team) -> tuple[str, dict[str, str]]:
+    """Return the sentence that names what is needed, who has how much left, and of how much; and the values to put into it.
+
+    ``member`` is empty where it is the whole team that has too little.
+    """
     values = {
         "resource": resource_name(shortage.resource),
         "requested": format_amount(shortage.resource, shortage.requested),
@@ -139,11 +147,8 @@ def _what_is_short(shortage: Shortage, quota: Mapping[str, Any], reader: User, t
         "team": localize(team.name),
         "member": member,
     }
-    is_reader = member == reader.username
-    sentence = (
-        _sentence(shortage.resource, member, is_reader=is_reader) if shortage.requested else _rest(member, is_reader=is_reader)
-    )
-    return capfirst(sentence % values)
+    is_known = bool(shortage.requested)
+    return _sentence(shortage.resource, member, is_reader=is_reader) if is_known else _rest(member, is_reader=is_reader), values
 
 
 def _rest(member: str, *, is_reader: bool) -> str:

@@ -36,5 +36,15 @@ export function percentOf({ used, limit }) {
 
 export const isFull = ({ used, limit, over }) => over === true || (used !== null && limit !== null && used >= limit);
 
+const ALMOST = 50; // of a disk nobody can tell how much is needed: a fiftieth of the limit is as good as nothing
+
+/** Whether less is left than is needed; null where nobody can tell. */
+export function isShort(needs, figure) {
+  if (figure.limit === null) return false;
+  if (figure.used === null) return null;
+  const left = figure.limit - figure.used;
+  return needs > 0 ? left < needs : left <= figure.limit / ALMOST;
+}
+
 /** What is left of the limit; null without a limit or a figure. */
 export const leftOf = ({ used, limit }) => (used === null || limit === null ? null : Math.max(0, limit - used));

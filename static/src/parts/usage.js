@@ -3,7 +3,7 @@
 // itself: figures that move each second would drown everything else; whoever reads a gauge finds the newest one. On a lab's page
 // the same socket tells what the engine refuses to the commands in it.
 import { formatAmount } from "./amounts.js";
-import { Figures, isFull, leftOf, percentOf } from "./figures.js";
+import { Figures, isFull, isShort, leftOf, percentOf } from "./figures.js";
 import { RefusedNotes } from "./refused.js";
 import { Socket } from "./socket.js";
 import { text } from "./text.js";
@@ -14,6 +14,14 @@ const GRACE_MS = 3000;
 
 function write(element, words) {
   if (element && element.textContent !== words) element.textContent = words;
+}
+
+/** What a start would be refused for is shown for the team that is chosen; where nobody can tell it stays as the server has said. */
+function showShortage(note, figure) {
+  const team = note.closest("form")?.elements.team?.value;
+  const isMissing = isShort(Number(note.dataset.needs), figure);
+  if (team !== undefined && team !== note.dataset.team) note.hidden = true;
+  else if (isMissing !== null) note.hidden = !isMissing;
 }
 
 function fillMeter(meter, figure, format) {
@@ -27,6 +35,7 @@ function fillMeter(meter, figure, format) {
     bar.value = percent;
     bar.textContent = `${percent} %`;
   }
+  if (meter.dataset.needs !== undefined) showShortage(meter, figure);
   meter.toggleAttribute("data-full", isFull(figure));
   meter.toggleAttribute("data-over", figure.over === true);
   meter.removeAttribute("data-stale");
@@ -105,4 +114,5 @@ export function startUsage(document, htmx) {
   if (!document.body.dataset.live) return; // nobody is signed in
   htmx.onLoad(follow);
   document.addEventListener("live:replaced", follow);
+  document.addEventListener("change", (event) => event.target.matches?.("select[name=team]") && show());
 }

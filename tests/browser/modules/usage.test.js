@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { formatAmount } from "../../../static/src/parts/amounts.js";
-import { Figures, isFull, leftOf, percentOf } from "../../../static/src/parts/figures.js";
+import { Figures, isFull, isShort, leftOf, percentOf } from "../../../static/src/parts/figures.js";
 
 const TABLE = JSON.parse(readFileSync(new URL("./amounts.json", import.meta.url), "utf8"));
 const ENGLISH = { units: ["bytes", "KiB", "MiB", "GiB", "TiB"], perSecond: "{amount}/s" };
@@ -40,4 +40,18 @@ test("a bar is full at its limit and never past its end", () => {
   assert.equal(percentOf({ used: null, limit: 4 }), null);
   assert.deepEqual([isFull({ used: 4, limit: 4 }), isFull({ used: 3, limit: 4 }), isFull({ used: 3, limit: 4, over: true })], [true, false, true]);
   assert.deepEqual([leftOf({ used: 9, limit: 4 }), leftOf({ used: 1, limit: 4 }), leftOf({ used: null, limit: 4 })], [0, 3, null]);
+});
+
+test("a start is short of what is less than it needs, and of a disk that is almost full", () => {
+  const table = [
+    [1, { used: 3, limit: 3 }, true],
+    [1, { used: 2, limit: 3 }, false],
+    [1, { used: 9, limit: 3 }, true],
+    [1, { used: 0, limit: 0 }, true],
+    [5, { used: 9, limit: null }, false],
+    [5, { used: null, limit: 9 }, null],
+    [0, { used: 98, limit: 100 }, true],
+    [0, { used: 97, limit: 100 }, false],
+  ];
+  for (const [needs, figure, short] of table) assert.equal(isShort(needs, figure), short, JSON.stringify([needs, figure]));
 });

@@ -26,6 +26,7 @@ from engine.api import (
     top,
     volumes,
 )
+from engine.api.answers import DOCUMENTS, DOCUMENTS_AT_ONCE, SURVEYS, telling
 from engine.api.bodies import LARGE_AT_ONCE, TURNS, holding_bodies
 from engine.api.context import ENGINE
 from engine.api.decode import MAX_BODY_BYTES
@@ -171,6 +172,22 @@ _CHANGES: frozenset[Handler] = frozenset(
     }
 )
 
+_TELLS: dict[Handler, web.AppKey[Turns]] = {
+    archive.changes: SURVEYS,
+    system.usage: SURVEYS,
+    top.top: SURVEYS,
+    containers.inspect: DOCUMENTS,
+    containers.listing: DOCUMENTS,
+    execs.inspect: DOCUMENTS,
+    images.history: DOCUMENTS,
+    images.inspect: DOCUMENTS,
+    images.listing: DOCUMENTS,
+    networks.inspect: DOCUMENTS,
+    networks.listing: DOCUMENTS,
+    volumes.inspect: DOCUMENTS,
+    volumes.listing: DOCUMENTS,
+}
+
 
 def build_app(engine: Engine) -> web.Application:
     """Return the application of an engine."""
@@ -180,12 +197,15 @@ def build_app(engine: Engine) -> web.Application:
     app[HANGUPS] = HangupWatcher()
     app[STREAMS] = Streams()
     app[TURNS] = Turns(LARGE_AT_ONCE)
+    for turns in (DOCUMENTS, SURVEYS):
+        app[turns] = Turns(DOCUMENTS_AT_ONCE)
     app.on_shutdown.append(end_streams)
     app.on_response_prepare.append(_stamp)
     routes = [*ROUTES, *((method, path, _left_out) for method, path in LEFT_OUT)]
     for method, path, handler in sorted(routes, key=lambda route: route[1] == _IMAGE):
         whole = holding_bodies(handler)
         whole = _finishing(whole) if handler in _CHANGES else whole
+        whole = telling(whole, _TELLS[handler]) if handler in _TELLS else whole
         for prefix in ("", PREFIX):
             app.router.add_route(method, prefix + path, whole)
     return app

@@ -9,7 +9,8 @@ from engine.api.container_json import inspect_json, summary_json
 from engine.api.context import engine_of, is_on_own_socket, name_of, tenant_of
 from engine.api.create_request import decode_create
 from engine.api.decode import query_bool, query_int, query_text, read_document
-from engine.api.responses import json_response, no_content
+from engine.api.responses import dumps, json_list, json_response, no_content
+from engine.api.server import handler_of
 from engine.api.update_request import decode_update
 from engine.api.version import asked_version
 from engine.core.filters import parse_filters
@@ -52,11 +53,11 @@ async def listing(request: web.Request) -> web.Response:
         limit=query_int(request, "limit"),
         with_size=query_bool(request, "size"),
     )
-    now_ns, breaths, summaries = time.time_ns(), Breaths(), []
+    now_ns, breaths, summaries = time.time_ns(), Breaths(handler_of(request).turn), []
     for one in found:
-        summaries.append(summary_json(one, now_ns=now_ns))
+        summaries.append(dumps(summary_json(one, now_ns=now_ns)))
         await breaths.take()
-    return json_response(summaries)
+    return json_list(summaries)
 
 
 async def inspect(request: web.Request) -> web.Response:

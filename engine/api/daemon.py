@@ -25,6 +25,7 @@ from engine.core.lifecycle import ALIVE
 from engine.core.registries import RegistrySettings
 from engine.errors import Conflict, Fault
 from engine.service.engine import Engine
+from engine.service.fair_threads import FairThreads
 from engine.service.lifecycle import build_engine, close_engine, open_engine
 from engine.storage.disk import DiskSettings
 
@@ -58,6 +59,7 @@ class Daemon:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises Conflict, Fault, Unavailable, OSError when it cannot begin."""
         stop = _stop_signal()
+        asyncio.get_running_loop().set_default_executor(FairThreads())
         lock_fd = self._lock()
         engine = await asyncio.to_thread(
             build_engine,

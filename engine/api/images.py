@@ -9,7 +9,7 @@ from engine.api.decode import query_bool, query_text
 from engine.api.image_history import history_json
 from engine.api.image_json import inspect_json, removed_json, summary_json
 from engine.api.load import import_
-from engine.api.responses import json_response
+from engine.api.responses import dumps, json_list, json_response
 from engine.core.filters import parse_filters
 from engine.errors import InvalidParameter
 from engine.service.images import (
@@ -46,7 +46,7 @@ async def listing(request: web.Request) -> web.Response:
         is_all=query_bool(request, "all"),
         with_shared=query_bool(request, "shared-size"),
     )
-    return json_response([summary_json(view) for view in views])
+    return json_list([dumps(summary_json(view)) for view in views])
 
 
 async def inspect(request: web.Request) -> web.Response:

@@ -5,7 +5,7 @@ Owns the mapping; decides nothing else.
 
 import errno
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import orjson
 from aiohttp import web
@@ -27,6 +27,7 @@ STATUS: dict[type[errors.EngineError], int] = {
     errors.Fault: 500,
 }
 _DISK_REFUSES = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
+_COPIED_BYTES = 2**20
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -38,6 +39,20 @@ def dumps(value: object) -> bytes:
 def json_response(value: object, *, status: int = 200) -> web.Response:
     """Return ``value`` as JSON."""
     return web.Response(body=dumps(value), status=status, content_type="application/json")
+
+
+def json_list(items: Sequence[bytes]) -> web.Response:
+    """Return texts in JSON as one list. A long one is sent text by text: to copy it as a whole would keep others waiting."""
+    if sum(map(len, items)) > _COPIED_BYTES:
+        return web.Response(body=_pieces(items), content_type="application/json")
+    return web.Response(body=b"[" + b",".join(items) + b"]", content_type="application/json")
+
+
+async def _pieces(items: Sequence[bytes]) -> AsyncIterator[bytes]:
+    yield b"[" + items[0]
+    for item in items[1:]:
+        yield b"," + item
+    yield b"]"
 
 
 def no_content() -> web.Response:

@@ -118,6 +118,10 @@ class HijackableHandler(RequestHandler):
     def connection_closed(self) -> None:
         """Called when the connection is really gone, whoever had it last."""
 
+    async def turn(self) -> None:
+        """Wait until a further piece of work on the loop may be done for this connection."""
+        await asyncio.sleep(0)
+
     def is_hijack(self) -> bool:
         """Whether the request being handled came on a hijack route."""
         return self._is_hijack

@@ -13,14 +13,17 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from engine.api.responses import Handler, error_response
+from engine.api.rounds import Rounds
 from engine.api.server import HijackableHandler, HijackableServer, handler_of
 from engine.core.tenants import Tenant
 from engine.errors import Fault, Unavailable
+from engine.service.fair_threads import ASKING
 
 MOST_CONNECTIONS = 256  # of a tenant
 _FEW_CONNECTIONS = 8  # of a tenant, while tenants together have half of theirs
 _MOST_REFUSED, _REFUSED_SECONDS = 16, 2.0  # of a tenant that are told why; what comes beyond is closed at once
-_BACKLOG = 64  # also how many are taken at once before others have their turn
+_BACKLOG = 128
+_TAKEN_AT_ONCE = 4  # of new connections, before others have their turn
 
 
 def _share_of_descriptors() -> int:
@@ -42,6 +45,7 @@ class Guests:
 
     def __init__(self, tenant: Tenant, crowd: Crowd) -> None:
         self.tenant = tenant
+        self.rounds = Rounds()
         self._crowd = crowd
         self._served = 0
         self._refused = 0
@@ -102,6 +106,10 @@ class TenantHandler(HijackableHandler):
             self._has_place = False
             self._guests.leave(is_refused=self.is_refused)
 
+    async def turn(self) -> None:
+        """All connections of a tenant take turns."""
+        await self._guests.rounds.turn()
+
     def log_exception(self, *args: Any, **details: Any) -> None:
         """What a tenant sends that is no HTTP is told to the tenant: it is not to fill the log of the host."""
         if not isinstance(details.get("exc_info"), HttpProcessingError):
@@ -114,9 +122,13 @@ class TenantHandler(HijackableHandler):
 
 @web.middleware
 async def guests_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what comes on a connection that is one too many, and close that."""
+    """Let each tenant's requests begin one by one. Refuse what comes on a connection that is one too many, and close that."""
     connection = handler_of(request)
-    if not isinstance(connection, TenantHandler) or not connection.is_refused:
+    if not isinstance(connection, TenantHandler):
+        return await handler(request)
+    ASKING.set(connection.tenant)
+    await connection.turn()
+    if not connection.is_refused:
         return await handler(request)
     response = error_response(connection.refusal())
     response.force_close()
@@ -137,9 +149,11 @@ class TenantSockets:
         guests, server = Guests(tenant, self._crowd), self._server
         loop = asyncio.get_running_loop()
         try:
-            return await loop.create_unix_server(
-                lambda: TenantHandler(guests, server, loop=loop, **server.options), sock=sock, backlog=_BACKLOG
+            listening = await loop.create_unix_server(
+                lambda: TenantHandler(guests, server, loop=loop, **server.options), sock=sock, backlog=_TAKEN_AT_ONCE
             )
+            sock.listen(_BACKLOG)  # what the loop takes at once is not all that may wait
+            return listening
         except OSError:
             sock.close()
             raise

@@ -50,6 +50,9 @@ from engine.tenants.admission import Admission
 from engine.tenants.rates import RateBook
 from engine.tenants.store import TenantStore
 
+LAUNCHES_AT_ONCE = 4  # of one tenant: the supervisor makes one process after the other, for all
+LAUNCH_SECONDS = 1.0  # a launch takes milliseconds; one that a hostile image stalls gives its turn to the next
+LOOKS_AT_ONCE = 2  # of one tenant, by the host's ps: each is a process that no container accounts for
 COPIES_AT_ONCE = 8  # of one tenant: each is a process, which a container that stands still does not account for
 
 
@@ -101,6 +104,8 @@ class Engine:
     milestones: Milestones = field(default_factory=Milestones)
     slow: SlowWork = field(default_factory=SlowWork)
     copies: Turns = field(default_factory=lambda: Turns(COPIES_AT_ONCE))
+    looks: Turns = field(default_factory=lambda: Turns(LOOKS_AT_ONCE))
+    launches: Turns = field(default_factory=lambda: Turns(LAUNCHES_AT_ONCE))
     fillers: Fillers = field(init=False)
     transfers: Transfers = field(init=False)
     upkeep: PullUpkeep = field(init=False)

@@ -17,7 +17,7 @@ from engine.errors import CommandNotRunnable, Conflict, Forbidden, InvalidParame
 from engine.runtime.process import Process
 from engine.service.admit_container import admit_exec
 from engine.service.container_groups import standing_cgroup
-from engine.service.engine import Engine
+from engine.service.engine import LAUNCH_SECONDS, Engine
 from engine.service.launch_spec import exec_spec
 from engine.service.links import with_links
 from engine.storage.rootfs import ensure_exec_area
@@ -102,7 +102,8 @@ async def _launch(engine: Engine, container: ContainerRecord, execution: ExecRec
     seccomp = await asyncio.to_thread(_prepared, engine, container)
     writing = asyncio.ensure_future(asyncio.to_thread(engine.execs.write, execution))
     try:
-        return await engine.supervisor.exec(_spec(engine, container, execution, seccomp))
+        async with engine.launches.taken(container.tenant, seconds=LAUNCH_SECONDS):
+            return await engine.supervisor.exec(_spec(engine, container, execution, seccomp))
     finally:
         (refused,) = await asyncio.gather(writing, return_exceptions=True)
         if isinstance(refused, OSError):

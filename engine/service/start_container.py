@@ -27,7 +27,7 @@ from engine.service.admit_container import admitted_start
 from engine.service.container_mounts import publish_mounts
 from engine.service.container_networks import guest_of, joins_of, publish_endpoints
 from engine.service.container_ports import publish_ports
-from engine.service.engine import Engine
+from engine.service.engine import LAUNCH_SECONDS, Engine
 from engine.service.health_monitor import begin_health
 from engine.service.io_limits import limit_start
 from engine.service.isolation import container_cgroup, isolate
@@ -117,7 +117,8 @@ async def _both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
 async def _create(engine: Engine, record: ContainerRecord, undo: AsyncExitStack) -> Process:
     spec, lent = await asyncio.to_thread(_plan_and_lend, engine, record)
     try:
-        process = await engine.supervisor.create(spec)
+        async with engine.launches.taken(record.tenant, seconds=LAUNCH_SECONDS):
+            process = await engine.supervisor.create(spec)
     finally:
         if lent:
             await settled(asyncio.to_thread(engine.areas.take_room_back, **lent))

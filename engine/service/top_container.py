@@ -40,7 +40,8 @@ async def top_container(engine: Engine, tenant: Tenant, name: str, arguments: st
     if is_default(parsed, arguments):
         table = await asyncio.to_thread(_full_table, engine, record, pids, ids)
     else:
-        table = await _asked_of_ps(engine, record, parsed, pids, ids)
+        async with engine.looks.of(record.tenant):
+            table = await _asked_of_ps(engine, record, parsed, pids, ids)
     engine.publish(record, "top")
     return table
 

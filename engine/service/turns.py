@@ -1,6 +1,8 @@
 """How much of one kind of work is done for one tenant at a time. Who waits for a turn takes nothing but its own place."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from weakref import WeakValueDictionary
 
 from engine.core.tenants import Tenant
@@ -16,3 +18,13 @@ class Turns:
     def of(self, tenant: Tenant) -> asyncio.Semaphore:
         """Return the tenant's turns, to be held while the work is done."""
         return self._tenants.setdefault(tenant, asyncio.Semaphore(self._at_once))
+
+    @asynccontextmanager
+    async def taken(self, tenant: Tenant, *, seconds: float) -> AsyncIterator[None]:
+        """Hold a turn while the work is done, but for so long at most: what is stuck does not keep the tenant from all else."""
+        turns = self.of(tenant)
+        await turns.acquire()
+        with ExitStack() as held:
+            held.callback(turns.release)
+            held.callback(asyncio.get_running_loop().call_later(seconds, held.close).cancel)
+            yield

@@ -59,6 +59,7 @@ ACTIONS: Mapping[str, Action] = {
     "container.start": lambda client, job, progress: workloads.start_container(client, job.parameters),
     "container.stop": lambda client, job, progress: workloads.stop_container(client, job.parameters),
     "container.remove": lambda client, job, progress: workloads.remove_container(client, job.parameters),
+    "containers.stop": lambda client, job, progress: workloads.stop_all(client, job.parameters),
     "image.remove": lambda client, job, progress: workloads.remove_image(client, job.parameters),
     "volume.remove": lambda client, job, progress: workloads.remove_volume(client, job.parameters),
     "network.remove": lambda client, job, progress: workloads.remove_network(client, job.parameters),

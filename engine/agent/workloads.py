@@ -8,6 +8,7 @@ from docker import APIClient
 from docker.errors import APIError, NotFound
 
 from engine.agent.failures import ActionFailed
+from engine.agent.labs import parse_time_ns
 
 _STOP_SECONDS = 10
 _CONFLICT = 409
@@ -20,6 +21,21 @@ def stop_container(client: APIClient, parameters: Mapping[str, Any]) -> dict[str
     with contextlib.suppress(NotFound):
         client.stop(str(parameters["id"]), timeout=_STOP_SECONDS)
     return {}
+
+
+def stop_all(client: APIClient, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Stop all that the tenant had running when somebody looked at it (``before_ns``); returns the names of what was ``stopped``.
+
+    What was started since, such as a lab, goes on. One that starts itself again and again counts by its first start.
+    """
+    stopped = []
+    for container in client.containers():
+        container_id = str(container["Id"])
+        with contextlib.suppress(NotFound):
+            if _runs_since(client, container_id, int(parameters["before_ns"])):
+                client.stop(container_id, timeout=_STOP_SECONDS)
+                stopped.append(str(container["Names"][0]).lstrip("/"))
+    return {"stopped": stopped}
 
 
 def start_container(client: APIClient, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +92,11 @@ def remove_network(client: APIClient, parameters: Mapping[str, Any]) -> dict[str
     except APIError as error:
         raise _in_use(error, statuses=(_CONFLICT, _FORBIDDEN)) from error
     return {}
+
+
+def _runs_since(client: APIClient, container_id: str, before_ns: int) -> bool:
+    inspected = client.inspect_container(container_id)
+    return bool(inspected["RestartCount"]) or parse_time_ns(inspected["State"]["StartedAt"]) < before_ns
 
 
 def _is_there(client: APIClient, container_id: str) -> bool:

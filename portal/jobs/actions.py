@@ -34,6 +34,7 @@ ACTIONS = {
         Action("container.start"),
         Action("container.stop"),
         Action("container.remove"),
+        Action("containers.stop"),
         Action("image.remove"),
         Action("volume.remove"),
         Action("network.remove"),

@@ -19,6 +19,7 @@ _LABELS: Mapping[str, StrPromise] = {
     "container.start": _("Start"),
     "container.stop": _("Stop"),
     "container.remove": _("Remove"),
+    "containers.stop": _("Stop containers without a lab"),
     "image.remove": _("Remove image"),
     "volume.remove": _("Remove volume"),
     "network.remove": _("Remove network"),

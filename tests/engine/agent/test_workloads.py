@@ -1,5 +1,6 @@
 """What a page asks of containers, images, volumes and networks is done by the real engine, twice without harm, as its owner."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from engine.agent.client import open_client
 from engine.agent.failures import ActionFailed, explain
 from engine.agent.shell import import_image
 from engine.agent.takers import list_takers, read_memory
-from tests.engine.daemon import EngineDaemon
+from tests.engine.daemon import EngineDaemon, wait_until
 
 IMAGE = "atelier/shell:latest"
 
@@ -50,6 +51,24 @@ def test_a_container_is_stopped_started_and_removed_however_often_that_is_asked(
         workloads.remove_container(client, {"id": container_id})
         assert not client.containers(all=True, filters={"id": container_id})
     workloads.stop_container(client, {"id": container_id})
+
+
+@pytest.mark.requires_root
+def test_all_that_ran_when_somebody_looked_is_stopped_and_nothing_newer_or_of_others(
+    client: APIClient, engine: EngineDaemon
+) -> None:
+    web, looping = run(client, "web"), run(client, "looping", "sleep 0.2; exit 1", restart_policy={"Name": "always"})
+    paused = run(client, "paused")
+    client.pause(paused)
+    with open_client(f"unix://{engine.socket_path}", "demo/alan") as other:
+        others = run(other, "others")
+        before_ns = time.time_ns()
+        wait_until(lambda: client.inspect_container(looping)["RestartCount"] > 0, "a restart")
+        newer = run(client, "newer")
+        assert sorted(workloads.stop_all(client, {"before_ns": before_ns})["stopped"]) == ["looping", "paused", "web"]
+        assert [state_of(client, one) for one in (web, looping, paused, newer)] == ["exited"] * 3 + ["running"]
+        assert state_of(other, others) == "running"
+    assert workloads.stop_all(client, {"before_ns": before_ns}) == {"stopped": []}
 
 
 @pytest.mark.requires_root

@@ -20,7 +20,7 @@ from engine.service.milestones import Milestone
 log = logging.getLogger(__name__)
 _NEAR_BYTES = 512 << 20  # more is hardly written, even to memory, before the space is back unasked
 _NEAR_SHARE = 4  # nor asked for in one piece while this part of the limit is left
-_MOST_SECONDS = 2.0  # then something is held open, or too large: its space comes when it comes
+_MOST_SECONDS = 5.0  # then something is held open, or too large: its space comes when it comes
 _PAUSE_SECONDS = 0.004
 
 

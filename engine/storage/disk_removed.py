@@ -14,7 +14,7 @@ from engine.linux import btrfs
 from engine.storage.disk_groups import QuotaGroups, group_of
 
 _MOST_NOTED = 4096  # the oldest are then taken for gone, as are those
-_LONGEST_SECONDS = 5.0  # ago: somebody holds a file of it open, and nobody is to wait for that again and again
+_LONGEST_SECONDS = 10.0  # ago: somebody holds a file of it open, and nobody is to wait for that again and again
 
 
 @dataclass(slots=True)

@@ -228,6 +228,28 @@ def test_a_deleted_file_counts_while_it_is_open(counting: Counting, place: Path)
     assert fill(place / "a/g") >= 6 * MIB
 
 
+def test_what_was_removed_can_be_written_again_once_it_is_said_to_be_given_back(counting: Counting, place: Path) -> None:
+    counting.limit_tenant(TEAM, 24 * MIB)
+    for number in range(4):
+        counting.make_area(place / str(number), owner=ADA)
+        assert fill_patiently(counting, place / str(number) / "file", 20 * MIB) == 20 * MIB
+        settle(place)
+        counting.remove_area(place / str(number))
+        assert counting.is_given_back([OTHER]), "what others have removed is not waited for"
+        wait_until(lambda: counting.is_given_back([ADA, TEAM]), "the space to be given back")
+
+
+def test_what_is_held_open_is_not_said_to_be_given_back(on_btrfs: BtrfsDisk, place: Path) -> None:
+    on_btrfs.make_area(place / "a", owner=ADA)
+    with (place / "a/file").open("wb") as file:
+        file.write(b"x" * MIB)
+        settle(place)
+        on_btrfs.remove_area(place / "a")
+        assert not on_btrfs.is_given_back([ADA])
+        assert not on_btrfs.is_given_back([TEAM])
+    wait_until(lambda: on_btrfs.is_given_back([ADA]), "the space to be given back")
+
+
 def test_clones_cannot_take_more_than_the_limit(on_btrfs: BtrfsDisk, place: Path) -> None:
     # Each clone is free where the first writer pays, and counts again where what is referred to does: never less than once.
     for name in ("a", "b"):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.storage.trash import Trash, remove_tree
+from tests.engine.storage.disks import wait_until
 from tests.engine.storage.tar_archives import names_in
 
 
@@ -103,6 +104,20 @@ def test_a_closed_trash_begins_nothing_more_and_the_next_one_goes_on(tmp_path: P
     following = Trash(tmp_path / "trash")
     following.empty()
     assert names_in(tmp_path / "trash") == []
+
+
+def test_what_somebody_waits_for_is_removed_without_a_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.storage.trash._PAUSE_SECONDS", 600.0)
+    monkeypatch.setattr("engine.storage.trash._LONGEST_WAIT_SECONDS", 600.0)
+    trash = Trash(tmp_path / "trash")
+    assert trash.hasten() == frozenset()
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        trash.discard(tmp_path / name)
+        thrown = trash.hasten()
+        assert thrown
+        wait_until(lambda thrown=thrown: not thrown & trash.hasten(), f"the {name} to be gone")
+        assert names_in(tmp_path / "trash") == []
 
 
 def test_closing_waits_for_no_large_tree(tmp_path: Path) -> None:

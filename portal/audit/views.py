@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 from portal.accounts.http import UserRequest
 from portal.audit.rows import audit_row
 from portal.audit.selectors import find_entries, known_actions
+from portal.audit.words import action_words
 
 _PAGE_LENGTH = 50
 _FILTERS = ("action", "subject", "person")
@@ -19,7 +20,7 @@ _FILTERS = ("action", "subject", "person")
 @require_GET
 @login_required
 def entry_list(request: UserRequest) -> HttpResponse:
-    """Context: ``entries`` (list of AuditRow, newest first), ``page``, ``actions``, ``filters`` and ``query`` of the filters."""
+    """Context: ``entries`` (list of AuditRow, newest first), ``page``, ``actions`` (code, words), ``filters``, their ``query``."""
     if not request.user.is_administrator:
         raise Http404
     # A NUL in a text is no text to a database.
@@ -28,7 +29,7 @@ def entry_list(request: UserRequest) -> HttpResponse:
     context = {
         "entries": [audit_row(entry) for entry in page],
         "page": page,
-        "actions": known_actions(),
+        "actions": sorted(((code, action_words(code)) for code in known_actions()), key=lambda pair: pair[1].casefold()),
         "filters": filters,
         "query": urlencode({name: value for name, value in filters.items() if value}),
     }

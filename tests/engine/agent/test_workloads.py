@@ -57,8 +57,8 @@ def test_a_container_is_stopped_started_and_removed_however_often_that_is_asked(
 def test_all_that_ran_when_somebody_looked_is_stopped_and_nothing_newer_or_of_others(
     client: APIClient, engine: EngineDaemon
 ) -> None:
-    web, looping = run(client, "web"), run(client, "looping", "sleep 0.2; exit 1", restart_policy={"Name": "always"})
-    paused = run(client, "paused")
+    web, looping = run(client, "web", init=True), run(client, "looping", "exit 1", restart_policy={"Name": "always"})
+    paused = run(client, "paused", init=True)
     client.pause(paused)
     with open_client(f"unix://{engine.socket_path}", "demo/alan") as other:
         others = run(other, "others")

@@ -1,6 +1,8 @@
 """From where somebody asked, who reads the log, and that no change of a role goes unrecorded."""
 
+import re
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +11,14 @@ from django.urls import reverse
 from portal.audit.models import AuditEntry
 from portal.audit.origin import acting_address, address_of
 from portal.audit.services import record
+from portal.audit.words import ACTIONS, value_words
 from portal.teams.models import Membership, Role
 from portal.teams.services import remove_member, set_role
+from portal.usage.leftovers import STOP
+from portal.workloads.kinds import KINDS
 from tests.portal.conftest import Cast
 
+ROOT = Path(__file__).parents[3]
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("::1")]
 
 
@@ -90,10 +96,67 @@ def test_an_entry_shows_what_was_and_what_is_as_text(cast: Cast) -> None:
     record(actor=cast.admin, action="rules.set", subject="team:demo", after={"images": ["<b>/*"]})
     page = cast.client(cast.admin).get(reverse("audit:list"))
     assert [row.changes for row in page.context["entries"]] == [
-        [("images", "", '["<b>/*"]')],
+        [("images", "", "<b>/*")],
         [("memory", "no limit", "1\u00a0GiB")],
     ]
     assert b"<b>/*" not in page.content
+
+
+def recorded_actions() -> set[str]:
+    """Every action that the sources write as such; those of containers and their like are made of noun and verb."""
+    sources = "".join(path.read_text() for path in (ROOT / "portal").rglob("*.py"))
+    written = {
+        name for pair in re.findall(r'action="([a-z]+\.[a-z]+)"|_record\([^"]*"([a-z]+\.[a-z]+)"', sources) for name in pair
+    }
+    made = {f"{kind.noun}.{verb}" for kind in KINDS.values() for verb in kind.verbs}
+    return (written | made | {"quota.set", "rules.set", "user.set", "user.create", STOP}) - {""}
+
+
+def test_every_action_has_words() -> None:
+    written = recorded_actions()
+    assert {"membership.set", "request.ask", "grant.end", "lab.launch", "volume.remove"} <= written
+    assert sorted(written - ACTIONS.keys()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("memory", 2**31, "2\u00a0GiB"),
+        ("hours", 2.5, "2.5 h"),
+        ("memory", None, "no limit"),
+        ("pull", False, "not allowed"),
+        ("publish", True, "allowed"),
+        ("is_superuser", True, "yes"),
+        ("role", "assistant", "Assistant"),
+        ("role", "<b>", "<b>"),
+        ("resource", "pids", "processes"),
+        ("resource", "unknown", "unknown"),
+        ("until", "2026-11-22", "Nov. 22, 2026"),
+        ("until", "2026-99-99", "2026-99-99"),
+        ("images", ["atelier/*", "debian"], "atelier/*, debian"),
+        ("members", [], "none"),
+        ("quota", {"pids": 5, "memory": None}, "memory: no limit, processes: 5"),
+        ("other", 7, "7"),
+    ],
+)
+def test_values_are_written_as_people_write_them(name: str, value: object, words: str) -> None:
+    assert value_words(name, value) == words
+
+
+@pytest.mark.django_db
+def test_the_page_speaks_of_actions_in_words_and_still_filters_by_code(cast: Cast) -> None:
+    record(actor=cast.admin, action="quota.set", subject="team:demo", before={"memory": 2**31}, after={"memory": 2**30})
+    record(actor=cast.ada, action="request.ask", subject="request:1", after={"amount": 2**30}, resource="memory")
+    record(actor=cast.ada, action="made.up", subject="x:1")
+    page = cast.client(cast.admin).get(reverse("audit:list"))
+    assert [(row.label, row.changes) for row in page.context["entries"]] == [
+        ("made.up", []),
+        ("More asked for", [("memory", "", "1\u00a0GiB")]),
+        ("Quota changed", [("memory", "2\u00a0GiB", "1\u00a0GiB")]),
+    ]
+    assert page.context["actions"] == [("made.up", "made.up"), ("request.ask", "More asked for"), ("quota.set", "Quota changed")]
+    assert b"<strong>Quota changed</strong>" in page.content
+    assert b"quota.set</" not in page.content
 
 
 @pytest.mark.django_db

@@ -3,7 +3,7 @@
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from urllib.parse import quote
@@ -49,9 +49,12 @@ def asked(engine: CountedEngine, method: str, path: str) -> None:
     assert answer.status in (200, 204), answer.body
 
 
-def filler(engine: CountedEngine, place: str = "/big", **fields: object) -> str:
+def filler(engine: CountedEngine, place: str = "/big", *, volumes: Sequence[str] = (), binds: Sequence[str] = ()) -> str:
     """A container that has filled the tenant's disk and ended."""
-    container_id = engine.run("sh", "-c", FILL.format(place), tenant=ADA, **fields)
+    host = {"Binds": [*binds], "NetworkMode": "none"}
+    container_id = engine.run(
+        "sh", "-c", FILL.format(place), tenant=ADA, Volumes={volume: {} for volume in volumes}, HostConfig=host
+    )
     engine.wait(container_id)
     return container_id
 
@@ -92,7 +95,7 @@ def pruned(engine: CountedEngine) -> Prepared:
 
 
 def with_its_volume(engine: CountedEngine) -> Prepared:
-    container_id = filler(engine, "/v/big", Volumes={"/v": {}})
+    container_id = filler(engine, "/v/big", volumes=["/v"])
     return lambda: asked(engine, "DELETE", f"/containers/{container_id}?v=1")
 
 
@@ -108,7 +111,7 @@ def pruned_volume(engine: CountedEngine) -> Prepared:
 
 def filled_volume(engine: CountedEngine) -> str:
     name = f"data{next(_numbers)}"
-    container_id = filler(engine, "/v/big", HostConfig={"Binds": [f"{name}:/v"], "NetworkMode": "none"})
+    container_id = filler(engine, "/v/big", binds=[f"{name}:/v"])
     asked(engine, "DELETE", f"/containers/{container_id}")
     return name
 

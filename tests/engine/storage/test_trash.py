@@ -1,6 +1,7 @@
 """What is thrown away vanishes at once and is gone soon, whatever a container nested in it."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,10 @@ def test_a_closed_trash_begins_nothing_more_and_the_next_one_goes_on(tmp_path: P
     assert names_in(tmp_path / "trash") == []
 
 
+def is_gone(trash: Trash, thrown: frozenset[str]) -> bool:
+    return not thrown & trash.hasten()
+
+
 def test_what_somebody_waits_for_is_removed_without_a_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.storage.trash._PAUSE_SECONDS", 600.0)
     monkeypatch.setattr("engine.storage.trash._LONGEST_WAIT_SECONDS", 600.0)
@@ -116,7 +121,7 @@ def test_what_somebody_waits_for_is_removed_without_a_pause(tmp_path: Path, monk
         trash.discard(tmp_path / name)
         thrown = trash.hasten()
         assert thrown
-        wait_until(lambda thrown=thrown: not thrown & trash.hasten(), f"the {name} to be gone")
+        wait_until(partial(is_gone, trash, thrown), f"the {name} to be gone")
         assert names_in(tmp_path / "trash") == []
 
 

@@ -1,0 +1,62 @@
+"""Turns on the loop: one for each tenant in each round."""
+
+import asyncio
+
+from engine.api.rounds import Rounds
+
+
+def test_of_many_who_wait_one_goes_on_in_each_round() -> None:
+    async def play() -> list[int]:
+        rounds, gone_on = Rounds(), 0
+
+        async def work() -> None:
+            nonlocal gone_on
+            await rounds.turn()
+            gone_on += 1
+
+        tasks = [asyncio.create_task(work()) for _ in range(5)]
+        seen = []
+        while not all(task.done() for task in tasks):
+            before = gone_on
+            await asyncio.sleep(0)
+            seen.append(gone_on - before)
+        return seen
+
+    seen = asyncio.run(play())
+    assert (sum(seen), max(seen)) == (5, 1)
+
+
+def test_who_is_alone_does_not_wait() -> None:
+    async def play() -> None:
+        rounds = Rounds()
+        for _ in range(3):
+            turn = rounds.turn().__await__()
+            assert next(turn, "at once") == "at once"
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    asyncio.run(play())
+
+
+def test_who_gives_up_keeps_nobody_from_a_turn() -> None:
+    async def play() -> None:
+        rounds = Rounds()
+        await rounds.turn()
+        waiting = [asyncio.create_task(rounds.turn()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        await asyncio.gather(*waiting[1:])
+        await rounds.turn()
+
+    asyncio.run(play())
+
+
+def test_one_tenants_turns_are_not_anothers() -> None:
+    async def play() -> None:
+        busy, idle = Rounds(), Rounds()
+        waiting = [asyncio.create_task(busy.turn()) for _ in range(100)]
+        await asyncio.sleep(0)
+        assert next(idle.turn().__await__(), "at once") == "at once"
+        await asyncio.gather(*waiting)
+
+    asyncio.run(play())

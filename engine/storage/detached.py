@@ -6,6 +6,7 @@ opened by ``open_inside`` or found by ``resolve`` is found as a process whose ro
 
 import contextlib
 import errno
+import functools
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from engine.errors import InvalidParameter
 from engine.linux.files import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
 from engine.linux.fscontext import FilesystemContext
 from engine.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY
+from engine.storage.staged import mount_by_path
 from engine.storage.tree import OPEN_FOLDER
 from engine.storage.volatile import clear_mark
 
@@ -25,25 +27,29 @@ _MOST_STEPS = 8192
 
 
 @contextlib.contextmanager
-def readable_layers(layers: Sequence[Path]) -> Iterator[int]:
-    """Lend the layers (base first) as one open folder that cannot be written. An overlay needs two of them."""
+def readable_layers(layers: Sequence[Path], *, by_path: bool = False) -> Iterator[int]:
+    """Lend the layers (base first) as one open folder that cannot be written. An overlay needs two of them.
+
+    ``by_path`` takes the way of kernels before 6.8 at once, here and below.
+    """
     if len(layers) == 1:
         with _opened(os.open(layers[0], OPEN_FOLDER)) as folder:
             yield folder
     else:
-        with _opened(_mount(layers, {}, MOUNT_ATTR_RDONLY)) as mount, _opened(_top(mount)) as folder:
+        with _opened(_mount(layers, {}, MOUNT_ATTR_RDONLY, by_path=by_path)) as mount, _opened(_top(mount)) as folder:
             yield folder
 
 
 @contextlib.contextmanager
-def writable_layers(layers: Sequence[Path], *, upper: Path, work: Path) -> Iterator[int]:
+def writable_layers(layers: Sequence[Path], *, upper: Path, work: Path, by_path: bool = False) -> Iterator[int]:
     """Lend the layers (base first, at least one) as one open folder whose changes go to ``upper``, to be synced by the caller."""
     clear_mark(work)
-    with _opened(_mount(layers, {"upperdir": upper, "workdir": work}, 0)) as mount, _opened(_top(mount)) as folder:
+    mounted = _mount(layers, {"upperdir": upper, "workdir": work}, 0, by_path=by_path)
+    with _opened(mounted) as mount, _opened(_top(mount)) as folder:
         yield folder
 
 
-def is_in_use(upper: Path, scratch: Path) -> bool:
+def is_in_use(upper: Path, scratch: Path, *, by_path: bool = False) -> bool:
     """Whether anything may still write to ``upper`` through an overlay, mounted or held by no more than a descriptor.
 
     A container may hand descriptors to others that outlive it. The kernel lends an upper folder to one overlay with an index at
@@ -51,13 +57,18 @@ def is_in_use(upper: Path, scratch: Path) -> bool:
     """
     for name in ("lower", "first", "second"):
         (scratch / name).mkdir(mode=0o700)
+
+    def mount(work: str) -> int:
+        writable = {"upperdir": upper, "workdir": scratch / work}
+        return _mount([scratch / "lower"], writable, 0, index="on", by_path=by_path)
+
     try:
-        first = _mount([scratch / "lower"], {"upperdir": upper, "workdir": scratch / "first"}, 0, index="on")
+        first = mount("first")
     except OSError:
         return True
     with _opened(first):
         try:
-            os.close(_mount([scratch / "lower"], {"upperdir": upper, "workdir": scratch / "second"}, 0, index="on"))
+            os.close(mount("second"))
         except OSError as error:
             return error.errno != errno.EBUSY
         return True
@@ -142,19 +153,41 @@ def _top(mount: int) -> int:
     return os.open(".", OPEN_FOLDER, dir_fd=mount)
 
 
-def _mount(layers: Sequence[Path], writable: dict[str, Path], attributes: int, *, index: str = "off") -> int:
+def _mount(
+    layers: Sequence[Path], writable: dict[str, Path], attributes: int, *, index: str = "off", by_path: bool = False
+) -> int:
+    options = {"metacopy": "off", "redirect_dir": "off", "index": index}
+    flags = ["volatile"] if writable else []
+    if by_path or not _takes_layers_one_by_one():
+        texts = [*(f"{key}={value}" for key, value in options.items()), *flags]
+        return mount_by_path(layers[::-1], writable, texts, attributes | _HARMLESS)
     with FilesystemContext("overlay") as context, contextlib.ExitStack() as opened:
         context.set_string("source", "overlay")
         for key, path in (*(("lowerdir+", layer) for layer in reversed(layers)), *writable.items()):
             folder = os.open(path, OPEN_FOLDER)
             opened.callback(os.close, folder)
             _set_folder(context, key, folder)
-        for key, value in {"metacopy": "off", "redirect_dir": "off", "index": index}.items():
+        for key, value in options.items():
             context.set_string(key, value)
-        if writable:
-            context.set_flag("volatile")
+        for flag in flags:
+            context.set_flag(flag)
         context.create()
         return context.mount(attributes | _HARMLESS)
+
+
+@functools.cache
+def _takes_layers_one_by_one() -> bool:
+    """Linux 6.8. Much older kernels take any option and refuse it when all are there, so they take what is none."""
+    with FilesystemContext("overlay") as context:
+        try:
+            context.set_string("lowerdir+", "/")
+        except OSError:
+            return False
+        try:
+            context.set_flag("none")
+        except OSError:
+            return True
+        return False
 
 
 def _set_folder(context: FilesystemContext, key: str, folder: int) -> None:

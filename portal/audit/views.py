@@ -20,7 +20,7 @@ _FILTERS = ("action", "subject", "person")
 @require_GET
 @login_required
 def entry_list(request: UserRequest) -> HttpResponse:
-    """Context: ``entries`` (list of AuditRow, newest first), ``page``, ``actions`` (code, words), ``filters``, ``query`` of them."""
+    """Context: ``entries`` (list of AuditRow, newest first), ``page``, ``actions`` (code, words), ``filters``, ``query``."""
     if not request.user.is_administrator:
         raise Http404
     # A NUL in a text is no text to a database.

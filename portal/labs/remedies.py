@@ -49,13 +49,20 @@ class Advice:
     remedies: tuple[Remedy, ...] = ()
 
 
-def advise_on_quota(quota: Mapping[str, Any], *, reader: User, team: Team, tenant: str) -> Advice | None:
-    """Return what to say to ``reader`` of a refusal of the engine to ``tenant`` of ``team``; None for figures that are none."""
+def advise_on_quota(quota: Mapping[str, Any], *, reader: User, team: Team, tenant: str, of_lab: bool = True) -> Advice | None:
+    """Return what to say to ``reader`` of a refusal of the engine to ``tenant`` of ``team``; None for figures that are none.
+
+    ``of_lab``: whether a smaller lab would do as well as what was refused.
+    """
     shortage = _read_shortage(quota)
     if shortage is None:
         return None
-    takers = _taker_remedies(quota.get("takers") or (), shortage.resource, reader=reader, tenant=tenant)
-    smaller = smaller_offers(shortage, reader=reader, team=team) if tenant == f"{team.slug}/{reader.username}" else []
+    # To stop or remove anything is no help to what is larger than the whole quota.
+    is_too_large = shortage.requested > shortage.limit
+    named = () if is_too_large else quota.get("takers") or ()
+    takers = _taker_remedies(named, shortage.resource, reader=reader, tenant=tenant)
+    is_own = of_lab and tenant == f"{team.slug}/{reader.username}"
+    smaller = smaller_offers(shortage, reader=reader, team=team) if is_own else []
     words = [name for name, _remedy in takers]
     text = f"{_what_is_short(shortage, quota, reader, team)} {_ways_out(shortage.resource, words, has_smaller=bool(smaller))}"
     lists = [Remedy(label=_("Show what there is"), url=reverse("workloads:list"))] if shortage.resource == "disk" else []
@@ -147,8 +154,11 @@ def shortage_words(shortage: Shortage, *, member: str, is_reader: bool, team: Te
         "team": localize(team.name),
         "member": member,
     }
-    is_known = bool(shortage.requested)
-    return _sentence(shortage.resource, member, is_reader=is_reader) if is_known else _rest(member, is_reader=is_reader), values
+    if not shortage.requested:
+        return _rest(member, is_reader=is_reader), values
+    if shortage.requested > shortage.limit:
+        return _whole(member, is_reader=is_reader), values
+    return _sentence(shortage.resource, member, is_reader=is_reader), values
 
 
 def _rest(member: str, *, is_reader: bool) -> str:
@@ -158,6 +168,14 @@ def _rest(member: str, *, is_reader: bool) -> str:
     if is_reader:
         return _("%(resource)s: you have %(left)s left of %(limit)s.")
     return _("%(resource)s: %(member)s has %(left)s left of %(limit)s.")
+
+
+def _whole(member: str, *, is_reader: bool) -> str:
+    if not member:
+        return _("%(resource)s: this needs %(requested)s, the whole quota of team %(team)s is %(limit)s.")
+    if is_reader:
+        return _("%(resource)s: this needs %(requested)s, your whole quota is %(limit)s.")
+    return _("%(resource)s: this needs %(requested)s, the whole quota of %(member)s is %(limit)s.")
 
 
 def _sentence(resource: str, member: str, *, is_reader: bool) -> str:

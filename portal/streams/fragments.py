@@ -60,7 +60,7 @@ def render_refusal(user: User, language: str, *, tenant: str, quota: Mapping[str
             team = get_team_for(user, tenant.partition("/")[0])
         except Http404:
             return None
-        advice = advise_on_quota(quota, reader=user, team=team, tenant=tenant)
+        advice = advise_on_quota(quota, reader=user, team=team, tenant=tenant, of_lab=False)
         if advice is None:
             return None
         html = render_to_string("labs/_remedies.html", {"remedies": advice.remedies})

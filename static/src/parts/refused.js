@@ -1,4 +1,4 @@
-// What the engine refused to a command in a lab's terminal: one note for each resource, with what would help, while the lab's page
+// What the engine refused to a command in a lab's terminal: a note on the newest refusal, with what would help, while the lab's page
 // is open. It goes when there is room again or somebody closes it, and does not come back at once by the next of many refusals.
 import { leftOf } from "./figures.js";
 import { showToast } from "./toasts.js";
@@ -38,8 +38,8 @@ export class RefusedNotes {
   constructor(document, htmx) {
     this.#htmx = htmx;
     document.addEventListener("click", (event) => {
-      const note = event.target.closest?.("[data-toast-close]")?.closest("[data-refused]");
-      if (note) this.#closed.add(note.dataset.refused, performance.now());
+      const note = event.target.closest?.("[data-toast-close]")?.closest("[data-terminal-refusal]");
+      if (note) this.#closed.add(note.dataset.terminalRefusal, performance.now());
     });
   }
 
@@ -53,16 +53,16 @@ export class RefusedNotes {
     const key = `${tenant} ${resource}`;
     const stage = document.querySelector(LOOKING);
     if (stage?.dataset.state !== "running" || this.#closed.has(key, performance.now())) return;
-    const present = document.querySelector(`[data-refused="${CSS.escape(key)}"]`);
+    const present = document.querySelector(`[data-terminal-refusal="${CSS.escape(key)}"]`);
     if (present?.dataset.text === text) return;
-    present?.remove();
+    for (const older of document.querySelectorAll("[data-terminal-refusal]")) older.remove(); // two would cover a phone
     const note = showToast("error", text, html, this.#htmx);
-    Object.assign(note.dataset, { refused: key, tenant, resource, needed, text, since: performance.now() });
+    Object.assign(note.dataset, { terminalRefusal: key, tenant, resource, needed, text, since: performance.now() });
   }
 
   /** Take away what would fit now, but not before somebody could read it. */
   clear(document, figures) {
-    for (const note of document.querySelectorAll("[data-refused]")) {
+    for (const note of document.querySelectorAll("[data-terminal-refusal]")) {
       const { tenant, resource, needed, since } = note.dataset;
       if (!hasRoom(Number(needed), figures.get(tenant, resource))) continue;
       const wait = Number(since) + READING_MS - performance.now();

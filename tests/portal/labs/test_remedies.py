@@ -66,6 +66,21 @@ def test_the_words_follow_from_whose_quota_it_is(cast: Cast) -> None:
     assert "; ada has 200 MiB left" in plain(advise(cast, "grace", tenant="demo/ada").text)
 
 
+@pytest.mark.parametrize(
+    ("reader", "tenant", "words"),
+    [
+        ("ada", "demo/ada", "Memory: this needs 5 GiB, your whole quota is 4 GiB."),
+        ("grace", "demo/ada", "Memory: this needs 5 GiB, the whole quota of ada is 4 GiB."),
+        ("ada", "demo", "Memory: this needs 5 GiB, the whole quota of team Demo is 4 GiB."),
+    ],
+)
+def test_nothing_is_to_be_stopped_for_what_is_larger_than_a_whole_quota(cast: Cast, reader: str, tenant: str, words: str) -> None:
+    advice = advise(cast, reader, tenant=tenant, requested=5120 * MEBIBYTE, used=0, takers=[taker("c2", "web")])
+    assert plain(advice.text).startswith(words)
+    assert [remedy.label for remedy in advice.remedies if remedy.is_change and "web" in remedy.label] == []
+    assert advice.remedies[-1].label == "Ask for more"
+
+
 def test_counts_are_removed_from_and_have_no_smaller_size(cast: Cast) -> None:
     figures: dict[str, Any] = {"resource": "containers", "limit": 10, "used": 10, "requested": 1, "tenant": "demo/ada"}
     advice = advise(cast, takers=[taker("c2", "web")], **figures)

@@ -83,7 +83,7 @@ def test_the_amounts_can_be_followed_and_more_be_asked_for(cast: Cast) -> None:
 
 def test_a_teams_name_is_text_in_it(cast: Cast) -> None:
     Team.objects.filter(pk=cast.team.pk).update(name="<b>{0}%s")
-    limit(cast, running=0)
+    limit(cast, running=1)
     (note,) = notes(cast.ada)
     assert "team &lt;b&gt;{0}%s has" in note.text
 

@@ -121,6 +121,7 @@ async def test_a_refused_start_is_told_with_buttons_in_the_readers_words(school:
     assert "ada has 0 left of 1" in seen["text"]
     assert "Stop web" in own["html"]
     assert "resource=running" in own["html"]
+    assert "labs/launch" not in own["html"]
 
 
 @pytest.mark.requires_root

@@ -73,7 +73,7 @@ def test_what_is_given_up_before_its_turn_is_not_done(threads: FairThreads) -> N
 
 def test_an_error_is_its_callers(threads: FairThreads) -> None:
     with pytest.raises(KeyError, match="lost"):
-        submit(threads, ADA, lambda: {}["lost"]).result(PATIENCE_SECONDS)
+        submit(threads, ADA, lambda: dict[str, str]()["lost"]).result(PATIENCE_SECONDS)
     assert submit(threads, ADA, lambda: "goes on").result(PATIENCE_SECONDS) == "goes on"
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from portal.audit.models import AuditEntry
-from portal.audit.words import action_words, field_words, value_words
+from portal.audit.words import action_words, field_words, subject_words, value_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ def audit_row(entry: AuditEntry) -> AuditRow:
         actor=entry.actor_name,
         action=entry.action,
         label=action_words(entry.action),
-        subject=entry.subject,
+        subject=subject_words(entry.subject),
         address=entry.address or "",
         changes=_changes(entry.before, entry.after, str(entry.detail.get("resource", ""))),
         facts=[(field_words(name), value_words(name, value)) for name, value in entry.detail.items()],

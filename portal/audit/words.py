@@ -1,6 +1,7 @@
 """What the audit log says in words: actions, the names of what was changed, and values. Unknown codes stay as they are."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -46,6 +47,9 @@ ACTIONS: Mapping[str, StrPromise] = {
     "user.set": gettext_lazy("Rights of a user changed"),
     "user.remove": gettext_lazy("User removed"),
 }
+
+_DIGEST = re.compile(r":[0-9a-f]{32}\Z")
+_LONG_ID = re.compile(r"\A(?:sha256:)?([0-9a-f]{12})[0-9a-f]{52}\Z")  # as docker shows them
 
 _FIELDS: Mapping[str, StrPromise] = {
     "pull": gettext_lazy("pull images"),
@@ -104,7 +108,14 @@ def _yes_or_no(name: str, *, is_so: bool) -> str:
     return _("yes") if is_so else _("no")
 
 
+def subject_words(subject: str) -> str:
+    """Return what an entry is about without the digest that tells objects of one tenant apart: their name stands beside it."""
+    return _DIGEST.sub("", subject)
+
+
 def _text_words(name: str, text: str) -> str:
+    if name == "id":
+        return _LONG_ID.sub(r"\1", text)
     if name == "role" and text in Role.values:
         return str(Role(text).label)
     if name == "resource" and text in RESOURCES:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from portal.audit.models import AuditEntry
 from portal.audit.origin import acting_address, address_of
 from portal.audit.services import record
-from portal.audit.words import ACTIONS, value_words
+from portal.audit.words import ACTIONS, subject_words, value_words
 from portal.teams.models import Membership, Role
 from portal.teams.services import remove_member, set_role
 from portal.usage.leftovers import STOP
@@ -137,10 +137,24 @@ def test_every_action_has_words() -> None:
         ("members", [], "none"),
         ("quota", {"pids": 5, "memory": None}, "memory: no limit, processes: 5"),
         ("other", 7, "7"),
+        ("id", "sha256:" + "ab" * 32, "abababababab"),
+        ("id", "my-volume", "my-volume"),
     ],
 )
 def test_values_are_written_as_people_write_them(name: str, value: object, words: str) -> None:
     assert value_words(name, value) == words
+
+
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        ("container:demo/ada:" + "0e" * 16, "container:demo/ada"),
+        ("lab:a823b85e-ee75-44a6-a097-63d37fc6de32", "lab:a823b85e-ee75-44a6-a097-63d37fc6de32"),
+        ("team:demo", "team:demo"),
+    ],
+)
+def test_a_subject_is_shown_without_a_digest(subject: str, words: str) -> None:
+    assert subject_words(subject) == words
 
 
 @pytest.mark.django_db

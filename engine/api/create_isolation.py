@@ -8,7 +8,7 @@ from typing import Any
 from engine.api.decode import Document
 from engine.core.devices import parse_device, parse_device_rule
 from engine.core.namespace_modes import check_mode
-from engine.core.security_options import parse_security_options
+from engine.core.security_options import parse_security_options, without_profile
 from engine.errors import InvalidParameter
 
 _RUNTIMES = ("", "atelier", "runc", "io.containerd.runc.v2")
@@ -39,6 +39,7 @@ def decode_isolation(host: Document) -> dict[str, Any]:
         "cgroupns_mode": check_mode("CgroupnsMode", host.text("CgroupnsMode")) or "private",
         "no_new_privileges": security.no_new_privileges,
         "seccomp": security.seccomp,
+        "security_options": tuple(map(without_profile, host.texts("SecurityOpt"))),
         "security_labels": security.labels,
         "writable_cgroups": security.writable_cgroups,
         "masked_paths": () if security.unconfined_paths else masked,

@@ -98,6 +98,7 @@ def decode_join(endpoint: Document, network: str) -> NetworkJoin:
         address6=str(parse_address6(address6, name="IPv6 address")) if address6 else "",
         mac=parse_mac(mac) if mac else "",
         links=tuple(map(str, parse_links(endpoint.texts("Links")))),
+        driver_options=endpoint.labels("DriverOpts"),
     )
 
 
@@ -122,7 +123,7 @@ def _says_something(endpoint: Document, field: str) -> bool:
 def decode_network(body: Document) -> tuple[NetworkRequest, list[str]]:
     """Return a network to be made, and warnings. Raises InvalidParameter."""
     _check_kind(body)
-    options = body.mapping("Options")
+    options = body.labels("Options")
     has_ipv6 = body.boolean("EnableIPv6")
     ipam, warnings = _ipam(body.document("IPAM"), has_ipv6=has_ipv6)
     request = NetworkRequest(
@@ -131,7 +132,7 @@ def decode_network(body: Document) -> tuple[NetworkRequest, list[str]]:
         internal=body.boolean("Internal"),
         attachable=body.boolean("Attachable"),
         has_ipv6=has_ipv6,
-        labels=body.mapping("Labels"),
+        labels=body.labels(),
         options=options,
     )
     return request, [*check_options(options), *warnings]
@@ -163,8 +164,9 @@ def _ipam(ipam: Document, *, has_ipv6: bool) -> tuple[Ipam, list[str]]:
         raise InvalidParameter(f"too many subnets: {len(configs)}, a network has one of IPv4 and, with EnableIPv6, one of IPv6")
     if of_ipv6 and not has_ipv6:
         raise InvalidParameter("an IPv6 subnet takes EnableIPv6: give it too (docker network create --ipv6)")
-    warnings = ["IPAM options have no effect"] if ipam.mapping("Options") else []
-    chosen = _one_config(of_ipv4[0]) if of_ipv4 else Ipam()
+    options = ipam.labels("Options") if ipam.get("Options") is not None else None
+    warnings = ["IPAM options have no effect"] if options else []
+    chosen = replace(_one_config(of_ipv4[0]) if of_ipv4 else Ipam(), options=options)
     return (_with_ipv6(chosen, of_ipv6[0]) if of_ipv6 else chosen), warnings
 
 

@@ -101,6 +101,9 @@ def _limits(host: HostConfig) -> dict[str, Any]:
 
 
 def _security_options(host: HostConfig) -> list[str]:
+    """As they came; older records know only what was understood."""
+    if host.security_options:
+        return [f"seccomp={host.seccomp}" if option == "seccomp=" else option for option in host.security_options]
     options = ["no-new-privileges"] if host.no_new_privileges else []
     options += [f"seccomp={host.seccomp}"] if host.seccomp else []
     options += ["writable-cgroups=true"] if host.writable_cgroups else []

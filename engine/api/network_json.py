@@ -23,7 +23,7 @@ def network_json(network: Network, endpoints: Sequence[Endpoint], *, name_of: Ca
         "Driver": "bridge",
         "EnableIPv4": True,
         "EnableIPv6": network.subnet6 is not None,
-        "IPAM": {"Driver": "default", "Options": None if network.is_default else {}, "Config": _ipam_json(network)},
+        "IPAM": {"Driver": "default", "Options": _options_json(network), "Config": _ipam_json(network)},
         "Internal": network.internal,
         "Attachable": network.attachable,
         "Ingress": False,
@@ -62,6 +62,11 @@ def builtin_network_json(builtin: Builtin, containers: Sequence[ContainerRecord]
 def _without_address(builtin: Builtin, record: ContainerRecord) -> dict[str, Any]:
     endpoint_id = builtin.endpoint_id(record.container_id)
     return {"Name": record.name, "EndpointID": endpoint_id, "MacAddress": "", "IPv4Address": "", "IPv6Address": ""}
+
+
+def _options_json(network: Network) -> dict[str, str] | None:
+    """Clients that compare what is with what they want take null and no options for two things."""
+    return None if network.ipam.options is None else dict(network.ipam.options)
 
 
 def _ipam_json(network: Network) -> list[dict[str, Any]]:
@@ -136,7 +141,7 @@ def _settings_json(record: ContainerRecord, join: NetworkJoin, endpoint: Endpoin
         "Links": list(join.links) or None,
         "Aliases": list(join.aliases) or None,
         "MacAddress": endpoint.mac if endpoint else join.mac,
-        "DriverOpts": None,
+        "DriverOpts": dict(join.driver_options) or None,
         "NetworkID": endpoint.network_id if endpoint else "",
         "EndpointID": endpoint.endpoint_id if endpoint else "",
         "Gateway": endpoint.gateway if endpoint else "",

@@ -122,6 +122,7 @@ class HostConfig:
     uts_mode: str = ""  # empty, host
     cgroupns_mode: str = "private"  # private, host
     userns_mode: str = ""  # "host" is asked for but never granted
+    security_options: tuple[str, ...] = ()  # as they came, but for a profile's document
     security_labels: tuple[str, ...] = ()  # options for AppArmor and SELinux, as they came: this engine applies neither
     writable_cgroups: bool = False
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -51,6 +51,7 @@ class NetworkJoin:
     address6: str = ""  # the same, of IPv6
     mac: str = ""  # the hardware address, empty for the one that follows from the address
     links: tuple[str, ...] = ()  # other containers as "name:alias": names for this container alone
+    driver_options: Mapping[str, str] = field(default_factory=dict)  # told back, so that clients find what they asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Ipam:
     gateway6: IPv6Address | None = None
     ip_range6: IPv6Network | None = None
     auxiliary6: Mapping[str, IPv6Address] = field(default_factory=dict)
+    options: Mapping[str, str] | None = None  # of no effect, told back; None where nobody spoke of them
 
 
 @dataclass(frozen=True, slots=True)

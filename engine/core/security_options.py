@@ -47,6 +47,12 @@ def parse_security_options(options: Sequence[str]) -> SecurityOptions:
     return SecurityOptions(flags["no-new-privileges"], seccomp, tuple(labels), unconfined_paths, flags["writable-cgroups"])
 
 
+def without_profile(option: str) -> str:
+    """Return an option as it came, with nothing behind the name where that is a profile's document, which is kept once, apart."""
+    name, value = _split(option)
+    return f"{name}=" if name == "seccomp" and value.lstrip().startswith("{") else option
+
+
 def _split(option: str) -> tuple[str, str]:
     """At the first of both signs: a profile is full of colons."""
     equals, colon = option.find("="), option.find(":")

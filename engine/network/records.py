@@ -45,6 +45,7 @@ class _NetworkRecord:
     ip_range6: str = ""
     auxiliary6: Mapping[str, str] = field(default_factory=dict)
     attachable: bool = False
+    ipam_options: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ def _record_of(network: Network) -> _NetworkRecord:
         ip_range6=str(ipam.ip_range6 or ""),
         auxiliary6={name: str(address) for name, address in ipam.auxiliary6.items()},
         attachable=network.attachable,
+        ipam_options=ipam.options,
     )
 
 
@@ -175,6 +177,7 @@ def _ipam_of(record: _NetworkRecord) -> Ipam:
         gateway6=IPv6Address(record.gateway6) if record.gateway6 else None,
         ip_range6=IPv6Network(record.ip_range6) if record.ip_range6 else None,
         auxiliary6={name: IPv6Address(address) for name, address in record.auxiliary6.items()},
+        options=record.ipam_options,
     )
     check_ipam(ipam, any_subnet=True)
     return ipam

@@ -15,6 +15,8 @@ from engine.api.app import LEFT_OUT, ROUTES
 from tests.engine.api.raw_client import RawClient
 from tests.engine.daemon import EngineDaemon, wait_until
 
+_LONG = {f"o{number}": "x" * 100 for number in range(20_000)}  # of texts that are told back
+
 pytestmark = pytest.mark.requires_root
 
 LONG = "a" * 2**20
@@ -258,6 +260,7 @@ def test_many_who_say_nothing_and_many_who_are_slow_keep_nobody_waiting(engine_d
         {"HostConfig": {"Sysctls": {f"net.x{number}": "1" for number in range(2000)}}},
         {"HostConfig": {"Dns": ["x" * 5000]}},
         {"HostConfig": {"Ulimits": [{"Name": "nofile", "Soft": 1, "Hard": 1}] * 5000}},
+        {"NetworkingConfig": {"EndpointsConfig": {"bridge": {"DriverOpts": _LONG}}}},
     ],
     ids=lambda fields: json.dumps(fields)[:50],
 )
@@ -277,6 +280,14 @@ def test_a_container_of_excess_is_refused_fails_or_runs_and_can_be_removed(
             execution = {"Cmd": ["true"], "Env": fields.get("Env", []), "User": fields.get("User", "")}
             assert engine_daemon.request("POST", f"/containers/{container_id}/exec", execution).status in (201, 400, 409)
         assert engine_daemon.request("DELETE", f"/containers/{container_id}?force=1").status == 204
+
+
+@pytest.mark.parametrize(
+    "fields", [{"Labels": _LONG}, {"Options": _LONG}, {"IPAM": {"Options": _LONG}}], ids=["labels", "options", "of addresses"]
+)
+def test_a_network_of_excess_is_refused(engine_daemon: EngineDaemon, fields: dict[str, object]) -> None:
+    refused = engine_daemon.request("POST", "/networks/create", {"Name": "excess", **fields}, tenant="blue/ada")
+    assert (refused.status, "too long" in refused.message) == (400, True)
 
 
 @pytest.mark.parametrize(

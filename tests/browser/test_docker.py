@@ -158,8 +158,15 @@ def test_more_than_the_quota_is_refused_in_words_in_the_terminal_and_with_button
     ada: Page, alan: Page, containers: dict[str, Page], browser: Browser, product: Product
 ) -> None:
     enter(ada, "docker run --rm -m 64g atelier/shell true", "memory quota of")
+    refusal = ada.locator("#toasts [data-terminal-refusal]")
+    expect(refusal).to_contain_text("this needs 64 GiB", timeout=PATIENCE_MS)
     enter(ada, "for i in $(seq 12); do docker create --name many-$i atelier/shell true; done; echo done-$?", "container quota of")
+    expect(refusal).to_contain_text("Containers: this needs 1", timeout=PATIENCE_MS)
+    expect(refusal.get_by_role("button", name="Remove many-").first).to_be_visible()
+    expect(refusal.get_by_role("link", name="Ask for more")).to_be_visible()
+    expect(refusal).to_have_count(1)
     page = open_page(browser, product, "ada")
+    expect(page.locator("#offers").get_by_text("Containers: this needs 1").first).to_be_visible()
     page.locator("#offers").get_by_role("button", name="Start Shell").click()
     note = page.locator(".lab-head .note")
     expect(note).to_contain_text("0 left of", timeout=PATIENCE_MS)
@@ -168,6 +175,7 @@ def test_more_than_the_quota_is_refused_in_words_in_the_terminal_and_with_button
     note.get_by_role("button", name="Remove many-").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(containers["ada"].locator("[data-count=containers]")).to_have_text(str(before - 1), timeout=PATIENCE_MS)
+    expect(refusal).to_have_count(0, timeout=PATIENCE_MS)
     page.locator(".lab-head").get_by_role("button", name="Start").first.click()
     expect(page.locator(".lab-head .state")).to_have_text("Running", timeout=PATIENCE_MS)
     remove_lab(page)

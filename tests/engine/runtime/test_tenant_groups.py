@@ -1,5 +1,6 @@
 """Limits of tenants written: version 2 into a directory of files, which is what the kernel shows."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from engine.core.tenant_cgroups import NO_CEILINGS, Ceilings
 from engine.core.tenant_plan import Ground, TenantPlan, TenantShare, plan_tenants
 from engine.core.tenants import Tenant
 from engine.runtime.stray_cgroups import find_tenants, remove_tenant
-from engine.runtime.tenant_groups import hold
+from engine.runtime.tenant_groups import hold, write_values
 
 BLUE, ADA = Tenant("blue"), Tenant("blue", "ada")
 ALL = frozenset(range(4))
@@ -52,6 +53,29 @@ def test_limits_come_and_go(root: Path) -> None:
     assert [team_file(root, name) for name in names] == [str(64 * MIB), "max", str(MIB), "150000 100000", "10", "2-3"]
     assert hold(plan(root, NO_CEILINGS)) == set()
     assert [team_file(root, name) for name in names] == [FILES[name] for name in names]
+
+
+def test_a_set_of_processors_that_cannot_be_emptied_becomes_the_one_above(root: Path) -> None:
+    """As Linux 6.1 refuses it where processes are."""
+    (root / "atelier-x/cpuset.cpus.effective").write_text("0-3\n")
+
+    def put(path: str, value: str) -> None:
+        if not value:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        Path(path).write_text(f"{value}\n")
+
+    path = root / "atelier-x/t-blue/cpuset.cpus"
+    path.write_text("2\n")
+    write_values([{"path": str(path), "value": "", "optional": True}], put=put)
+    assert path.read_text() == "0-3\n"
+
+
+def test_what_has_no_room_for_another_reason_is_an_error(root: Path) -> None:
+    def put(path: str, value: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    with pytest.raises(OSError, match="No space"):
+        write_values([{"path": str(root / "atelier-x/pids.max"), "value": "5", "optional": False}], put=put)
 
 
 def test_controllers_are_switched_on_at_every_level(root: Path) -> None:

@@ -77,9 +77,12 @@ def _root() -> Finding:
 
 
 def _kernel() -> Finding:
-    release = os.uname().release
-    version = tuple(int(part) for part in release.split("-")[0].split(".")[:2])
-    return Finding("kernel", version >= (6, 5), release, "id-mapped overlay layers by descriptor need Linux 6.5", is_fatal=True)
+    return judge_kernel(os.uname().release)
+
+
+def judge_kernel(release: str) -> Finding:
+    version = tuple(int(part) for part in release.split("-", maxsplit=1)[0].split(".")[:2])
+    return Finding("kernel", version >= (5, 19), release, "id-mapped layers of an overlay need Linux 5.19", is_fatal=True)
 
 
 def _namespaces() -> Finding:
@@ -96,8 +99,19 @@ def _user_namespaces() -> Finding:
 
 
 def _overlay() -> Finding:
-    names = {line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()}
-    return Finding("overlay", "overlay" in names, "filesystem of layers", "load the kernel module overlay", is_fatal=True)
+    try:
+        modules = Path("/lib/modules", os.uname().release, "modules.dep").read_text()
+    except OSError:
+        modules = ""
+    return judge_overlay(Path("/proc/filesystems").read_text(), modules)
+
+
+def judge_overlay(filesystems: str, modules: str) -> Finding:
+    """Say whether the kernel has the filesystem, or loads it by itself when it is first mounted (modules.dep(5))."""
+    is_loaded = "overlay" in {line.split()[-1] for line in filesystems.splitlines()}
+    is_module = any(Path(line.partition(":")[0]).name.partition(".")[0] == "overlay" for line in modules.splitlines())
+    detail = "a module that is loaded when it is needed" if is_module and not is_loaded else "filesystem of layers"
+    return Finding("overlay", is_loaded or is_module, detail, "this kernel comes without its module overlay", is_fatal=True)
 
 
 def _cgroups() -> Finding:

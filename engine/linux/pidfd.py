@@ -7,11 +7,14 @@ import select
 import signal
 import struct
 
+from engine.linux.files import PID_FS_MAGIC, filesystem_magic
+
 # _IOWR(0xFF, 11, struct pidfd_info of 72 bytes); Linux 6.15 and later answer the exit status after the reap.
 _PIDFD_GET_INFO = 0xC048FF0B
 _PIDFD_INFO_EXIT = 1 << 3
 _INFO_BYTES = 72
 _EXIT_CODE_OFFSET = 60
+_START_FIELD = 19  # of those behind the name
 _PROCESS_GROUP = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
 
 
@@ -49,8 +52,17 @@ def pid_of(pidfd: int) -> int:
 
 
 def inode(pidfd: int) -> int:
-    """A number that every descriptor of the same process shares and no other process of this boot has (Linux 6.9)."""
-    return os.fstat(pidfd).st_ino
+    """A number that every descriptor of the same process shares and no other process of this boot has; 0 before Linux 6.9."""
+    return os.fstat(pidfd).st_ino if filesystem_magic(pidfd) == PID_FS_MAGIC else 0
+
+
+def start_ticks(pid: int) -> int:
+    """When a process started, in clock ticks since the boot (proc_pid_stat(5)). Raises ProcessLookupError."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[_START_FIELD])
+    except FileNotFoundError as error:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH)) from error
 
 
 def exit_wait_status(pidfd: int) -> int | None:

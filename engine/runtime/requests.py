@@ -17,6 +17,7 @@ from engine.linux import pidfd as pidfds
 from engine.runtime import custody as custodies
 from engine.runtime import departure, launch
 from engine.runtime.code_version import code_version
+from engine.runtime.descriptors import Descriptors
 from engine.runtime.dialling import open_socket
 from engine.runtime.inflight import read_inflight
 from engine.runtime.steps import LaunchError, describe
@@ -267,11 +268,13 @@ def _refusal(error: LaunchError | OSError) -> Refusal:
 
 def _open_pidfd(container_id: str, pid: int, identity: str) -> int:
     """A descriptor of exactly that process."""
-    try:
-        pidfd = pidfds.pidfd_open(pid)
-    except ProcessLookupError as error:
-        raise Refusal("NotFound", f"the process of container {container_id} has ended") from error
-    if identify(pid, pidfd) != identity:
-        os.close(pidfd)
-        raise Refusal("NotFound", f"the process of container {container_id} has ended; another one has its number {pid} now")
+    with Descriptors() as opened:
+        try:
+            pidfd = opened.add(pidfds.pidfd_open(pid))
+            is_it = identify(pid, pidfd) == identity
+        except ProcessLookupError as error:
+            raise Refusal("NotFound", f"the process of container {container_id} has ended") from error
+        if not is_it:
+            raise Refusal("NotFound", f"the process of container {container_id} has ended; another one has its number {pid} now")
+        opened.let_go()
     return pidfd

@@ -190,7 +190,11 @@ class Supervised:
 
 
 def identify(pid: int, pidfd: int) -> str:
-    """What tells a process from all others, also after a restart of the host: boot, number and inode of its pidfd."""
+    """What tells a process from all others, also after a restart of the host: boot, number and inode of its pidfd.
+
+    Pidfds have no inodes of their own before Linux 6.9: there it is the time of the process's start.
+    Raises ProcessLookupError.
+    """
     with open("/proc/sys/kernel/random/boot_id") as file:
         boot_id = file.read().strip()
-    return f"{boot_id}:{pid}:{pidfds.inode(pidfd)}"
+    return f"{boot_id}:{pid}:{pidfds.inode(pidfd) or pidfds.start_ticks(pid)}"

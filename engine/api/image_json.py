@@ -37,6 +37,7 @@ def inspect_json(view: ImageView) -> dict[str, Any]:
         "Parent": image.parent,
         "Comment": config.history[-1].comment if config.history else "",
         "Created": config.created or format_time(image.created_ns),
+        "Container": "",  # the one that it was committed from is kept by older daemons alone; clients look for the field
         "DockerVersion": "",
         "Author": config.author,
         "Config": _config(config),

@@ -154,11 +154,15 @@ async def inspect_plugin(request: web.Request) -> web.Response:
     raise NotFound(f"plugin {name_of(request)} not found")
 
 
+def _event_time(text: str, now_ns: int) -> int | None:
+    """Zero is a time like others here, where with logs it is none."""
+    return 0 if text == "0" else parse_time(text, now_ns=now_ns)
+
+
 async def events(request: web.Request) -> web.StreamResponse:
     engine, tenant, now_ns = engine_of(request), tenant_of(request), time.time_ns()
     filters = parse_filters(query_text(request, "filters"), known=FILTERS)
-    since_ns = parse_time(query_text(request, "since"), now_ns=now_ns)
-    until_ns = parse_time(query_text(request, "until"), now_ns=now_ns)
+    since_ns, until_ns = (_event_time(query_text(request, name), now_ns) for name in ("since", "until"))
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     await response.write(b"")

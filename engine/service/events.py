@@ -83,9 +83,13 @@ class EventBus:
     async def follow(
         self, tenant: Tenant, filters: Filters, *, since_ns: int | None, until_ns: int | None
     ) -> AsyncIterator[EngineEvent]:
-        """Yield what the tenant may see: remembered events from ``since_ns`` on, then live ones until ``until_ns``."""
+        """Yield what the tenant may see: remembered events from ``since_ns`` on, then live ones until ``until_ns``.
+
+        An end without a beginning means all that is remembered; without either only live ones are told.
+        """
         queue = _Queue()
-        past = [] if since_ns is None else [event for event in self._history if event.time_ns >= since_ns]
+        is_live_only = since_ns is None and until_ns is None
+        past = [] if is_live_only else [event for event in self._history if event.time_ns >= (since_ns or 0)]
         self._followers.add(queue)
         try:
             for event in past:

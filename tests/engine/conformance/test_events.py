@@ -19,6 +19,16 @@ EVENTS = [
         f" container=e1 {_ACTIONS}",
         "container create container attach container start container die container destroy",
     ),
+    Case(
+        "events since the beginning",
+        f"{_LAB} docker events --since 0 --until $(date +%s.%N) --filter container=lab --filter event=start {_ACTIONS} | tail -1",
+        "container start",
+    ),
+    Case(
+        "events without a beginning",
+        f"{_LAB} docker events --until $(date +%s.%N) --filter container=lab --filter event=start {_ACTIONS} | tail -1",
+        "container start",
+    ),
     Case("events ended by their time", "docker events --since 2s --until 1s --filter container=none"),
     Case(
         "events by label",

@@ -82,8 +82,12 @@ class HijackableHandler(RequestHandler):
             self._body_left -= len(body)
             super().data_received(body)
         self._early += data
-        if len(self._early) > _EARLY_LIMIT and self.transport is not None:
+        if self.is_full() and self.transport is not None:
             self.transport.pause_reading()
+
+    def is_full(self) -> bool:
+        """Whether as much has come for a stream that has not begun yet as may wait."""
+        return len(self._early) > _EARLY_LIMIT
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # aiohttp's own always closes
         self._client_eof = True
@@ -102,12 +106,12 @@ class HijackableHandler(RequestHandler):
         self.transport = None
         self._is_given_away = True
         self.connection_lost(None)
+        if not self._client_eof and not transport.is_reading():
+            transport.resume_reading()  # first: the reader pauses again for what is too much, and must not be overruled
         if self._early:
             reader.feed_data(bytes(self._early))
         if self._client_eof:
             reader.feed_eof()
-        elif len(self._early) <= _EARLY_LIMIT and not transport.is_reading():
-            transport.resume_reading()
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -6,6 +6,7 @@ Owns how many connections a tenant may have. A connection's place is given back 
 import asyncio
 import resource
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from engine.api.responses import Handler, error_response
-from engine.api.rounds import Rounds
+from engine.api.rounds import Pieces, Rounds
 from engine.api.server import HijackableHandler, HijackableServer, handler_of
 from engine.core.tenants import Tenant
 from engine.errors import Fault, Unavailable
@@ -46,6 +47,7 @@ class Guests:
     def __init__(self, tenant: Tenant, crowd: Crowd) -> None:
         self.tenant = tenant
         self.rounds = Rounds()
+        self.pieces = Pieces()
         self._crowd = crowd
         self._served = 0
         self._refused = 0
@@ -84,7 +86,7 @@ class Guests:
 class TenantHandler(HijackableHandler):
     """A connection on a tenant's socket."""
 
-    __slots__ = ("_guests", "_has_place", "is_refused")
+    __slots__ = ("_guests", "_has_place", "_kept", "is_refused")
 
     def __init__(self, guests: Guests, server: HijackableServer, **options: object) -> None:
         super().__init__(server, **options)
@@ -92,6 +94,54 @@ class TenantHandler(HijackableHandler):
         self.is_refused = False
         self._guests = guests
         self._has_place = False
+        self._kept = b""  # what has come and waits for its turn
+
+    def data_received(self, data: bytes) -> None:
+        """Of all that comes from one tenant a piece is read out in each round, and no more is taken meanwhile."""
+        is_waiting = bool(self._kept)
+        self._kept += data
+        if not data:  # aiohttp goes on with what it has
+            super().data_received(data)
+        elif not is_waiting and self._guests.rounds.take():
+            self._feed()
+        elif not is_waiting:
+            self._guests.rounds.wait(self._feed)
+        if self._kept:
+            self._pause_transport_reading()
+
+    def _feed(self) -> bool:
+        if not self._kept:
+            return False
+        pieces, began = self._guests.pieces, time.monotonic()
+        piece, self._kept = self._kept[: pieces.bytes], self._kept[pieces.bytes :]
+        super().data_received(piece)
+        pieces.note(seconds=time.monotonic() - began)
+        if self._kept:
+            self._guests.rounds.wait(self._feed)
+        elif not (self._reading_paused or self._buffer_paused or self.is_full()):
+            self._resume_transport_reading()
+        return True
+
+    def _feed_all(self) -> None:
+        kept, self._kept = self._kept, b""
+        if kept:
+            super().data_received(kept)
+
+    def _resume_transport_reading(self) -> None:
+        if not self._kept:
+            super()._resume_transport_reading()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # as its parent's
+        self._feed_all()
+        return super().eof_received()
+
+    def take_over(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        self._feed_all()
+        return super().take_over()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._kept = b""
+        super().connection_lost(exc)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

@@ -1,8 +1,9 @@
 """Turns on the loop: one for each tenant in each round."""
 
 import asyncio
+from functools import partial
 
-from engine.api.rounds import Rounds
+from engine.api.rounds import Pieces, Rounds
 
 
 def test_of_many_who_wait_one_goes_on_in_each_round() -> None:
@@ -60,3 +61,34 @@ def test_one_tenants_turns_are_not_anothers() -> None:
         await asyncio.gather(*waiting)
 
     asyncio.run(play())
+
+
+def test_work_that_nobody_wants_any_more_takes_no_turn() -> None:
+    async def play() -> list[str]:
+        rounds = Rounds()
+        done: list[str] = []
+
+        def work(name: str, *, is_wanted: bool) -> bool:
+            done.append(name)
+            return is_wanted
+
+        assert rounds.take()
+        assert not rounds.take()
+        rounds.wait(partial(work, "given up", is_wanted=False))
+        rounds.wait(partial(work, "first", is_wanted=True))
+        rounds.wait(partial(work, "second", is_wanted=True))
+        await asyncio.sleep(0)
+        assert done == ["given up", "first"]
+        await asyncio.sleep(0)
+        return done
+
+    assert asyncio.run(play()) == ["given up", "first", "second"]
+
+
+def test_pieces_are_small_as_long_as_they_cost_much_and_large_again_afterwards() -> None:
+    pieces = Pieces(least=10, most=1000)
+    sizes = []
+    for seconds in (0.1, 0.1, 0.1, 0.1, 0.001, *[0.0001] * 8):
+        pieces.note(seconds=seconds)
+        sizes.append(pieces.bytes)
+    assert sizes == [250, 62, 15, 10, 10, 20, 40, 80, 160, 320, 640, 1000, 1000]

@@ -1,5 +1,7 @@
 """From a lab's own shell: the daemon's loop, threads and memory, by asking for much at once beside a neighbour."""
 
+import hashlib
+import os
 import select
 import socket
 from collections.abc import Iterator
@@ -86,9 +88,43 @@ def test_work_of_one_lab_leaves_launches_and_threads_to_a_neighbour(lab: Lab) ->
         assert {one.recv(12) for one in asking} == {b"HTTP/1.1 200", b"HTTP/1.1 201"}
 
 
-def asked(lab: Lab, stack: ExitStack, path: str, body: bytes | None = None) -> socket.socket:
+def test_what_waits_for_its_turn_comes_whole_and_in_order(lab: Lab) -> None:
+    """Input right behind the request, of many at once, beside bodies that are slow to read out."""
+    with ExitStack() as stack:
+        slow = [asked(lab, stack, "/build", chunked=b"1\r\nx\r\n" * 50_000) for _ in range(4)]
+        given = [bytes([number]) * 100_000 + os.urandom(50_000) for number in range(8)]
+        asking = [begun(lab, stack, data) for data in given]
+        for connection, data in zip(asking, given, strict=True):
+            assert hashlib.md5(data, usedforsecurity=False).hexdigest().encode() in told_by(connection)
+        assert len(slow) == 4
+
+
+def begun(lab: Lab, stack: ExitStack, data: bytes) -> socket.socket:
+    """Return a connection with a program that has been given its input together with the request."""
+    wish = {"Cmd": ["md5sum"], "AttachStdin": True, "AttachStdout": True}
+    exec_id = lab.ask("POST", "/containers/lab/exec", wish).document["Id"]
+    connection = stack.enter_context(lab.connection())
+    head = f"POST /exec/{exec_id}/start HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+    connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode() + data)
+    connection.shutdown(socket.SHUT_WR)
+    return connection
+
+
+def told_by(connection: socket.socket) -> bytes:
+    told = b""
+    while data := connection.recv(65536):
+        told += data
+    return told
+
+
+def asked(lab: Lab, stack: ExitStack, path: str, body: bytes | None = None, *, chunked: bytes | None = None) -> socket.socket:
     """Return a connection on which something was asked and nothing is read."""
     connection = stack.enter_context(lab.connection())
+    if chunked is not None:
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        connection.setblocking(False)
+        connection.send(chunked)
+        return connection
     head = f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     connection.sendall(f"{head}Content-Length: {len(body or b'')}\r\n\r\n".encode() + (body or b""))
     return connection

@@ -13,7 +13,7 @@ NONE = "none"
 PREDEFINED = frozenset({BRIDGE, NONE, "host", "default"})
 MTU_OPTION = "com.docker.network.driver.mtu"
 ICC_OPTION = "com.docker.network.bridge.enable_icc"
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+_NAME = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}")
 _DEVICE_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,15}")
 _ALIAS = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9_])?")
 _MOST_ALIASES = 64
@@ -89,7 +89,7 @@ def check_network_name(name: str) -> str:
     if _NAME.fullmatch(name) is None:
         raise InvalidParameter(
             f"invalid network name {name[:140]!r}: use 1 to 128 of a-z, A-Z, 0-9, underscore, dot and dash,"
-            " beginning with a letter or digit"
+            " beginning with neither a dot nor a dash"
         )
     return name
 

@@ -80,6 +80,11 @@ CASES = [
         'inet 10.99.7.65/24 {"keep":"10.99.7.64"}',
     ),
     Case(
+        "a name that begins with an underscore",
+        "docker network create _net >/dev/null; docker network inspect -f '{{.Name}}' _net; docker network rm _net",
+        "_net _net",
+    ),
+    Case(
         "a hardware address",
         f"{_NET} docker run -d --name lab --network net --mac-address 02:42:99:00:00:07 busybox sleep 600 >/dev/null;"
         f" docker exec lab ip link show eth0 | grep -o '02:42:99:00:00:07';"

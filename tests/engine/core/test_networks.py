@@ -18,12 +18,12 @@ from engine.core.networks import (
 from engine.errors import Forbidden, InvalidParameter
 
 
-@pytest.mark.parametrize("name", ["a", "p_default", "My.net-2", "x" * 128])
+@pytest.mark.parametrize("name", ["a", "p_default", "_p_default", "My.net-2", "x" * 128])
 def test_usual_names_are_taken(name: str) -> None:
     assert check_network_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "-a", "a b", "a/b", "..", "a\n", "x" * 129, "é"])
+@pytest.mark.parametrize("name", ["", "-a", ".a", "a b", "a/b", "..", "a\n", "x" * 129, "é"])
 def test_names_that_could_confuse_are_refused(name: str) -> None:
     with pytest.raises(InvalidParameter, match="invalid network name"):
         check_network_name(name)

@@ -1,12 +1,14 @@
 """Routes of containers, but for their streams: decode, one service call, encode."""
 
 import time
+from dataclasses import replace
 
 from aiohttp import web
 
 from engine.api.breaths import Breaths
 from engine.api.container_json import inspect_json, summary_json
 from engine.api.context import engine_of, is_on_own_socket, name_of, tenant_of
+from engine.api.create_isolation import older_ipc_mode
 from engine.api.create_request import decode_create
 from engine.api.decode import query_bool, query_int, query_text, read_document
 from engine.api.responses import dumps, json_list, json_response, no_content
@@ -32,12 +34,14 @@ from engine.service.stop_container import stop_container
 from engine.service.update_container import update_container
 
 _OWN_NAMES_APART_SINCE = (1, 45)
+_PRIVATE_IPC_SINCE = (1, 40)
 
 
 async def create(request: web.Request) -> web.Response:
-    wanted, warnings = decode_create(
-        await read_document(request), name=query_text(request, "name"), platform=query_text(request, "platform")
-    )
+    body = await read_document(request)
+    wanted, warnings = decode_create(body, name=query_text(request, "name"), platform=query_text(request, "platform"))
+    if asked_version(request) < _PRIVATE_IPC_SINCE:
+        wanted = replace(wanted, host=replace(wanted.host, ipc_mode=older_ipc_mode(body.document("HostConfig"))))
     if is_on_own_socket(request) and (label := find_own(wanted.config.labels)):
         raise Forbidden(f"label {label[:60]} is refused: names that begin with {PREFIX} mark what is managed for a tenant")
     created = await create_container(engine_of(request), tenant_of(request), wanted)

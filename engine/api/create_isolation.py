@@ -51,6 +51,11 @@ def decode_isolation(host: Document) -> dict[str, Any]:
     }
 
 
+def older_ipc_mode(host: Document) -> str:
+    """Return the mode for clients before version 1.40, whose containers can be joined unless they say otherwise."""
+    return check_mode("IpcMode", host.text("IpcMode")) or "shareable"
+
+
 def isolation_warnings(host: Document) -> list[str]:
     """Return what is accepted without any effect."""
     unapplied = parse_security_options(host.texts("SecurityOpt")).unapplied

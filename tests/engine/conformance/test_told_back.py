@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from docker.types import IPAMConfig
 
+from tests.engine.conformance.cases import Desk
+
 Client = Any  # the stubs of the package know less than the package does
 
 pytestmark = pytest.mark.requires_root
@@ -47,3 +49,17 @@ def test_address_options_of_a_network_are_told_as_they_came(client: Client, opti
     network = client.networks.create("net", ipam={**IPAMConfig(), "Options": options})
     network.reload()
     assert network.attrs["IPAM"]["Options"] == options
+
+
+def test_containers_of_older_clients_share_their_memory(desk: Desk) -> None:
+    body = {"Image": "busybox", "Cmd": ["sleep", "600"]}
+    made = {
+        (version, mode): desk.server.request("POST", f"/v{version}/containers/create", {**body, "HostConfig": {"IpcMode": mode}})
+        for version in ("1.39", "1.40")
+        for mode in ("", "none", "private")
+    }
+    told = {asked: desk.server.inspect(answer.document["Id"])["HostConfig"]["IpcMode"] for asked, answer in made.items()}
+    assert told == {asked: asked[1] or ("shareable" if asked[0] == "1.39" else "private") for asked in made}
+    owner = made["1.39", ""].document["Id"]
+    assert desk.server.request("POST", f"/containers/{owner}/start").status == 204
+    desk.server.run("sleep", "600", HostConfig={"IpcMode": f"container:{owner}"})

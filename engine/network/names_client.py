@@ -4,6 +4,7 @@ Blocking, and used from the network room's one thread. What the resolver knows i
 """
 
 import contextlib
+import errno
 import logging
 import os
 import select
@@ -152,7 +153,7 @@ class NameServer:
             for container_id in list(self._known):
                 self._put_or_log(container_id, is_new=True)
         except _Lost as lost:
-            raise OSError(f"{lost}; its folder's names.log may tell why") from None
+            raise OSError(errno.ETIMEDOUT, f"{lost}; its folder's names.log may tell why") from None
 
     def _start(self) -> None:
         pid, connection = names_process.start(self._run_path)

@@ -40,8 +40,13 @@ class Rounds:
     def _next(self) -> None:
         """Called once in each round while somebody has asked in the one before."""
         while self._waiting:
-            if self._waiting.popleft()():
-                asyncio.get_running_loop().call_soon(self._next)
+            goes_on = True  # also where work fails, or nobody of the tenant's would ever have a turn again
+            try:
+                goes_on = self._waiting.popleft()()
+            finally:
+                if goes_on:
+                    asyncio.get_running_loop().call_soon(self._next)
+            if goes_on:
                 return
         self._is_taken = False
 

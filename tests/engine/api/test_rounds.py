@@ -85,6 +85,23 @@ def test_work_that_nobody_wants_any_more_takes_no_turn() -> None:
     assert asyncio.run(play()) == ["given up", "first", "second"]
 
 
+def test_work_that_fails_keeps_nobody_from_a_turn() -> None:
+    async def play() -> None:
+        rounds, failures = Rounds(), list[BaseException]()
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: failures.append(about["exception"]))
+
+        def fail() -> bool:
+            raise KeyError("lost")
+
+        assert rounds.take()
+        rounds.wait(fail)
+        async with asyncio.timeout(20):
+            await rounds.turn()
+        assert [type(failure) for failure in failures] == [KeyError]
+
+    asyncio.run(play())
+
+
 def test_pieces_are_small_as_long_as_they_cost_much_and_large_again_afterwards() -> None:
     pieces = Pieces(least=10, most=1000)
     sizes = []

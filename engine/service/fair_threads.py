@@ -3,11 +3,14 @@
 Owns the queue of each tenant. Work that takes long has threads of its own (``slow_work``).
 """
 
+import asyncio
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import ContextVar
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from types import TracebackType
 from typing import Any
 
 from engine.core.tenants import Tenant
@@ -15,6 +18,30 @@ from engine.core.tenants import Tenant
 THREADS = 16
 SHARE = 4  # of one tenant
 ASKING: ContextVar[Tenant | None] = ContextVar("asking", default=None)  # whose own request a task serves
+
+
+@contextmanager
+def for_all() -> Iterator[None]:
+    """What others wait for too is nobody's own request, nor are tasks and timers begun inside: none of it is held back."""
+    token = ASKING.set(None)
+    try:
+        yield
+    finally:
+        ASKING.reset(token)
+
+
+class CommonLock(asyncio.Lock):
+    """A lock that several tenants wait for: its holder's threads do not wait behind all else that its tenant asks."""
+
+    _token: Token[Tenant | None]  # of the one who holds it
+
+    async def __aenter__(self) -> None:
+        await super().__aenter__()
+        self._token = ASKING.set(None)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        ASKING.reset(self._token)
+        await super().__aexit__(kind, error, trace)
 
 
 class _Job:

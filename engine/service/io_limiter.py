@@ -5,6 +5,7 @@ from pathlib import Path
 
 from engine.errors import Unavailable
 from engine.linux.block_devices import device_beneath
+from engine.service.fair_threads import CommonLock
 from engine.tenants.io_counts import IoCounts
 
 
@@ -12,7 +13,7 @@ class IoLimiter:
     """What is known of the host, what is under way, and what was counted. One for an engine."""
 
     def __init__(self) -> None:
-        self.turn = asyncio.Lock()  # whoever writes last has read the newest limits
+        self.turn = CommonLock()  # whoever writes last has read the newest limits
         self.changing = asyncio.Lock()  # of what administrators set: one change at a time, whole
         self.counts = IoCounts()
         self._device: str | None = None

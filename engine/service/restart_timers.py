@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from engine.core.restart import next_delay_seconds
+from engine.service.fair_threads import for_all
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4  # starts at the same time, so that a daemon's own start does not take the whole host
@@ -48,7 +49,8 @@ class RestartTimers:
         self.cancel(container_id)
         if self._is_open:
             loop = asyncio.get_running_loop()
-            self._timers[container_id] = loop.call_later(delay_seconds, self._begin, container_id, work)
+            with for_all():  # of the few starts at a time none is to wait behind what its tenant asks
+                self._timers[container_id] = loop.call_later(delay_seconds, self._begin, container_id, work)
 
     def cancel(self, container_id: str) -> None:
         """Do not begin what has not begun yet."""

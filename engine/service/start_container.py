@@ -117,7 +117,7 @@ async def _both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
 async def _create(engine: Engine, record: ContainerRecord, undo: AsyncExitStack) -> Process:
     spec, lent = await asyncio.to_thread(_plan_and_lend, engine, record)
     try:
-        async with engine.launches.taken(record.tenant, seconds=LAUNCH_SECONDS):
+        async with engine.launches.asked(record.tenant, seconds=LAUNCH_SECONDS):
             process = await engine.supervisor.create(spec)
     finally:
         if lent:

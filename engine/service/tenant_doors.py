@@ -10,6 +10,7 @@ from typing import Protocol
 
 from engine.core.tenants import Tenant
 from engine.errors import Fault, reason_of
+from engine.service.fair_threads import CommonLock
 from engine.tenants.doors import Doors
 
 
@@ -29,7 +30,7 @@ class TenantDoors:
         self.files = files
         self._listen: Listen | None = None
         self._open: dict[Tenant, Listening] = {}
-        self._changing = asyncio.Lock()
+        self._changing = CommonLock()
 
     async def open(self, known: Collection[Tenant], *, in_use: Collection[Tenant], listen: Listen) -> None:
         """Listen for all tenants that are known. Raises Fault."""

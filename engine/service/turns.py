@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from weakref import WeakValueDictionary
 
 from engine.core.tenants import Tenant
+from engine.service.fair_threads import ASKING
 
 
 class Turns:
@@ -27,4 +28,10 @@ class Turns:
         with ExitStack() as held:
             held.callback(turns.release)
             held.callback(asyncio.get_running_loop().call_later(seconds, held.close).cancel)
+            yield
+
+    @asynccontextmanager
+    async def asked(self, tenant: Tenant, *, seconds: float) -> AsyncIterator[None]:
+        """As ``taken``, for the tenant's own requests; what nobody in particular asked for, as a restart, does not wait."""
+        async with nullcontext() if ASKING.get() is None else self.taken(tenant, seconds=seconds):
             yield

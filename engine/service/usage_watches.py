@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Map
 
 from engine.core.tenants import Tenant
 from engine.errors import Conflict
+from engine.service.fair_threads import for_all
 from engine.tenants.usage import TenantUsage
 
 PERIOD_SECONDS = 1.0
@@ -73,7 +74,8 @@ class UsageWatches:
 
     def _next_look(self, look: Look) -> asyncio.Task[Usages]:
         if self._next is None or self._next.done():
-            self._next = asyncio.create_task(self._look_later(look))
+            with for_all():
+                self._next = asyncio.create_task(self._look_later(look))
         return self._next
 
     async def _look_later(self, look: Look) -> Usages:

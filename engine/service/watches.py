@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from engine.core.containers import ContainerRecord
 from engine.core.stats import Reading
+from engine.service.fair_threads import for_all
 
 PERIOD_SECONDS = 1.0
 
@@ -67,7 +68,8 @@ class Watches:
         watch = self._watches.get(container_id)
         if watch is None or watch.has_ended:
             watch = self._watches[container_id] = _Watch()
-            watch.task = asyncio.create_task(_keep_reading(watch, take))
+            with for_all():
+                watch.task = asyncio.create_task(_keep_reading(watch, take))
         watch.watchers += 1
         return watch
 

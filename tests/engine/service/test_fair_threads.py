@@ -1,15 +1,17 @@
 """Threads for short work: a share for each tenant."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
+from contextlib import nullcontext
 from contextvars import copy_context
 from typing import Any
 
 import pytest
 
 from engine.core.tenants import Tenant
-from engine.service.fair_threads import ASKING, SHARE, FairThreads
+from engine.service.fair_threads import ASKING, SHARE, CommonLock, FairThreads, for_all
 
 ADA, BOB = Tenant("blue", "ada"), Tenant("red", "bob")
 PATIENCE_SECONDS = 20
@@ -89,3 +91,63 @@ def test_what_waits_at_the_end_is_given_up() -> None:
     for future in futures[SHARE:]:
         with pytest.raises(CancelledError):
             future.result(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_holds_a_lock_of_all_keeps_nobody_waiting_behind_what_else_its_tenant_asks(fails: bool) -> None:
+    async def play() -> None:
+        asyncio.get_running_loop().set_default_executor(FairThreads())
+        hold, lock = Hold(), CommonLock()
+        ASKING.set(ADA)
+        flood = [asyncio.ensure_future(asyncio.to_thread(hold)) for _ in range(SHARE)]
+        try:
+            with pytest.raises(KeyError) if fails else nullcontext():
+                async with lock, asyncio.timeout(PATIENCE_SECONDS):
+                    await asyncio.to_thread(_fail if fails else int)
+            assert not lock.locked()
+            assert ASKING.get() == ADA
+        finally:
+            hold.end.set()
+            await asyncio.gather(*flood)
+
+    asyncio.run(play())
+
+
+def _fail() -> None:
+    raise KeyError("lost")
+
+
+def test_who_gives_up_waiting_for_a_lock_of_all_still_asks_for_itself() -> None:
+    async def play() -> None:
+        lock = CommonLock()
+
+        async def ask(tenant: Tenant) -> Tenant | None:
+            ASKING.set(tenant)
+            try:
+                async with lock:
+                    return ASKING.get()
+            except asyncio.CancelledError:
+                return ASKING.get()
+
+        await lock.acquire()
+        asking = [asyncio.create_task(ask(tenant)) for tenant in (ADA, BOB)]
+        await asyncio.sleep(0)
+        asking[0].cancel()
+        assert await asking[0] == ADA
+        lock.release()
+        assert await asking[1] is None
+
+    asyncio.run(play())
+
+
+def test_what_is_begun_for_all_is_not_held_back_later_either() -> None:
+    async def play() -> list[Tenant | None]:
+        ASKING.set(ADA)
+        seen: list[Tenant | None] = []
+        with for_all():
+            asyncio.get_running_loop().call_soon(lambda: seen.append(ASKING.get()))
+        asyncio.get_running_loop().call_soon(lambda: seen.append(ASKING.get()))
+        await asyncio.sleep(0)
+        return seen
+
+    assert asyncio.run(play()) == [None, ADA]

@@ -3,6 +3,7 @@
 import asyncio
 
 from engine.core.tenants import Tenant
+from engine.service.fair_threads import ASKING
 from engine.service.turns import Turns
 
 ADA, BOB = Tenant("blue", "ada"), Tenant("red", "bob")
@@ -45,5 +46,23 @@ def test_one_tenants_turns_are_not_anothers() -> None:
         turns = Turns(1)
         async with turns.taken(ADA, seconds=LONG_SECONDS), turns.taken(BOB, seconds=LONG_SECONDS):
             assert turns.of(ADA).locked()
+
+    asyncio.run(play())
+
+
+def test_what_nobody_in_particular_asked_for_does_not_wait_behind_what_a_tenant_asks() -> None:
+    async def play() -> None:
+        turns = Turns(1)
+
+        async def ask(tenant: Tenant | None) -> None:
+            ASKING.set(tenant)
+            async with turns.asked(ADA, seconds=LONG_SECONDS):
+                pass
+
+        async with turns.taken(ADA, seconds=LONG_SECONDS):
+            waiting = asyncio.create_task(ask(ADA))
+            await asyncio.create_task(ask(None))
+            assert not waiting.done()
+        await waiting
 
     asyncio.run(play())

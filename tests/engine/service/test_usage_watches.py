@@ -9,6 +9,7 @@ import pytest
 from engine.core.tenants import ADMINISTRATOR, Tenant
 from engine.errors import Conflict
 from engine.service import usage_watches
+from engine.service.fair_threads import ASKING
 from engine.service.usage_watches import Usages, UsageWatches
 from engine.tenants.usage import TenantUsage
 
@@ -124,3 +125,17 @@ async def test_a_watcher_that_goes_leaves_the_others_their_look(source: Source, 
         leaving.cancel()
         assert (await waiting).keys() == {ADA}
         assert hub.count == 1
+
+
+async def test_the_look_of_all_is_not_held_back_behind_what_its_first_watcher_asks(source: Source, hub: UsageWatches) -> None:
+    asking: list[Tenant | None] = []
+
+    async def look(tenants: Collection[Tenant]) -> Usages:
+        asking.append(ASKING.get())
+        return await source.look(tenants)
+
+    ASKING.set(ADA)
+    async with aclosing(hub.looks(ADA, lambda: (ADA,), look)) as looks:
+        for _ in range(3):
+            await anext(looks)
+    assert asking == [ADA, None, None]

@@ -15,6 +15,8 @@ Action = Literal["ALLOW", "ERRNO", "KILL", "KILL_PROCESS", "TRAP", "LOG"]
 _NEW_NAMESPACES = 0x7E020000
 _AF_ALG = 38  # kernel crypto: a large attack surface
 _AF_VSOCK = 40  # reaches the hypervisor's side, past every network namespace
+_AF_XDP = 44  # its queues are memory of the host's, of any size, that no cgroup counts
+_REFUSED_FAMILIES = (_AF_ALG, _AF_VSOCK, _AF_XDP)
 # personality(2): Linux, Linux with 4 GB, and both with UNAME26; 0xffffffff asks what it is.
 _PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 
@@ -69,12 +71,14 @@ def default_profile(capabilities: Collection[str], *, machine: str = platform.ma
 
     It has no socketcall(2) that makes a socket: there 32-bit programs give the family behind a pointer, where no filter can look.
     Those who ask for it call socket(2) then, which has its own number since Linux 4.3. Nor can btrfs subvolumes be made or marked
-    in a volume: a subvolume is a quota group of its own, so that what lies in it counts nowhere.
+    in a volume: a subvolume is a quota group of its own, so that what lies in it counts nowhere, and the mark of one that was
+    received, given to a few thousand, makes the whole disk read-only on kernels before 7.0.
     """
     rules = [Rule((*ALLOWED, *BY_ARCHITECTURE.get(machine, ())))]
+    between = set(range(_AF_ALG, _AF_XDP)) - set(_REFUSED_FAMILIES)
     rules += [Rule(("socket",), conditions=(Condition(0, "LT", _AF_ALG),))]
-    rules += [Rule(("socket",), conditions=(Condition(0, "EQ", _AF_ALG + 1),))]
-    rules += [Rule(("socket",), conditions=(Condition(0, "GT", _AF_VSOCK),))]
+    rules += [Rule(("socket",), conditions=(Condition(0, "EQ", family),)) for family in sorted(between)]
+    rules += [Rule(("socket",), conditions=(Condition(0, "GT", _AF_XDP),))]
     rules += [Rule(("personality",), conditions=(Condition(0, "EQ", value),)) for value in _PERSONALITIES]
     rules += [Rule(tuple(names.split())) for capability, names in BY_CAPABILITY.items() if capability in capabilities]
     if "CAP_SYS_ADMIN" not in capabilities:

@@ -109,6 +109,7 @@ REFUSED: list[tuple[str, tuple[object, ...]]] = [
     ("ioprio_set", (1, 0, 1 << 13 | 4)),
     ("socket", (38, 5, 0)),  # AF_ALG
     ("socket", (40, 1, 0)),  # AF_VSOCK
+    ("socket", (44, 3, 0)),  # AF_XDP
     ("socket", (16, 3, 99)),  # a netlink protocol that is not there
     ("mknod", ("s:/tmp/disk", 0o060666, 254 << 8)),
     ("mknod", ("s:/tmp/memory", 0o020666, 1 << 8 | 1)),

@@ -79,12 +79,18 @@ def test_no_call_is_named_twice() -> None:
         (41, (1, 1, 0), 0),  # socket(AF_UNIX)
         (41, (38, 5, 0), errno.EPERM),  # socket(AF_ALG)
         (41, (40, 1, 0), errno.EPERM),  # socket(AF_VSOCK)
+        (41, (44, 3, 0), errno.EPERM),  # socket(AF_XDP)
+        (41, (39, -1, 0), errno.EINVAL),  # socket(AF_NFC) and those that follow reach the kernel
+        (41, (43, -1, 0), errno.EINVAL),
+        (41, (45, -1, 0), errno.EINVAL),
         (135, (0xFFFFFFFF,), 0),  # personality, asking
         (135, (0x0040000,), errno.EPERM),  # personality(ADDR_NO_RANDOMIZE)
         (16, (-1, 0x5000940E), errno.EPERM),  # ioctl(BTRFS_IOC_SUBVOL_CREATE)
         (16, (-1, 0x50009418), errno.EPERM),  # its second version
         (16, (-1, -0x1_0000_0000 | 0x50009401), errno.EPERM),  # only the lower half of a request counts
-        (16, (-1, 0x4008941A), errno.EPERM),  # the last one of the list
+        (16, (-1, 0x4008941A), errno.EPERM),  # ioctl(BTRFS_IOC_SUBVOL_SETFLAGS)
+        (16, (-1, 0xC0C89425), errno.EPERM),  # ioctl(BTRFS_IOC_SET_RECEIVED_SUBVOL)
+        (16, (-1, 0xC0C09425), errno.EPERM),  # the last one of the list
         (16, (-1, 0x40049409), errno.EBADF),  # FICLONE
         (16, (-1, 0x5413), errno.EBADF),  # TIOCGWINSZ
         (54, (-1, 1, 0, 0, 0), errno.EBADF),  # setsockopt, which has the number of ioctl in 32-bit programs

@@ -1,14 +1,15 @@
 """Patterns of image names: ``busybox``, ``busybox:1.*``, ``atelier/*``, ``registry.example:5000/class/**``.
 
 Pure. ``*`` and ``?`` stay within one part of a path, ``**`` does not; time is bounded by the two lengths multiplied. A pattern is
-laid on the name as it is usually written and as it is written out, with its tag and without: one without fits all.
+laid on the name as it is usually written and as it is written out, with its tag and without: one without fits all. A registry
+that is told from a folder of Docker Hub's by a capital letter alone keeps it: ``Class/tool`` is not ``class/tool``.
 """
 
 import re
 from functools import lru_cache
 from itertools import takewhile
 
-from engine.core.references import DEFAULT_TAG, Reference
+from engine.core.references import DEFAULT_TAG, Reference, is_domain
 from engine.core.registries import DOCKER_HUB, normalise_domain, path_on
 from engine.errors import InvalidParameter
 
@@ -38,13 +39,23 @@ def fits(pattern: str, reference: Reference) -> bool:
 
 @lru_cache(maxsize=256)
 def _forms(reference: Reference) -> tuple[str, ...]:
-    domain = normalise_domain(reference.domain)
+    domain = _as_written(normalise_domain(reference.domain), reference)
     path = reference.path.removeprefix("library/") if domain == DOCKER_HUB else reference.path
     usual = path if domain == DOCKER_HUB else f"{domain}/{path}"
     names = dict.fromkeys((usual, f"{domain}/{path}", f"{domain}/{path_on(domain, path)}"))
     if reference.digest:
         return tuple(form for name in names for form in (name, f"{name}@{reference.digest}"))
     return tuple(form for name in names for form in (name, f"{name}:{reference.tag or DEFAULT_TAG}"))
+
+
+def _as_written(domain: str, reference: Reference) -> str:
+    return domain if is_domain(domain) else reference.domain
+
+
+def reaches_registry(pattern: str, domain: str) -> bool:
+    """Whether a pattern stands for names in a registry; ``domain`` is normalised. Docker Hub is any pattern's."""
+    first, slash, _ = pattern.partition("/")
+    return domain == DOCKER_HUB or _ANYTHING in first or (bool(slash) and _matches(_signs(first), domain))
 
 
 @lru_cache(maxsize=1024)

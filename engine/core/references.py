@@ -80,8 +80,12 @@ def _split_tag(text: str) -> tuple[str, str | None]:
 
 def _split_domain(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
-    looks_like_domain = "." in first or ":" in first or first == "localhost" or first != first.lower()
-    return (first, rest) if slash and looks_like_domain else ("", name)
+    return (first, rest) if slash and is_domain(first) else ("", name)
+
+
+def is_domain(first: str) -> bool:
+    """Whether the first part of a name is a registry, not a folder of Docker Hub's."""
+    return "." in first or ":" in first or first == "localhost" or first != first.lower()
 
 
 def _check_name(text: str, domain: str, path: str) -> None:

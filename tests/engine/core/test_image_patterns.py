@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.image_patterns import check_pattern, fits
+from engine.core.image_patterns import check_pattern, fits, reaches_registry
 from engine.core.references import parse_reference
 from engine.errors import InvalidParameter
 
@@ -24,7 +24,9 @@ DIGEST = f"sha256:{'a' * 64}"
         ("docker.io/**", ["busybox", "ada/tool:1"], ["ghcr.example/tool"]),
         ("*", ["busybox", "busybox:1"], ["ada/tool", "ghcr.example/tool"]),
         ("**", ["busybox", "ada/tool", "ghcr.example/a/b:1", f"ghcr.example/a/b@{DIGEST}"], []),
-        ("atelier/*", ["atelier/lab", "atelier/lab:2"], ["atelier/a/b", "mine.example/atelier/lab", "atelier"]),
+        ("atelier/*", ["atelier/lab", "atelier/lab:2"], ["atelier/a/b", "mine.example/atelier/lab", "atelier", "Atelier/lab"]),
+        ("Atelier/*", ["Atelier/lab"], ["atelier/lab"]),
+        ("mine.example/*", ["mine.example/lab", "Mine.Example/lab"], []),
         (
             "registry.example:5000/class/**",
             ["registry.example:5000/class/a", "registry.example:5000/class/a/b:3"],
@@ -51,3 +53,19 @@ def test_a_pattern_of_stars_is_laid_on_in_steps_in_proportion() -> None:
     assert not fits("*a" * 199 + "b", parse_reference("a" * 250))
     assert not fits("**a" * 133 + "b", parse_reference("a" * 250))
     assert fits("**a" * 133, parse_reference("a" * 200))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "domain", "answer"),
+    [
+        ("busybox", "docker.io", True),
+        ("busybox", "busybox", False),
+        ("class/*", "evil.example", False),
+        ("*.example:5000/class/*", "registry.example:5000", True),
+        ("registry.example/class/**", "registry.example:5000", False),
+        ("**", "registry.example", True),
+        ("*", "registry.example", False),
+    ],
+)
+def test_a_pattern_tells_in_which_registries_its_names_are(pattern: str, domain: str, *, answer: bool) -> None:
+    assert reaches_registry(pattern, domain) is answer

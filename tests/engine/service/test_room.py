@@ -5,11 +5,13 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import count
 from urllib.parse import quote
 
 import pytest
 
+from tests.engine.daemon import UnixConnection
 from tests.engine.service.building import build
 from tests.engine.service.counted import MIB, CountedEngine, counted_engine
 from tests.engine.service.quotas import as_tenant, compose_up
@@ -71,15 +73,15 @@ def running(engine: CountedEngine) -> Prepared:
 
 
 def removing_itself(engine: CountedEngine) -> Prepared:
-    container_id = engine.run(
-        "sh", "-c", f"{FILL.format('/big')}; sleep 600", tenant=ADA, HostConfig={"AutoRemove": True, "NetworkMode": "none"}
-    )
+    container_id = engine.run("sleep", "600", tenant=ADA, HostConfig={"AutoRemove": True, "NetworkMode": "none"})
+    engine.script(container_id, FILL.format("/big"))
 
     def remove() -> None:
-        with ThreadPoolExecutor(1) as waiter:
-            waiting = waiter.submit(asked, engine, "POST", f"/containers/{container_id}/wait?condition=removed")
+        with closing(UnixConnection(engine.socket_path)) as waiting:
+            waiting.request("POST", f"/containers/{container_id}/wait?condition=removed", headers={"Atelier-Tenant": ADA})
+            answer = waiting.getresponse()  # of which the head comes at once, so the removal is waited for from here on
             asked(engine, "POST", f"/containers/{container_id}/kill")
-            waiting.result()
+            assert (answer.status, b"StatusCode" in answer.read()) == (200, True)
 
     return remove
 

@@ -23,6 +23,7 @@ from yarl import URL
 from engine.build.sources import Source, Sources
 from engine.build.tree import folder_tree
 from engine.core.address_kinds import AddressKind
+from engine.core.destinations import Reach, reaches
 from engine.core.tenants import Tenant
 from engine.errors import Fault, Forbidden, InvalidParameter, Unavailable, reason_of
 from engine.image.registry_edge import Edge
@@ -69,18 +70,23 @@ async def download(
     checksum: str = "",
     most_bytes: int = _MOST_BYTES,
     edge: Edge | None = None,
+    reach: Reach = None,
 ) -> Download:
     """Fetch a file into ``staging``, an empty folder that its owner removes.
 
-    A tenant is given public addresses only. ``checksum`` is ``sha256:…`` or empty. Raises InvalidParameter, Forbidden,
-    Unavailable for what cannot be reached, Fault for a failing disk.
+    A tenant is given public addresses only, and of those what is within ``reach``. ``checksum`` is ``sha256:…`` or empty.
+    Raises InvalidParameter, Forbidden, Unavailable for what cannot be reached, Fault for a failing disk.
     """
     if checksum and not _CHECKSUM.fullmatch(checksum):
         raise InvalidParameter(f"ADD failed: invalid checksum {checksum[:100]!r}: use sha256: and 64 hexadecimal digits")
     shown = url[:200]
     edge = edge or Edge()
     try:
-        async with asyncio.timeout(_MOST_SECONDS), _session(tenant, edge) as session, _answer(session, url, edge) as response:
+        async with (
+            asyncio.timeout(_MOST_SECONDS),
+            _session(tenant, edge, reach) as session,
+            _answer(session, url, edge) as response,
+        ):
             name = _name(response, URL(url))
             if not name and destination.endswith("/"):
                 raise InvalidParameter(f"ADD failed: cannot determine filename for source {shown}")
@@ -88,7 +94,7 @@ async def download(
             return Download(staging, name or "__unnamed__")
     except ClientConnectorError as error:
         if isinstance(error.os_error, AddressRefused):
-            raise Forbidden(f"ADD failed: {shown} leads to an address that only administrators may name") from error
+            raise Forbidden(f"ADD failed: {shown} leads to an address that {error.os_error}") from error
         raise Unavailable(f"ADD failed: cannot reach {shown}: {reason_of(error.os_error)}") from error
     except (ClientError, TimeoutError, ValueError) as error:
         reason = "it does not answer in time" if isinstance(error, TimeoutError) else str(error)[:200] or type(error).__name__
@@ -97,10 +103,12 @@ async def download(
         raise Fault(f"ADD failed: cannot keep {shown}: {reason_of(error)}") from error
 
 
-def _session(tenant: Tenant, edge: Edge) -> ClientSession:
+def _session(tenant: Tenant, edge: Edge, reach: Reach) -> ClientSession:
     def make_socket(info: AddressInfo) -> socket.socket:
         if not tenant.is_administrator and edge.kind_of(info[4][0]) is not AddressKind.PUBLIC:
-            raise AddressRefused("a tenant may not look there")
+            raise AddressRefused("only administrators may name")
+        if not reaches(reach, *info[4][:2]):
+            raise AddressRefused(f"{tenant.name} may not reach: put the file into the context")
         return socket.socket(info[0], info[1], info[2])
 
     connector = TCPConnector(socket_factory=make_socket, resolver=edge.resolver)

@@ -5,7 +5,7 @@ Pure. Without port and protocol everything is meant, with a port alone TCP and U
 
 import re
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -69,6 +69,15 @@ def parse_destination(text: str) -> Destination:
 
 def _invalid(text: str, reason: str) -> InvalidParameter:
     return InvalidParameter(f"invalid destination {text[:80]!r}: {reason}")
+
+
+def reaches(reach: Reach, address: str, port: int) -> bool:
+    """Whether a TCP connection to a port of an address is allowed."""
+    written = ip_address(address)
+    found = (written.ipv4_mapped if isinstance(written, IPv6Address) else None) or written
+    return reach is None or any(
+        found in one.network and one.first_port <= port <= one.last_port and one.protocol in (0, TCP_NUMBER) for one in reach
+    )
 
 
 def common(one: Reach, other: Reach) -> Reach:

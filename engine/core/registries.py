@@ -77,6 +77,13 @@ def domain_of_server(server_address: str) -> str:
     return normalise_domain(rest.partition("/")[0])
 
 
+def split_term(term: str) -> tuple[str, str]:
+    """Return the normalised domain of the registry that a search is for, and what to look for there."""
+    first, slash, rest = term.partition("/")
+    is_host = slash and ("." in first or ":" in first or first == "localhost")
+    return (normalise_domain(first), rest) if is_host else (DOCKER_HUB, term)
+
+
 def parse_auth_header(text: str) -> Credentials | None:
     """Read ``X-Registry-Auth``: JSON in either alphabet of base64, padded or not; None where it says nothing.
 

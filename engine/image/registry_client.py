@@ -19,6 +19,7 @@ from engine.core.registries import (
     host_of,
     normalise_domain,
     path_on,
+    split_term,
 )
 from engine.core.tenants import Tenant
 from engine.errors import InvalidParameter, Unauthorized, Unavailable
@@ -94,14 +95,12 @@ class RegistryClient:
         """Look for repositories: ``host/term`` on that registry, anything else on Docker Hub."""
         if not 1 <= limit <= MOST_RESULTS:
             raise InvalidParameter(f"invalid limit {limit}: use 1 to {MOST_RESULTS}")
-        first, slash, rest = term.partition("/")
-        is_host = slash and ("." in first or ":" in first or first == "localhost")
-        domain = normalise_domain(first if is_host else "")
+        domain, wanted = split_term(term)
         try:
             if domain != DOCKER_HUB:
-                return await search_catalog(Visitor(self._registry(domain, tenant), credentials), rest, limit=limit)
+                return await search_catalog(Visitor(self._registry(domain, tenant), credentials), wanted, limit=limit)
             visitor = Visitor(self._lane(_HUB_SEARCH, f"https://{_HUB_SEARCH}", tenant), None)
-            return await search_hub(visitor, rest if is_host else term, limit=limit)
+            return await search_hub(visitor, wanted, limit=limit)
         except Refused as refusal:
             kind = Unauthorized if refusal.is_denial else Unavailable
             raise kind(f"registry {domain} refuses the search: {refusal.message}") from refusal

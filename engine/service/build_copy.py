@@ -27,7 +27,7 @@ from engine.image.store import Image, ImageStore
 from engine.service.build_bases import find_image
 from engine.service.build_layer import MakeImage
 from engine.service.build_session import BuildSession, Snapshot
-from engine.service.tenant_rules import check_fetch
+from engine.service.tenant_rules import check_download
 
 
 def lowers_of(images: ImageStore, image: Image | None) -> list[Path]:
@@ -141,8 +141,7 @@ async def _downloads(session: BuildSession, instruction: Add, folders: ExitStack
     urls = [source for source in instruction.sources if is_url(source)]
     if instruction.checksum and (len(urls) != 1 or len(instruction.sources) != 1):
         raise InvalidParameter("ADD --checksum is for one address and nothing else")
-    for url in urls:
-        check_fetch(session.engine, session.tenant, url[:200])
+    reaches = {url: check_download(session.engine, session.tenant, url[:200]) for url in urls}
     edge = Edge(resolver=session.engine.registries.resolver(session.tenant))
     return {
         url: await download(
@@ -152,8 +151,9 @@ async def _downloads(session: BuildSession, instruction: Add, folders: ExitStack
             tenant=session.tenant,
             checksum=instruction.checksum,
             edge=edge,
+            reach=reach,
         )
-        for url in dict.fromkeys(urls)
+        for url, reach in reaches.items()
     }
 
 

@@ -7,13 +7,14 @@ from engine.core.image_config import parse_image_config
 from engine.core.manifests import Index, Manifest, parse_manifest
 from engine.core.platforms import Platform
 from engine.core.references import parse_reference, with_default_tag
-from engine.core.registries import Credentials
+from engine.core.registries import Credentials, split_term
 from engine.core.tenants import Tenant
 from engine.errors import InvalidParameter
 from engine.image.pull_manifest import fetch_config
 from engine.image.registry_repository import Repository
 from engine.image.registry_search import SearchResult
 from engine.service.engine import Engine
+from engine.service.tenant_rules import check_fetch, check_look, check_pull
 
 FILTERS = frozenset({"is-automated", "is-official", "stars"})
 _USUAL, _MOST = 25, 100
@@ -40,19 +41,22 @@ class Distribution:
 
 
 async def search_images(engine: Engine, tenant: Tenant, request: SearchRequest) -> list[SearchResult]:
-    """Search Docker Hub, or the registry that the term begins with. Raises InvalidParameter, Unavailable."""
+    """Search Docker Hub, or the registry that the term begins with. Raises InvalidParameter, Forbidden, Unavailable."""
     if not request.term:
         raise InvalidParameter("no term given: give term")
     limit = request.limit or _USUAL
     if not 1 <= limit <= _MOST:
         raise InvalidParameter(f"Limit {limit} is outside the range of [1, {_MOST}]")
+    check_look(engine, tenant, split_term(request.term)[0], "results of a search")
     found = await engine.registries.search(request.term, limit=limit, credentials=request.credentials, tenant=tenant)
     return [one for one in found if _passes(one, request.filters)]
 
 
 async def look_up_distribution(engine: Engine, tenant: Tenant, name: str, credentials: Credentials | None) -> Distribution:
-    """Ask the registry what a name leads to. Raises NotFound, InvalidParameter, Unavailable."""
+    """Ask the registry what a name leads to. Raises NotFound, InvalidParameter, Forbidden, Unavailable."""
     reference = with_default_tag(parse_reference(name, default_domain=engine.images.default_domain))
+    check_fetch(engine, tenant, reference.text)
+    check_pull(engine, tenant, [reference])
     repository = engine.registries.repository(reference, credentials, tenant=tenant)
     fetched = await repository.manifest(reference.digest or reference.tag)
     parsed = parse_manifest(fetched.raw, fetched.media_type)

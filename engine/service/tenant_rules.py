@@ -6,6 +6,7 @@ Owns the words of the refusals and which rule stands before which deed; who may 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from engine.core.destinations import Reach
 from engine.core.ports import PortBinding
 from engine.core.references import Reference, parse_reference, with_default_tag
 from engine.core.tenants import Tenant
@@ -69,6 +70,29 @@ def check_fetch(engine: Engine, tenant: Tenant, what: str) -> None:
         raise Forbidden(
             f"{what} cannot be fetched: {tenant.name} may not pull; use an image that is here, or ask an administrator"
         )
+
+
+def check_download(engine: Engine, tenant: Tenant, url: str) -> Reach:
+    """Return where a file of a build may come from. Raises Forbidden where no name may even be looked up for it."""
+    check_fetch(engine, tenant, url)
+    reach = engine.tenants.permissions(tenant).reach
+    if reach == ():
+        raise Forbidden(f"{url} cannot be fetched: {tenant.name} may reach nothing outside; put the file into the context")
+    return reach
+
+
+def check_look(engine: Engine, tenant: Tenant, domain: str, what: str) -> None:
+    """Raise Forbidden where a registry may not be asked what it has: a question tells it something, an answer brings something."""
+    check_fetch(engine, tenant, what)
+    permissions = engine.tenants.permissions(tenant)
+    if not permissions.allows_registry(domain):
+        raise _no_image(tenant, f"of registry {domain[:100]}", permissions)
+
+
+def check_sign_in(engine: Engine, tenant: Tenant, domain: str) -> None:
+    """Raise Forbidden where there is nothing to sign in for: no pull from a registry, and no push."""
+    if not engine.tenants.permissions(tenant).push:
+        check_look(engine, tenant, domain, f"a token of registry {domain[:100]}")
 
 
 def check_build(engine: Engine, tenant: Tenant) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import get_type_hints
 
 from engine.core.destinations import MOST_DESTINATIONS, Reach, common, parse_destination
-from engine.core.image_patterns import MOST_PATTERNS, check_pattern, fits
+from engine.core.image_patterns import MOST_PATTERNS, check_pattern, fits, reaches_registry
 from engine.core.references import Reference
 from engine.errors import InvalidParameter
 
@@ -57,6 +57,10 @@ class Permissions:
     def allows_image(self, reference: Reference) -> bool:
         """Whether a name, as a registry or an administrator has given it, is one that may be used."""
         return all(any(fits(pattern, reference) for pattern in patterns) for patterns in self.images)
+
+    def allows_registry(self, domain: str) -> bool:
+        """Whether names in a registry may be among those that may be used."""
+        return all(any(reaches_registry(pattern, domain) for pattern in patterns) for patterns in self.images)
 
     def allows_port(self, number: int) -> bool:
         """Whether this port of the host may be published."""

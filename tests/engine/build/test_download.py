@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from engine.build.copy_layer import copy_layer
 from engine.build.download import Download, download, is_url
 from engine.core.address_kinds import AddressKind, kind_of
+from engine.core.destinations import Reach, parse_destination
 from engine.core.tenants import ADMINISTRATOR, Tenant
 from engine.errors import EngineError, Forbidden, InvalidParameter, Unavailable
 from engine.image.registry_edge import Edge
@@ -108,9 +109,19 @@ def fetch(
     checksum: str = "",
     most_bytes: int = 1 << 20,
     edge: Edge | None = None,
+    reach: Reach = None,
 ) -> Download:
     return asyncio.run(
-        download(url, staging=folder, destination=destination, tenant=tenant, checksum=checksum, most_bytes=most_bytes, edge=edge)
+        download(
+            url,
+            staging=folder,
+            destination=destination,
+            tenant=tenant,
+            checksum=checksum,
+            most_bytes=most_bytes,
+            edge=edge,
+            reach=reach,
+        )
     )
 
 
@@ -220,6 +231,18 @@ def test_a_redirect_to_near_is_refused_also_by_a_name_that_changes_its_mind(serv
             fetch(server.url(f"/redirect?{target}", "far.example"), tmp_path, tenant=ADA, edge=edge)
     assert {path.partition("?")[0] for path in server.requests} == {"/redirect"}
     fetch(server.url("/file", "far.example"), tmp_path, tenant=ADA, edge=edge)
+
+
+def test_a_tenant_whose_reach_ends_before_an_address_gets_nothing_from_there(server: _Server, tmp_path: Path) -> None:
+    """By its name, by a redirect, or at another port."""
+    edge = Edge(resolver=_Names(far=["127.0.0.2"], other=["127.0.0.3"]), kind_of=lambda _: AddressKind.PUBLIC)
+    reach = (parse_destination(f"127.0.0.2:{server.port}/tcp"),)
+    closed = server.url("/secret", "other.example")
+    for url in (closed, server.url(f"/redirect?{closed}", "far.example"), "http://far.example:1/x"):
+        with pytest.raises(Forbidden, match="leads to an address that demo/ada may not reach"):
+            fetch(url, tmp_path, tenant=ADA, edge=edge, reach=reach)
+    assert {path.partition("?")[0] for path in server.requests} == {"/redirect"}
+    fetch(server.url("/file", "far.example"), tmp_path, tenant=ADA, edge=edge, reach=reach)
 
 
 @pytest.mark.parametrize(

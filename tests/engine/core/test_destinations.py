@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.destinations import LAST_PORT, Box, Destination, boxes, common, parse_destination
+from engine.core.destinations import LAST_PORT, Box, Destination, boxes, common, parse_destination, reaches
 from engine.errors import InvalidParameter
 
 TCP, UDP, ICMP = 6, 17, 1
@@ -116,3 +116,24 @@ def test_no_list_allows_everything_and_an_empty_one_nothing() -> None:
     assert common(None, some) == common(some, None) == some
     assert common(some, ()) == ()
     assert common(some, (parse_destination("2001:db8::/32"),)) == ()
+
+
+@pytest.mark.parametrize(
+    ("place", "address", "port", "answer"),
+    [
+        ("10.0.0.0/8", "10.1.2.3", 1, True),
+        ("10.0.0.0/8:443", "10.1.2.3", 443, True),
+        ("10.0.0.0/8:443/tcp", "10.1.2.3", 80, False),
+        ("10.0.0.0/8:443/udp", "10.1.2.3", 443, False),
+        ("10.0.0.0/8", "11.0.0.1", 1, False),
+        ("10.0.0.0/8", "::ffff:10.0.0.1", 1, True),
+        ("::/0", "::ffff:10.0.0.1", 1, False),  # the kernel speaks IPv4 there
+        ("2001:db8::/32", "2001:db8::1", 1, True),
+    ],
+)
+def test_a_connection_is_allowed_where_its_address_port_and_protocol_are(
+    place: str, address: str, port: int, *, answer: bool
+) -> None:
+    assert reaches((parse_destination(place),), address, port) is answer
+    assert reaches(None, address, port)
+    assert not reaches((), address, port)

@@ -4,7 +4,7 @@ import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -270,6 +270,41 @@ def test_a_build_of_who_may_not_pull_fetches_nothing(ruled: EngineDaemon, text: 
     assert "cannot be fetched: demo/ada may not pull" in build(ruled, text, tenant=ADA).error
     assert build(ruled, "FROM busybox\nRUN true\n", tenant=ADA).error == ""
     assert "cannot be fetched" in build(ruled, "FROM busybox\nRUN true\n", tenant=ADA, pull=1).error
+
+
+LOOKS: dict[str, Callable[[EngineDaemon, str], Answer]] = {
+    "what a name leads to": lambda engine, domain: engine.request("GET", f"/distribution/{domain}/class/base:1/json", tenant=ADA),
+    "search": lambda engine, domain: engine.request("GET", f"/images/search?term={domain}/class", tenant=ADA),
+    "signing in": lambda engine, domain: engine.request(
+        "POST", "/auth", {"username": "ada", "password": "x", "serveraddress": domain}, tenant=ADA
+    ),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_registry_from_which_nothing_may_come_is_asked_nothing(
+    ruled: EngineDaemon, upstream: ScriptedRegistry, look: Callable[[EngineDaemon, str], Answer]
+) -> None:
+    """Names, terms and passwords tell a registry of one's own whatever one likes."""
+    for rules in ({"pull": False}, {"images": ["class/*", "other.example/**"]}):
+        rule(ruled, ADA, push=False, **rules)
+        before = len(upstream.asked)
+        assert look(ruled, upstream.address).status == 403
+        assert len(upstream.asked) == before
+    rule(ruled, ADA, push=False, images=[f"{upstream.address}/class/*"])
+    assert look(ruled, upstream.address).status != 403
+
+
+def test_who_may_push_may_sign_in(ruled: EngineDaemon, upstream: ScriptedRegistry) -> None:
+    rule(ruled, ADA, pull=False)
+    assert LOOKS["signing in"](ruled, upstream.address).status != 403
+
+
+def test_a_build_fetches_nothing_from_outside_for_who_may_go_nowhere(ruled: EngineDaemon) -> None:
+    """Not even its name is looked up: a name may tell its server whatever one likes."""
+    rule(ruled, ADA, outside=False)
+    error = build(ruled, "FROM busybox\nADD http://secret.example/file /\n", tenant=ADA).error
+    assert "http://secret.example/file cannot be fetched: demo/ada may reach nothing outside" in error
 
 
 def test_who_may_not_build_makes_no_image(ruled: EngineDaemon) -> None:

@@ -82,7 +82,7 @@ def check_download(engine: Engine, tenant: Tenant, url: str) -> Reach:
 
 
 def check_look(engine: Engine, tenant: Tenant, domain: str, what: str) -> None:
-    """Raise Forbidden where a registry may not be asked what it has: a question tells it something, an answer brings something."""
+    """Raise Forbidden where a registry may not be asked what it has: a question tells it something, an answer brings it in."""
     check_fetch(engine, tenant, what)
     permissions = engine.tenants.permissions(tenant)
     if not permissions.allows_registry(domain):

@@ -37,7 +37,7 @@ def take_usage(host_name: str, message: dict[str, Any]) -> None:
     for membership in Membership.objects.filter(team__slug__in=slugs).select_related("team", "user"):
         tenant = member_tenant(membership.team, membership.user)
         is_left = tenant in running and (membership.team_id, membership.user_id) not in busy
-        if is_left and _has_hours(membership) and not has_unfinished_job(_object_key(tenant)):
+        if is_left and _has_hours(membership) and not has_unfinished_job(_object_key(tenant, host)):
             _stop(host, membership, tenant, before_ns=int(message.get("observed_at_ns", 0)))
 
 
@@ -64,7 +64,7 @@ def _has_hours(membership: Membership) -> bool:
 def _stop(host: Host, membership: Membership, tenant: str, *, before_ns: int) -> None:
     create_job(
         action=STOP,
-        object_key=_object_key(tenant),
+        object_key=_object_key(tenant, host),
         object_name=tenant,
         host=host,
         tenant=tenant,
@@ -73,5 +73,6 @@ def _stop(host: Host, membership: Membership, tenant: str, *, before_ns: int) ->
     )
 
 
-def _object_key(tenant: str) -> str:
-    return f"containers:{tenant}"
+def _object_key(tenant: str, host: Host) -> str:
+    """A host that does not answer keeps nothing running on another one."""
+    return f"containers:{tenant}@{host.name}"

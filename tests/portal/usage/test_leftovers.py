@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from portal.audit.models import AuditEntry
+from portal.hosts.models import Host
 from portal.jobs.incoming import take_message
 from portal.jobs.models import Job, JobState
 from portal.jobs.reports import Finish
@@ -78,6 +79,15 @@ def test_it_is_asked_once_until_that_is_done(cast: Cast) -> None:
     Job.objects.filter(action=STOP).update(state=JobState.COMPLETED)
     report(("demo/ada", 1))
     assert len(stops()) == 2
+
+
+def test_a_host_that_does_not_answer_keeps_nothing_running_on_another_one(cast: Cast) -> None:
+    count_hours(cast, member=10)
+    other = Host.objects.create(name="n" * 40)
+    for host in (cast.host, other, cast.host, other):
+        report(("demo/ada", 2), host=host.name)
+    jobs = Job.objects.filter(action=STOP).order_by("pk")
+    assert [(job.host, job.dispatched_at is not None) for job in jobs] == [(cast.host, True), (other, True)]
 
 
 @pytest.mark.parametrize("host", ["elsewhere", "disabled"])

@@ -341,6 +341,22 @@ def test_who_may_not_publish_opens_no_port_of_the_host(ruled: EngineDaemon) -> N
     assert b"may not publish" in docker(ruled, "run", "-P", "--expose", "80", "busybox", "true").stderr
 
 
+def test_a_restart_that_a_rule_about_ports_forbids_stops_nothing(ruled: EngineDaemon) -> None:
+    rule(ruled, ADA)
+    web, inward = (
+        docker(ruled, "run", "-d", "-p", "8080:80", *options, "busybox", "sleep", "600").stdout.decode().strip()
+        for options in ((), ("--network", "none"))
+    )
+    pid = ruled.inspect(web)["State"]["Pid"]
+    for rules in ({"publish": False}, {"port_range": "20000-20001"}):
+        rule(ruled, ADA, **rules)
+        assert is_refused(ruled.request("POST", f"/containers/{web}/restart?t=0", tenant=ADA), "may")
+        assert ruled.inspect(web)["State"]["Pid"] == pid
+        assert ruled.request("POST", f"/containers/{inward}/restart?t=0", tenant=ADA).status == 204
+    rule(ruled, ADA)
+    assert ruled.request("POST", f"/containers/{web}/restart?t=0", tenant=ADA).status == 204
+
+
 def test_ports_lie_in_the_range_named_or_drawn(ruled: EngineDaemon) -> None:
     rule(ruled, TEAM, port_range="20000-20019")
     rule(ruled, ADA, port_range="20010-20029")

@@ -42,9 +42,10 @@ def test_always_is_started_again_with_growing_pauses(engine: EngineDaemon) -> No
     engine.run("true", name="lab", HostConfig=ALWAYS)
     _wait_for_restarts(engine, "lab", 4)
     assert actions(engine, since, "lab")[:8] == ["create", "start", "die", "start", "die", "start", "die", "start"]
-    starts = [event["timeNano"] for event in _events(engine, since) if event["Action"] == "start"]
-    pauses = [later - earlier for earlier, later in pairwise(starts)]
-    assert pauses == sorted(pauses)
+    told = [(event["Action"], event["timeNano"]) for event in _events(engine, since) if event["Action"] in ("die", "start")]
+    pauses = [(later - earlier) / 10**9 for (action, earlier), (_, later) in pairwise(told) if action == "die"]
+    for pause, least in zip(pauses[:3], (0.1, 0.2, 0.4), strict=True):  # a busy host only makes them longer
+        assert pause > least * 0.9
 
 
 def _events(engine: EngineDaemon, since: float) -> list[dict[str, Any]]:

@@ -72,7 +72,7 @@ def default_profile(capabilities: Collection[str], *, machine: str = platform.ma
     It has no socketcall(2) that makes a socket: there 32-bit programs give the family behind a pointer, where no filter can look.
     Those who ask for it call socket(2) then, which has its own number since Linux 4.3. Nor can btrfs subvolumes be made or marked
     in a volume: a subvolume is a quota group of its own, so that what lies in it counts nowhere, and the mark of one that was
-    received, given to a few thousand, makes the whole disk read-only on kernels before 7.0.
+    received, given to some two thousand, fills an item: Linux 6.18.44 refuses more, older kernels may give up the file system.
     """
     rules = [Rule((*ALLOWED, *BY_ARCHITECTURE.get(machine, ())))]
     between = set(range(_AF_ALG, _AF_XDP)) - set(_REFUSED_FAMILIES)

@@ -139,11 +139,15 @@ class ProcessSpec(TypedDict):
 
 
 class LogSpec(TypedDict):
-    """Where output goes: numbered segments in ``directory``. ``keep_segments`` 0 keeps all of them."""
+    """Where output goes: numbered segments in ``directory``. ``keep_segments`` 0 keeps all of them.
+
+    ``spill``: the folder for the last of what finds no room there.
+    """
 
     directory: str
     segment_bytes: int
     keep_segments: int
+    spill: NotRequired[str]
 
 
 class LaunchSpec(TypedDict):

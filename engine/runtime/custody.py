@@ -53,6 +53,8 @@ class Custody:
         self._reactor.add(process.errors, events.IN, lambda _: self._on_errors(process))
         self._reactor.add(process.pidfd, events.IN, lambda _: self._on_end(process))
         process.open_outputs(self._reactor, self._copier, self._on_idle)
+        if process.log is not None:
+            process.log.begin()
 
     def adopt(self, process: Supervised, written: Written | None) -> None:
         """Look after a process that another supervisor launched. ``written`` is the frame it was writing when it died."""
@@ -316,7 +318,7 @@ def _skip_written(process: Supervised, written: Written | None) -> None:
     if written is None or process.log is None or written[0] != process.id:
         return
     _, stream, position, length = written
-    if process.log.position == position:
+    if process.log.mark == position:
         return  # the frame was not finished, and has been cut off
     for output in process.outputs:
         if output.stream == stream:

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     Written = tuple[str, int, int, int]
 
-_CELL = struct.Struct("<?BIQ96s")  # is active, stream, length, position before the frame, id of the process
+_CELL = struct.Struct("<?BIQ96s")  # is active, stream, length, mark before the frame, id of the process
 
 
 class Inflight:

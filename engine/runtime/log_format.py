@@ -5,6 +5,9 @@ Owns layout and names only; standard library and no typing at run time, since th
 A frame is ``time_ns u64, length u32, stream u8``, the payload, ``length u32`` again so that a reader can walk backward. The upper
 bit of ``stream`` tells that the payload goes on with a line begun in an earlier frame of that stream. A segment's name is the
 position of its first byte in the whole log, so positions only grow, over segments, restarts and pruning.
+
+What found no room in a log is in its spill, a log of the same form. There each payload begins with the position in the log at
+which it would stand, and with how many bytes, itself among them, were lost there so far.
 """
 
 from __future__ import annotations
@@ -14,11 +17,14 @@ import struct
 
 HEADER = struct.Struct("<QIB")
 TRAILER = struct.Struct("<I")
+SPILLED = struct.Struct("<QQ")
 OVERHEAD_BYTES = HEADER.size + TRAILER.size
 MAX_PAYLOAD_BYTES = 128 * 1024
+_LONGEST_BYTES = MAX_PAYLOAD_BYTES + SPILLED.size
 
 STDOUT, STDERR = 1, 2
 CONTINUES_LINE = 0x80
+LOST = b"[%d bytes of output were lost here: there was no room for the log]\n"
 
 _SUFFIX = ".log"
 
@@ -63,7 +69,7 @@ def _ends_whole(fd: int, size: int) -> bool:
         return False
     (length,) = TRAILER.unpack(os.pread(fd, TRAILER.size, size - TRAILER.size))
     start = size - OVERHEAD_BYTES - length
-    return 0 < length <= MAX_PAYLOAD_BYTES and start >= 0 and _frame_end(fd, start, size) == size
+    return 0 < length <= _LONGEST_BYTES and start >= 0 and _frame_end(fd, start, size) == size
 
 
 def _frame_end(fd: int, offset: int, size: int) -> int:
@@ -73,7 +79,7 @@ def _frame_end(fd: int, offset: int, size: int) -> int:
         return offset
     time_ns, length, stream = HEADER.unpack(header)
     end: int = offset + OVERHEAD_BYTES + length
-    plausible = time_ns > 0 and 0 < length <= MAX_PAYLOAD_BYTES and stream & ~CONTINUES_LINE in (STDOUT, STDERR)
+    plausible = time_ns > 0 and 0 < length <= _LONGEST_BYTES and stream & ~CONTINUES_LINE in (STDOUT, STDERR)
     if not plausible or end > size:
         return offset
     return end if os.pread(fd, TRAILER.size, end - TRAILER.size) == TRAILER.pack(length) else offset

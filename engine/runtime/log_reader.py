@@ -15,6 +15,7 @@ from typing import Self
 
 from engine.runtime import log_format
 from engine.runtime.log_cursor import BackwardCursor, Cursor, Frame
+from engine.runtime.log_merge import MergedCursor, Place
 from engine.runtime.log_watch import LogWatcher
 
 ALL_STREAMS = frozenset({log_format.STDOUT, log_format.STDERR})
@@ -25,60 +26,82 @@ class LogStart:
     """Where to begin: ``offset`` bytes into the payload of the frame at ``position``.
 
     ``whole_lines`` leaves out the rest of lines that began before, here and behind what was pruned before it could be read.
+    ``spilled`` is the position in the log's spill.
     """
 
     position: int = 0
     offset: int = 0
     whole_lines: bool = False
+    spilled: int = 0
 
 
 class LogReader:
-    """A log on disk, whether its process lives or not. ``watcher`` is needed to follow only."""
+    """A log on disk, whether its process lives or not. ``watcher`` is needed to follow only, ``spill`` where it has one."""
 
-    def __init__(self, path: Path, *, watcher: LogWatcher | None = None) -> None:
+    def __init__(self, path: Path, *, watcher: LogWatcher | None = None, spill: Path | None = None) -> None:
         self.path = path
         self._watcher = watcher
+        self._spill = LogReader(spill) if spill is not None else None
 
     def end(self) -> int:
         """The position after the last frame."""
         positions = log_format.segment_positions(str(self.path))
         if not positions:
             return 0
-        fd = os.open(log_format.segment_path(str(self.path), positions[-1]), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fd = os.open(log_format.segment_path(str(self.path), positions[-1]), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:  # pruned since, by a writer who is that fast
+            return self.end()
         try:
             return positions[-1] + log_format.sound_length(fd)
         finally:
             os.close(fd)
 
+    def now(self) -> LogStart:
+        """Where whatever is said from now on begins."""
+        return LogStart(self.end(), spilled=self._spill_end())
+
     def tail(self, lines: int, *, streams: frozenset[int] = ALL_STREAMS) -> LogStart:
-        """Where the last ``lines`` lines of ``streams`` begin. Reads backward, only as far as needed."""
+        """Where the last ``lines`` lines of ``streams`` begin that were kept. Reads backward, only as far as needed."""
         if lines <= 0:
-            return LogStart(self.end())
+            return self.now()
+        spilled = self._spill_end()
         for frame in self._backward():
             if frame.stream not in streams:
                 continue
             starts = _count_line_starts(frame)
             if starts >= lines:
-                return LogStart(frame.start, _offset_of_last_lines(frame.data, lines), whole_lines=True)
+                return LogStart(frame.start, _offset_of_last_lines(frame.data, lines), whole_lines=True, spilled=spilled)
             lines -= starts
-        return LogStart(whole_lines=True)
+        return LogStart(whole_lines=True, spilled=spilled)
 
     def since(self, time_ns: int) -> LogStart:
         """Where the first frame not older than ``time_ns`` (since 1970) begins."""
+        spilled = self._spill.since(time_ns).position if self._spill is not None else 0
         with Cursor(str(self.path), self._segment_before(time_ns)) as cursor:
             while frames := cursor.read():
                 for frame in frames:
                     if frame.time_ns >= time_ns:
-                        return LogStart(frame.start, whole_lines=True)
-            return LogStart(cursor.position, whole_lines=True)
+                        return LogStart(frame.start, whole_lines=True, spilled=spilled)
+            return LogStart(cursor.position, whole_lines=True, spilled=spilled)
 
     def follow(self, *, position: int = 0, start: LogStart | None = None, ended: asyncio.Event | None = None) -> "LogFollower":
         """Read from ``start`` or ``position`` on. With ``ended``, wait for more until that is set.
 
         Without, stop where the end is now: a process may write faster than anybody reads.
         """
-        end = self.end() if ended is None else None
-        return LogFollower(self.path, start or LogStart(position), ended=ended, end=end, watcher=self._watcher)
+        start = start or LogStart(position)
+        # That of the spill first: all that stands before what was spilled is in the log by then.
+        end = Place(spilled=self._spill_end(), position=self.end()) if ended is None else None
+        cursor = MergedCursor(str(self.path), self._spill_path, start=Place(start.position, start.spilled), end=end)
+        return LogFollower(cursor, start, ended=ended, watcher=self._watcher)
+
+    @property
+    def _spill_path(self) -> str | None:
+        return str(self._spill.path) if self._spill is not None else None
+
+    def _spill_end(self) -> int:
+        return self._spill.end() if self._spill is not None else 0
 
     def _segment_before(self, time_ns: int) -> int:
         """The segment before the first that begins at the time or later; no bisection, since a host's clock may be set back."""
@@ -108,16 +131,12 @@ class LogReader:
 class LogFollower:
     """Iterates over frames, or over ``batches`` of them. Close it, or use it as a context manager, when leaving early."""
 
-    def __init__(
-        self, path: Path, start: LogStart, *, ended: asyncio.Event | None, end: int | None, watcher: LogWatcher | None
-    ) -> None:
-        self._cursor = Cursor(str(path), start.position)
-        self._path = path
+    def __init__(self, cursor: MergedCursor, start: LogStart, *, ended: asyncio.Event | None, watcher: LogWatcher | None) -> None:
+        self._cursor = cursor
         self._start = start
         self._begun: set[int] = set()  # streams of which a whole line has been seen
         self._skipped_bytes = 0
         self._ended = ended
-        self._end = end
         self._watcher = watcher
         self._waker: asyncio.Event | None = None
         self._cleanup = ExitStack()
@@ -139,14 +158,12 @@ class LogFollower:
             is_last = self._ended is None or self._ended.is_set()
             if self._waker is not None:
                 self._waker.clear()  # before the read, so that a later write is not missed
-            before = self._cursor.position
-            if self._end is not None and before >= self._end:
-                return []
+            before = self._cursor.place
             frames = self._trimmed(self._cursor.read())
             if frames:
                 await asyncio.sleep(0)  # a reader who never has to wait must not stop the others
                 return frames
-            if self._cursor.position == before and (is_last or not await self._wait_for_more()):
+            if self._cursor.place == before and (is_last or not await self._wait_for_more()):
                 self.close()
                 return []
 
@@ -174,11 +191,11 @@ class LogFollower:
         """Wait for a write or the end. False when there will be none: the log has been removed."""
         if self._waker is not None:
             await self._waker.wait()
-            return self._path.is_dir() and not self._cursor.is_removed
+            return not self._cursor.is_removed
         if self._watcher is None or self._ended is None:
             return False
         try:
-            self._waker = self._cleanup.enter_context(self._watcher.watching(str(self._path)))
+            self._waker = self._cleanup.enter_context(self._watcher.watching(*self._cursor.directories))
         except FileNotFoundError:
             return False
         task = asyncio.ensure_future(_wake_at(self._ended, self._waker))

@@ -6,7 +6,7 @@ Owns the watches; reads no log itself.
 import asyncio
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from engine.linux import inotify
 
@@ -35,12 +35,21 @@ class LogWatcher:
         return not self._wakers
 
     @contextmanager
-    def watching(self, directory: str) -> Iterator[asyncio.Event]:
-        """An event that is set after each change in ``directory``; the waiter clears it.
+    def watching(self, directory: str, *further: str) -> Iterator[asyncio.Event]:
+        """An event that is set after each change in ``directory`` or those of ``further`` that exist; the waiter clears it.
 
         Raises FileNotFoundError when the directory is gone.
         """
         waker = asyncio.Event()
+        with ExitStack() as watches:
+            watches.enter_context(self._watching(directory, waker))
+            for one in further:
+                with suppress(FileNotFoundError):
+                    watches.enter_context(self._watching(one, waker))
+            yield waker
+
+    @contextmanager
+    def _watching(self, directory: str, waker: asyncio.Event) -> Iterator[None]:
         try:
             self._ensure_open()
             wd = inotify.inotify_add_watch(self._fd, directory, _MASK)  # the same watch for the same directory
@@ -49,11 +58,11 @@ class LogWatcher:
         except OSError:
             # A host has few of these descriptors, and whoever may run a program in a container can take them all.
             with _looking_again(waker):
-                yield waker
+                yield
             return
         self._wakers.setdefault(wd, set()).add(waker)
         try:
-            yield waker
+            yield
         finally:
             self._release(wd, waker)
 

@@ -141,7 +141,7 @@ class Output:
     def _copy_pipe(self, limit: int) -> int:
         data = self._copier.peek(self.fd, limit)
         if data and self._log is not None:
-            self._copier.inflight.enter(self._process_id, self.stream, len(data), self._log.position)
+            self._copier.inflight.enter(self._process_id, self.stream, len(data), self._log.mark)
             self._log.write(self.stream, data, time.time_ns())
         self._copier.inflight.take(self.fd, len(data))
         return len(data)

@@ -10,7 +10,7 @@ from engine.core.lifecycle import ALIVE, State
 from engine.core.stdcopy import STDERR, STDOUT
 from engine.core.tenants import Tenant
 from engine.errors import Conflict, InvalidParameter
-from engine.runtime.log_reader import LogFollower
+from engine.runtime.log_reader import LogFollower, LogStart
 from engine.runtime.process import Process
 from engine.service.engine import Engine
 from engine.service.milestones import Milestone
@@ -46,7 +46,7 @@ class Attachment:
         self._wish = wish
         self._exchange = replace(_exchange(record, wish), on_progress=self._acknowledge if is_cut(record) else None)
         self._reader = engine.log(record.container_id)
-        self._position = 0 if wish.logs else self._reader.end()
+        self._start = LogStart() if wish.logs else self._reader.now()
         self._process: Process | None = None
         self._follower: LogFollower | None = None
         self._begun = asyncio.Event()
@@ -62,7 +62,7 @@ class Attachment:
         """Pump until the end, waiting first for the start of a container that does not run. The caller closes the client."""
         try:
             if not self._wish.stream:
-                await exchange(client, None, self._reader.follow(position=self._position), self._exchange)
+                await exchange(client, None, self._reader.follow(start=self._start), self._exchange)
             elif await self._has_begun(client) and self._follower is not None:
                 outcome = await exchange(client, self._process, self._follower, self._exchange)
                 if outcome is Outcome.DETACHED:
@@ -89,7 +89,7 @@ class Attachment:
         if self._record.run.state in ALIVE:
             self._begin()
             return
-        self._waiting.enter_context(self._engine.readers.expecting(self._record.container_id, self._position))
+        self._waiting.enter_context(self._engine.readers.expecting(self._record.container_id, self._start.position))
         # A callback and not a task: the run may be so short that its end is handled before a waiting task wakes.
         for milestone in (Milestone.STARTED, Milestone.REMOVED):
             future = self._engine.milestones.upcoming(self._record.container_id, milestone)
@@ -103,7 +103,7 @@ class Attachment:
         self._waiting.close()
         self._process = self._engine.supervisor.processes.get(self._record.container_id)
         if self._process is not None and self._wish.stream:
-            self._follower = self._reader.follow(position=self._position, ended=self._process.ended)
+            self._follower = self._reader.follow(start=self._start, ended=self._process.ended)
             self._cleanup.enter_context(self._engine.readers.reading(self._record.container_id, self._follower))
 
     async def _has_begun(self, client: Client) -> bool:

@@ -43,7 +43,7 @@ from engine.service.usage_watches import UsageWatches
 from engine.service.watches import Watches
 from engine.storage.areas import Areas
 from engine.storage.disk import Disk
-from engine.storage.rootfs import logs_of
+from engine.storage.rootfs import logs_of, spill_of
 from engine.storage.trash import Trash
 from engine.storage.volumes import VolumeStore
 from engine.tenants.admission import Admission
@@ -134,7 +134,8 @@ class Engine:
 
     def log(self, container_id: str) -> LogReader:
         """Return a container's log, whether it runs or not."""
-        return LogReader(logs_of(self.containers.path(container_id)), watcher=self.supervisor.watcher)
+        path = self.containers.path(container_id)
+        return LogReader(logs_of(path), watcher=self.supervisor.watcher, spill=spill_of(path))
 
     def publish(self, record: ContainerRecord, action: str, **attributes: str) -> None:
         """Tell what happened to a container."""

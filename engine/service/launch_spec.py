@@ -15,7 +15,7 @@ from engine.core.log_options import log_limits
 from engine.core.merge import merge_env
 from engine.core.namespace_modes import HOST, has_own_network
 from engine.service.mount_specs import VolumePath, bind_specs, tmpfs_specs
-from engine.storage.rootfs import logs_of, network_files_of, rootfs_of
+from engine.storage.rootfs import logs_of, network_files_of, rootfs_of, spill_of
 
 EXEC_LOG_SEGMENT_BYTES = 2**20
 EXEC_LOG_SEGMENTS = 2
@@ -83,7 +83,12 @@ def launch_spec(
 def container_log(record: ContainerRecord, path: Path) -> LogSpec:
     """Return where the output of the container in folder ``path`` goes, and how much of it is kept."""
     limits = log_limits(record.host.log_driver, record.host.log_options)
-    return {"directory": str(logs_of(path)), "segment_bytes": limits.segment_bytes, "keep_segments": limits.keep_segments}
+    return {
+        "directory": str(logs_of(path)),
+        "segment_bytes": limits.segment_bytes,
+        "keep_segments": limits.keep_segments,
+        "spill": str(spill_of(path)),
+    }
 
 
 def exec_spec(

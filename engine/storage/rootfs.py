@@ -4,6 +4,7 @@
     <container>/disk/logs          its output
     <container>/execs              an area too: records and output of execs
     <container>/etc                an area too: the files of its networks, which are mounted into it and may be written there
+    <container>/spill              the last of its output that found no room, little, which nobody is charged for
 
 Containers of earlier versions have the overlay's folders in rootfs/, and logs beside the record. All paths are named here only.
 
@@ -61,6 +62,11 @@ def logs_of(container_path: Path) -> Path:
     if (passing := container_path / EXECS / "logs").is_dir():
         return passing
     return (container_path if _is_former(container_path) else container_path / AREA) / "logs"
+
+
+def spill_of(container_path: Path) -> Path:
+    """Say where the last of a container's output is that found no room in its log."""
+    return container_path / "spill"
 
 
 def exec_log_of(container_path: Path, exec_id: str) -> Path:

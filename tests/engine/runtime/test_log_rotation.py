@@ -114,7 +114,7 @@ async def test_a_log_is_followed_though_the_host_has_no_watches_left(tmp_path: P
 
 
 def test_what_a_reader_still_needs_is_kept_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.runtime.log_writer._HELD_BYTES", 1000)
+    monkeypatch.setattr("engine.runtime.log_segments._HELD_BYTES", 1000)
     writer = write_log(tmp_path, *[(STDOUT, b"x" * 80)] * 3, segment_bytes=100, keep_segments=1)
     writer.needed_from = segment_positions(str(tmp_path))[0]
     for number in range(5):

@@ -35,10 +35,6 @@ class Segments:
         self._is_torn = False  # there may be a part of a frame behind ``_size``
         self._kept: list[int] | None = None  # positions of the segments, once they had to be looked up
 
-    @property
-    def is_open(self) -> bool:
-        return self._fd >= 0
-
     def state(self) -> Body:
         """What another version of this supervisor goes on with."""
         return {"fd": self._fd, "size": self._size, "position": self.position}

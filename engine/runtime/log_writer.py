@@ -134,7 +134,7 @@ class LogWriter:
 
     def close(self) -> None:
         """Let go of the log; nobody writes to it any more."""
-        if self._segments.is_open and self._untold_bytes:
+        if self._untold_bytes:
             try:
                 self._tell_loss(log_format.STDERR, time.time_ns())
             except OSError:

@@ -62,7 +62,8 @@ def test_a_head_that_arrives_in_pieces_is_a_hijack_all_the_same(engine: EngineDa
             client.socket.sendall(bytes([byte]))
         client.head()
         client.half_close()
-        assert frames(client.rest()) == [(1, b"hello\n")]
+        said = frames(client.rest())  # cat may have read the input in pieces, too
+        assert ({stream for stream, _ in said}, b"".join(data for _, data in said)) == ({1}, b"hello\n")
 
 
 def test_a_client_that_stops_sending_before_the_start_still_gets_the_output(engine: EngineDaemon) -> None:

@@ -119,6 +119,12 @@ class HijackableHandler(RequestHandler):
         if not self._is_given_away:
             self.connection_closed()
 
+    def log_exception(self, *args: Any, **details: Any) -> None:
+        """A client that hangs up while its answer begins is no error of the engine, and is not to fill its log."""
+        has_gone = self.transport is None or self.transport.is_closing()
+        if not (has_gone and isinstance(details.get("exc_info"), ConnectionError)):
+            super().log_exception(*args, **details)
+
     def connection_closed(self) -> None:
         """Called when the connection is really gone, whoever had it last."""
 

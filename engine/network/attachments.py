@@ -21,6 +21,7 @@ from engine.errors import Forbidden, NotFound, Unavailable
 from engine.network.bridges import Bridges
 from engine.network.devices import Devices, inner_messages, way_out6_messages, way_out_messages
 from engine.network.firewall import Firewall
+from engine.network.kept_namespaces import KeptNamespaces
 from engine.network.ledger import Ledger
 from engine.network.model import DEFAULT_NETWORK, Endpoint, Lease, Network, endpoint_of
 from engine.network.names_upkeep import NamesUpkeep
@@ -76,6 +77,7 @@ class Attachments:
         self.ledger = ledger
         self.names = names
         self._reserved: dict[str, list[_Reservation]] = {}
+        self._kept = KeptNamespaces()
         self._parting: set[IPv4Address] = set()  # given back, but the kernel may still be taking the veth down
         with ExitStack() as undo:
             self._devices = Devices(instance)
@@ -202,6 +204,7 @@ class Attachments:
 
     def _arrive(self, guest: Guest, netns_fd: int) -> None:
         try:
+            self._kept.keep(guest.container_id, netns_fd)
             self.names.arrive(guest.container_id, guest.joins, guest.servers, netns_fd)
         except OSError:
             self.detach(guest.container_id)
@@ -285,6 +288,7 @@ class Attachments:
         leases = self.ledger.remove_leases(container_id)
         for lease in leases:
             self._part(lease)
+        self._kept.let_go(container_id)
         return bool(leases)
 
     def rename(self, container_id: str, *, old: str, new: str) -> None:
@@ -299,6 +303,7 @@ class Attachments:
         """
         for container_id, netns_fd in netns.items():
             try:
+                self._kept.keep(container_id, netns_fd)
                 self._lead_out(container_id, netns_fd)
             except OSError as error:
                 _log.warning("container %s may have no way out: %s", container_id[:12], error)
@@ -357,6 +362,7 @@ class Attachments:
         self._firewall.remove()
 
     def close(self) -> None:
+        self._kept.close()
         self.publications.close()
         self.shaper.close()
         self._firewall.close()

@@ -1,7 +1,7 @@
 """How much containers have received and sent, by tenant: sums that only grow while the daemon runs.
 
 Owns remembering what containers that are gone have used. Counted at the host's end of each veth, so in bytes of whole packets
-with their Ethernet headers. What a container did between the last look and its end may be missing: its interface goes with it.
+with their Ethernet headers, to a container's last one: its network namespace is kept until its devices have been left here.
 """
 
 import contextlib

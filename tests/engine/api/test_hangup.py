@@ -1,10 +1,16 @@
-"""The watcher for hang-ups, on socket pairs."""
+"""Clients that hang up: the watcher for them, on socket pairs, and what the log says of them."""
 
 import asyncio
+import logging
 import os
 import socket
+from pathlib import Path
+
+import pytest
+from aiohttp import web
 
 from engine.api.hangup import HangupWatcher
+from engine.api.server import HijackableRunner
 
 
 async def _settle() -> None:
@@ -68,3 +74,32 @@ async def test_closing_the_watcher_leaves_waits_that_can_be_cancelled() -> None:
     assert waiting.cancelled()
     near.close()
     far.close()
+
+
+@pytest.mark.parametrize(("is_gone", "told"), [(True, []), (False, ["Error handling request from "])])
+async def test_a_client_that_is_gone_when_its_answer_begins_fills_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, is_gone: bool, told: list[str]
+) -> None:
+    """A connection that was lost on the engine's own way to somewhere else is told as any other failure."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if not is_gone:
+            raise ConnectionResetError("somebody else's")
+        assert request.transport is not None
+        request.transport.close()
+        response = web.StreamResponse()
+        await response.prepare(request)
+        return response
+
+    application = web.Application()
+    application.router.add_get("/", answer)
+    runner = HijackableRunner(application)
+    await runner.setup()
+    await web.UnixSite(runner, str(tmp_path / "socket")).start()
+    with caplog.at_level(logging.ERROR):
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "socket"))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        await runner.cleanup()
+    assert [record.getMessage() for record in caplog.records] == told

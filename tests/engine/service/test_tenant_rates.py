@@ -1,6 +1,8 @@
 """Limits of tenants and containers on what runs: network rates and input and output, over a whole engine."""
 
+import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -78,6 +80,24 @@ def test_a_tenants_rate_holds_for_what_starts_and_its_traffic_is_counted(limited
     counted = usage(limited, TEAM)
     assert min(counted["network_in_bytes"], counted["network_out_bytes"]) > 0
     assert usage(limited, ADA)["network_out_bytes"] == counted["network_out_bytes"]
+
+
+@pytest.mark.requires_root
+def test_all_is_counted_of_a_container_that_ends_while_the_daemon_is_busy(limited: EngineDaemon) -> None:
+    """Its interface is there until it has been read, however late that is; stopped, the daemon is as late as can be."""
+    put(limited, TEAM)
+    before = usage(limited, TEAM)["network_in_bytes"]
+    container_id, address = sink(limited)
+    devices = {path.name for path in Path("/sys/class/net").iterdir()}
+    limited.run("sh", "-c", f"dd if=/dev/zero bs=1000000 count=8 | nc {address} {PORT}", tenant=ADA)
+    os.kill(limited.pid, signal.SIGSTOP)
+    try:
+        time.sleep(1)  # both have ended, and the kernel has had the time to take down what nobody holds
+        assert devices <= {path.name for path in Path("/sys/class/net").iterdir()}
+    finally:
+        os.kill(limited.pid, signal.SIGCONT)
+    assert limited.wait(container_id) == 0
+    assert usage(limited, TEAM)["network_in_bytes"] - before > 8 * MB
 
 
 @pytest.mark.requires_root

@@ -4,6 +4,7 @@ Owns the head of the answer and the closing. It does not know what is sent throu
 """
 
 import asyncio
+from contextlib import suppress
 from http import HTTPStatus
 
 from aiohttp import web
@@ -16,7 +17,7 @@ from engine.linux.unread import has_unread
 RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 _READ_BYTES = 65_536
-_HEAD_LOOKS, _HEAD_LOOK_SECONDS = 250, 0.002
+_HEAD_SECONDS, _HEAD_LOOK_SECONDS = 1.0, 0.002
 HANGUPS: web.AppKey[HangupWatcher] = web.AppKey("hangups", HangupWatcher)
 
 
@@ -58,10 +59,10 @@ class ClientStream:
 
     async def _head_is_read(self) -> None:
         """docker-py reads the head through a buffer, then the bare socket: it would lose what comes together with the head."""
-        for _ in range(_HEAD_LOOKS):
-            if self._writer.transport.is_closing() or not has_unread(self._fd):
-                return
-            await asyncio.sleep(_HEAD_LOOK_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HEAD_SECONDS):
+                while not self._writer.transport.is_closing() and has_unread(self._fd):
+                    await asyncio.sleep(_HEAD_LOOK_SECONDS)
 
     def half_close(self) -> None:
         """Tell the client that nothing more comes, while it may still send."""

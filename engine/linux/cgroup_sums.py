@@ -64,6 +64,30 @@ def memory_used_v1(directory: str) -> int | None:
     return _without(_number(f"{directory}/memory.usage_in_bytes"), _line(f"{directory}/memory.stat", "total_inactive_file"))
 
 
+def memory_held_v2(directory: str) -> int:
+    """Memory in use that the kernel cannot take back by dropping files."""
+    stat = _read(f"{directory}/memory.stat")
+    files = (_within(stat, "inactive_file") or 0) + (_within(stat, "active_file") or 0)
+    return _without(_number(f"{directory}/memory.current"), files) or 0
+
+
+def memory_held_v1(directory: str) -> int:
+    """Memory in use that the kernel cannot take back by dropping files; that of TCP and received datagrams counts beside it."""
+    stat = _read(f"{directory}/memory.stat")
+    files = (_within(stat, "total_inactive_file") or 0) + (_within(stat, "total_active_file") or 0)
+    return _without(_number(f"{directory}/memory.usage_in_bytes"), files) or 0
+
+
+def memory_of_sockets_v2(directory: str) -> int:
+    """What the kernel counts of sockets: TCP and received datagrams."""
+    return _line(f"{directory}/memory.stat", "sock") or 0
+
+
+def memory_of_sockets_v1(directory: str) -> int:
+    """What the kernel counts of sockets: TCP and received datagrams."""
+    return _number(f"{directory}/memory.kmem.tcp.usage_in_bytes") or 0
+
+
 def pids_in(directory: str) -> int | None:
     """Processes and threads."""
     return _number(f"{directory}/pids.current")

@@ -1,5 +1,6 @@
 """The processes of a cgroup, and what /proc tells of a process. Reads only; a process that has gone is left out."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 
@@ -42,6 +43,17 @@ def files_below(folder: str) -> dict[int, list[str]]:
         if below := [path for path in _links_of(pid) if f"{path}/".startswith(f"{folder}/")]:
             found[pid] = below
     return found
+
+
+def descriptors_of(pid: int) -> Iterator[int]:
+    """Yield the inode for each socket that a process has open, 0 for each other descriptor; nothing when it has gone."""
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+        for entry in entries:
+            try:
+                kind, _, inode = os.readlink(entry.path).partition(":[")
+            except OSError:  # closed meanwhile
+                continue
+            yield int(inode[:-1]) if kind == "socket" else 0
 
 
 def _links_of(pid: int) -> Iterator[str]:

@@ -36,6 +36,7 @@ from engine.service.quota_keeper import QuotaKeeper
 from engine.service.readers import Readers
 from engine.service.restart_timers import RestartTimers
 from engine.service.slow_work import SlowWork
+from engine.service.socket_watch import SocketWatch
 from engine.service.starts import Starts
 from engine.service.tenant_doors import TenantDoors
 from engine.service.turns import Turns
@@ -118,6 +119,7 @@ class Engine:
     builds: Builds = field(default_factory=Builds)
     io: IoLimiter = field(default_factory=IoLimiter)
     quotas: QuotaKeeper = field(default_factory=QuotaKeeper)
+    sockets: SocketWatch = field(default_factory=SocketWatch)
     rates: RateBook = field(default_factory=RateBook)
     usage_watches: UsageWatches = field(default_factory=UsageWatches)
     collecting: set[asyncio.Future[None]] = field(default_factory=set)  # images that nobody needs any more

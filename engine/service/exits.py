@@ -77,9 +77,10 @@ async def finish_locked(engine: Engine, record: ContainerRecord, *, status: int 
         identity="",
         finished_ns=finished_ns,
         exit_code=status,
-        oom_killed=oom,
+        oom_killed=oom or record.container_id in engine.sockets.killed,  # the latter was told of when it was killed
         error="" if status is not None else UNKNOWN_EXIT,
     )
+    engine.sockets.killed.discard(record.container_id)
     await end_health(engine, record)
     finished = replace(record, run=run, restart_count=record.restart_count + is_restarting)
     endpoints = engine.network.endpoints_of(record.container_id)

@@ -25,6 +25,7 @@ from engine.service.execs import ExecStore
 from engine.service.exits import handle_exit
 from engine.service.health_monitor import resume_health
 from engine.service.host_facts import engine_id, host_facts
+from engine.service.overdrawn import look_at_sockets
 from engine.service.reconcile import reconcile
 from engine.service.restart_later import resume_restarts
 from engine.service.resume_names import resume_names
@@ -133,6 +134,7 @@ async def open_engine(engine: Engine) -> None:
     await resume_health(engine)
     await resume_restarts(engine)
     engine.upkeep.start()
+    engine.sockets.start(partial(look_at_sockets, engine))
 
 
 async def close_engine(engine: Engine) -> None:
@@ -140,6 +142,7 @@ async def close_engine(engine: Engine) -> None:
     engine.events.close()
     await engine.builds.close()
     engine.upkeep.close()
+    await engine.sockets.close()
     await engine.transfers.close()
     await engine.registries.close()
     await engine.restarts.close()

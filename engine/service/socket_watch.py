@@ -1,0 +1,82 @@
+"""When to look at what containers' sockets keep in the kernel, and for whom that has had consequences already.
+
+This is the one thing that the engine watches without being asked. Rings of packet sockets, and what netlink, raw and packet
+sockets have not read, are memory that no cgroup counts, on either version: nothing holds it and nothing tells of it. So one
+number of the whole host is read four times a second, 11 microseconds each; only when the kernel has taken memory for itself
+since the last look, and every ten seconds in any case, are the networks of containers looked at, for a hundredth of a processor
+at most. Must not decide what is too much.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from engine.errors import EngineError
+from engine.linux.kernel_memory import read_kernel_bytes
+from engine.service.fair_threads import for_all
+
+_log = logging.getLogger(__name__)
+_TICK_SECONDS = 0.25
+_GROWTH_BYTES = 16 << 20
+_AT_LATEST_SECONDS = 10.0
+_SHARE = 100  # a look is followed by so many times its own processor time without one
+_MOST_PAUSE_SECONDS = 5.0  # but no container may make the looks rare by making them long
+_AFTERWARDS_SECONDS = 1.0  # what was killed takes a moment to give its memory back
+
+
+class Looked(NamedTuple):
+    """What a look has cost, and whether it found anybody past a limit: then another one follows soon."""
+
+    cpu_seconds: float
+    has_found: bool
+
+
+Look = Callable[[], Awaitable[Looked]]
+
+
+class SocketWatch:
+    """Runs from ``start`` to ``close``."""
+
+    def __init__(self) -> None:
+        self.warned: set[str] = set()  # containers that have lost a process at the last look
+        self.killed: set[str] = set()  # containers whose end, or a process's in them, was for this
+        self._floor = 0
+        self._looked_at = -math.inf
+        self._not_before = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, look: Look) -> None:
+        with for_all():
+            self._task = asyncio.create_task(self._watch(look))
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _watch(self, look: Look) -> None:
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            kernel_bytes = read_kernel_bytes()
+            self._floor = min(self._floor, kernel_bytes)
+            if self._is_due(kernel_bytes):
+                self._floor = kernel_bytes
+                await self._look(look)
+
+    def _is_due(self, kernel_bytes: int) -> bool:
+        now = asyncio.get_running_loop().time()
+        has_grown = kernel_bytes - self._floor >= _GROWTH_BYTES
+        return now >= self._not_before and (has_grown or now - self._looked_at >= _AT_LATEST_SECONDS)
+
+    async def _look(self, look: Look) -> None:
+        looked = Looked(0.0, has_found=False)
+        try:
+            looked = await look()
+        except (EngineError, OSError) as error:
+            _log.warning("cannot see what sockets keep: %s", error)
+        now = asyncio.get_running_loop().time()
+        pause = min(_MOST_PAUSE_SECONDS, looked.cpu_seconds * _SHARE)
+        self._not_before = now + (_AFTERWARDS_SECONDS if looked.has_found else pause)
+        self._looked_at = -math.inf if looked.has_found else now

@@ -4,7 +4,7 @@ Owns the head of the answer and the closing. It does not know what is sent throu
 """
 
 import asyncio
-from contextlib import suppress
+import time
 from http import HTTPStatus
 
 from aiohttp import web
@@ -59,10 +59,11 @@ class ClientStream:
 
     async def _head_is_read(self) -> None:
         """docker-py reads the head through a buffer, then the bare socket: it would lose what comes together with the head."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_HEAD_SECONDS):
-                while not self._writer.transport.is_closing() and has_unread(self._fd):
-                    await asyncio.sleep(_HEAD_LOOK_SECONDS)
+        deadline = time.monotonic() + _HEAD_SECONDS
+        while time.monotonic() < deadline:
+            if self._writer.transport.is_closing() or not has_unread(self._fd):
+                return
+            await asyncio.sleep(_HEAD_LOOK_SECONDS)
 
     def half_close(self) -> None:
         """Tell the client that nothing more comes, while it may still send."""

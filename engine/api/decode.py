@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from engine.api.bodies import read_body
+from engine.core.json_parts import check_parts
 from engine.errors import InvalidParameter
 
 MAX_BODY_BYTES = 8 * 2**20
@@ -124,13 +125,19 @@ class Document:
         return InvalidParameter(f"invalid value for {self.path}{name}: {str(self.get(name))[:80]!r} is not {wanted}")
 
 
-async def read_document(request: web.Request) -> Document:
-    """Read the body as a JSON object; an empty body is an empty object. Raises InvalidParameter."""
+async def read_document(request: web.Request, *, may_be_missing: bool = False) -> Document:
+    """Read the body as a JSON object. An empty one is refused, as it may be a request that lost its body on the way.
+
+    ``may_be_missing``: it stands for an empty object. Raises InvalidParameter.
+    """
     body = await read_body(request)
     if not body.strip():
+        if not may_be_missing:
+            raise InvalidParameter("invalid JSON: got EOF while reading request body: send a JSON object, such as {}")
         return Document({})
     if request.content_type != "application/json":
         raise InvalidParameter(f"invalid Content-Type {request.content_type[:60]!r}: use application/json")
+    check_parts(body, "the body")
     try:
         values = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.core.digests import is_digest
+from engine.core.json_parts import check_parts
 from engine.core.platforms import Platform, fitness
 from engine.errors import InvalidParameter, NotFound
 
@@ -90,6 +91,7 @@ def manifest_type(raw: bytes, media_type: str) -> str:
 def _read(raw: bytes, media_type: str) -> tuple[dict[str, Any], str]:
     if len(raw) > MOST_MANIFEST_BYTES:
         raise InvalidParameter(f"the manifest is too long: {len(raw)} bytes, at most {MOST_MANIFEST_BYTES} are read")
+    check_parts(raw, "the manifest")
     try:
         document = _object(json.loads(raw))
         return document, _kind(document, media_type.partition(";")[0].strip().lower())

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 
 from engine.core.digests import sha256_of
 from engine.core.image_config import ImageConfig, parse_image_config
+from engine.core.json_parts import check_parts
 from engine.core.references import parse_reference, parse_tagged
 from engine.core.tenants import Tenant
 from engine.core.timeformat import parse_time
 from engine.errors import InvalidParameter, NotFound
 from engine.image.catalog import Catalog
-from engine.image.records import UNKNOWN_ORIGIN, Image, ImageRecord, Origin, with_holding, with_tag
+from engine.image.records import UNKNOWN_ORIGIN, Image, ImageRecord, Origin, with_holding, with_tags
 from engine.storage.layers import LayerStore
 
 
@@ -36,13 +37,13 @@ class Adoption:
         Raises InvalidParameter where the configuration names other layers than those: knowing an id gives nobody files.
         """
         try:
+            check_parts(raw, "the image configuration")
             config = parse_image_config(raw)
             if not set(config.diff_ids) <= set(held):
                 raise InvalidParameter("the image's configuration names layers that did not come with it")
             with self.lock:
                 image_id = self._record(raw, config, tenant, origin, tags)
-                for tag in tags:
-                    self._catalog.settle_tag(image_id, tenant, tag)
+                self._catalog.settle_tags(image_id, tenant, {*tags})
                 return self._catalog.image(self.known(image_id), tenant)
         finally:
             self.release(held)
@@ -54,10 +55,13 @@ class Adoption:
             raise NotFound(f"No such image: {image_id}")
         return record
 
-    def named(self, owner: Tenant, tag: str) -> str:
-        """Return the id of the image that has a name in a tenant's own scope, empty where none has."""
-        held = ((record.image_id, record.holding_of(owner)) for record in self._catalog.records())
-        return next((image_id for image_id, own in held if own is not None and tag in own.tags), "")
+    def named(self, owner: Tenant, tags: Sequence[str]) -> dict[str, str]:
+        """Return the ids of the images that have names in a tenant's own scope, by name; in the order of the names."""
+        wanted, found = {*tags}, dict[str, str]()
+        for record in self._catalog.records():
+            if (own := record.holding_of(owner)) is not None:
+                found.update(dict.fromkeys(own.tags.keys() & wanted, record.image_id))
+        return {tag: found[tag] for tag in tags if tag in found}
 
     def tag_text(self, reference: str) -> str:
         """Return a name to give to an image in the one form that is kept. Raises InvalidParameter."""
@@ -93,8 +97,8 @@ class Adoption:
         image_id = sha256_of(raw)
         known = self._catalog.get(image_id)
         record = with_holding(known or self._new(image_id, config), tenant, origin)
-        for tag in tags:
-            record = with_tag(record, tenant, tag, self._now_ns())
+        if tags:
+            record = with_tags(record, tenant, tags, self._now_ns())
         if known is not None:
             self._catalog.save(record)
         else:

@@ -14,6 +14,8 @@ from engine.errors import InvalidParameter
 from engine.image.archive_files import ArchiveFiles, blob_path, parse_json
 
 _MAX_INDEX_DEPTH = 3
+_MOST_IMAGES = 1000  # each waits for the disk, while others wait to change theirs
+_MOST_NAMES = 4096  # of all its images
 _NAME_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
@@ -33,17 +35,28 @@ def archived_images(files: ArchiveFiles, platform: Platform) -> Iterator[Archive
     An archive of both kinds is read as docker's, which says the names in full. Of images for several platforms that for
     ``platform`` is taken; an image that is there for one platform only is taken whatever that is.
     """
+    count = names = 0
     try:
-        if files.has("manifest.json"):
-            yield from (_docker_image(files, item) for item in files.json("manifest.json"))
-        elif files.has("index.json"):
-            yield from _oci_images(files, files.json("index.json"), platform)
-        else:
-            raise InvalidParameter(
-                "the archive holds no image: it has neither manifest.json nor index.json; to make one of it, import it"
-            )
+        for image in _images(files, platform):
+            count, names = count + 1, names + len(image.names)
+            if count > _MOST_IMAGES or names > _MOST_NAMES:
+                raise InvalidParameter(
+                    f"the archive has more than {_MOST_IMAGES} images or {_MOST_NAMES} names: load them from several archives"
+                )
+            yield image
     except (TypeError, KeyError, AttributeError) as error:
         raise InvalidParameter(f"the archive's table of contents is damaged: {error!r}") from error
+
+
+def _images(files: ArchiveFiles, platform: Platform) -> Iterator[ArchivedImage]:
+    if files.has("manifest.json"):
+        yield from (_docker_image(files, item) for item in files.json("manifest.json"))
+    elif files.has("index.json"):
+        yield from _oci_images(files, files.json("index.json"), platform)
+    else:
+        raise InvalidParameter(
+            "the archive holds no image: it has neither manifest.json nor index.json; to make one of it, import it"
+        )
 
 
 def _docker_image(files: ArchiveFiles, item: dict[str, Any]) -> ArchivedImage:
@@ -53,7 +66,7 @@ def _docker_image(files: ArchiveFiles, item: dict[str, Any]) -> ArchivedImage:
 def _texts(items: list[object] | None) -> tuple[str, ...]:
     texts = tuple(item for item in items or () if isinstance(item, str))
     if len(texts) != len(items or ()):
-        raise TypeError(f"{items!r} is no list of texts")
+        raise TypeError("a list of texts is expected")
     return texts
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.core.digests import hex_of, is_digest, sha256_of
+from engine.core.json_parts import check_parts
 from engine.errors import InvalidParameter
 from engine.storage.layers import Layer
 from engine.storage.tree import split_path
@@ -110,6 +111,7 @@ def blob_path(digest: object) -> str:
 
 def parse_json(raw: bytes, name: str) -> Any:
     """Read JSON. Raises InvalidParameter."""
+    check_parts(raw, f"{name[:200]!r} of the archive")
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:

@@ -5,7 +5,7 @@ Whoever changes something holds the image store's lock.
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from engine.core.records import dump_record
 from engine.core.tenants import Tenant
 from engine.errors import Fault, NotFound, reason_of
 from engine.image.lookup import find, nearest_names, sources_of, tags_for, visible_holdings
-from engine.image.records import Holding, Image, ImageRecord, Origin, with_holding, with_tag, without_tag
+from engine.image.records import Holding, Image, ImageRecord, Origin, with_holding, with_tag, without_tag, without_tags
 from engine.image.shares import HeldImage, SizeOf, admit_change
 from engine.image.steps import StepIndex
 
@@ -190,16 +190,16 @@ class Catalog:
     def give_tag(self, image_id: str, owner: Tenant, tag: str, now_ns: int) -> None:
         """Name an image in a scope, and take the name from whichever image had it there."""
         self.save(with_tag(self._entries[image_id].record, owner, tag, now_ns))
-        self.settle_tag(image_id, owner, tag)
+        self.settle_tags(image_id, owner, {tag})
 
-    def settle_tag(self, image_id: str, owner: Tenant, tag: str) -> None:
-        """Take a name that an image has just been given from whichever other image had it in that scope.
+    def settle_tags(self, image_id: str, owner: Tenant, tags: Set[str]) -> None:
+        """Take names that an image has just been given from whichever other image had them in that scope.
 
-        First the gain, then the loss: a host that stops in between has the name twice, and the later one counts.
+        First the gain, then the loss: a host that stops in between has a name twice, and the later one counts.
         """
         for record in self.records():
-            if record.image_id != image_id and (own := record.holding_of(owner)) is not None and tag in own.tags:
-                self.save(without_tag(record, owner, tag))
+            if record.image_id != image_id and (own := record.holding_of(owner)) is not None and (lost := own.tags.keys() & tags):
+                self.save(without_tags(record, owner, lost))
 
     def note_digest(self, image_id: str, owner: Tenant, repo_digest: str) -> None:
         """Remember where an image of a tenant's is; nothing where the tenant has none of its own."""

@@ -1,11 +1,12 @@
 """Takes in the images of an archive: each layer is stored while it passes by, and let go again where no image wants it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.core.ids import short_id
 from engine.core.image_config import ImageConfig, parse_image_config
+from engine.core.json_parts import check_parts
 from engine.core.platforms import Platform, fitness
 from engine.core.references import parse_reference
 from engine.core.tenants import Tenant
@@ -81,28 +82,29 @@ class Loader:
         return layer
 
     def _adopt(self, files: ArchiveFiles, archived: ArchivedImage) -> LoadedImage:
+        check_parts(archived.raw_config, "the image configuration")
         config = parse_image_config(archived.raw_config)
         self._check_platform(config)
         tags = tuple(self._adoption.tag_text(name) for name in archived.names)
-        self._check_layers(config, [files.layer(path).diff_id for path in archived.layers])
+        self._check_layers(config, files, archived.layers)
         self._layers.hold(config.diff_ids)
         names = sorted({parse_reference(tag).name for tag in tags})
         origin = Origin(repo_digests=tuple(f"{name}@{digest}" for name in names for digest in archived.digests))
-        before = [(tag, self._adoption.named(self._tenant, tag)) for tag in tags]
+        before = self._adoption.named(self._tenant, tags)
         image = self._adoption.adopt(archived.raw_config, self._tenant, config.diff_ids, tags=tags, origin=origin)
-        return LoadedImage(image, tags, tuple((tag, image_id) for tag, image_id in before if image_id not in ("", image.id)))
+        return LoadedImage(image, tags, tuple((tag, image_id) for tag, image_id in before.items() if image_id != image.id))
 
     def _check_platform(self, config: ImageConfig) -> None:
         if self._platform and fitness(config.platform, self._platform) is None:
             raise NotFound(f"the archive holds an image for {config.platform.text}, not for {self._platform.text}")
 
-    def _check_layers(self, config: ImageConfig, found: list[str]) -> None:
-        if len(found) != len(config.diff_ids):
+    def _check_layers(self, config: ImageConfig, files: ArchiveFiles, paths: Sequence[str]) -> None:
+        if len(paths) != len(config.diff_ids):
             raise InvalidParameter(
-                f"an image of the archive has {len(found)} layers, but its configuration names {len(config.diff_ids)}"
+                f"an image of the archive has {len(paths)} layers, but its configuration names {len(config.diff_ids)}"
             )
-        for diff_id, wanted in zip(found, config.diff_ids, strict=True):
-            if diff_id != wanted:
+        for path, wanted in zip(paths, config.diff_ids, strict=True):
+            if (diff_id := files.layer(path).diff_id) != wanted:
                 raise InvalidParameter(f"a layer has the diff id {diff_id}, its image says {wanted}")
 
 

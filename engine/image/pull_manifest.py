@@ -6,6 +6,7 @@ Trusts nothing that a registry says: an image's configuration and its layers are
 from dataclasses import dataclass
 
 from engine.core.image_config import ImageConfig, parse_image_config
+from engine.core.json_parts import check_parts
 from engine.core.manifests import MOST_CONFIG_BYTES, Descriptor, Manifest, choose, parse_manifest
 from engine.core.platforms import Platform, complete, parse_platform
 from engine.errors import InvalidParameter
@@ -45,8 +46,10 @@ async def find_manifest(repository: Repository, name: str, platform: Platform) -
 
 
 async def fetch_config(repository: Repository, descriptor: Descriptor) -> bytes:
-    """Fetch an image's configuration; its digest is the image's id."""
-    return await repository.blob_bytes(descriptor, most=MOST_CONFIG_BYTES)
+    """Fetch an image's configuration; its digest is the image's id. Raises InvalidParameter for one that nobody writes."""
+    raw = await repository.blob_bytes(descriptor, most=MOST_CONFIG_BYTES)
+    check_parts(raw, "the image configuration")
+    return raw
 
 
 def fitting_config(raw: bytes, manifest: Manifest) -> ImageConfig:

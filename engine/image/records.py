@@ -4,11 +4,14 @@ An image is stored once, whoever brought it. Each tenant that imported, loaded o
 goes, the image goes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.core.image_config import ImageConfig
 from engine.core.tenants import Tenant
+from engine.errors import InvalidParameter
+
+MOST_NAMES = 4096  # of one image in one tenant's scope: its record is written anew with each
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +93,25 @@ def with_holding(record: ImageRecord, owner: Tenant, origin: Origin = UNKNOWN_OR
     return replace(record, holdings=(*others, told))
 
 
-def with_tag(record: ImageRecord, owner: Tenant, tag: str, now_ns: int) -> ImageRecord:
-    """Name the image in a tenant's scope."""
+def with_tags(record: ImageRecord, owner: Tenant, tags: Collection[str], now_ns: int) -> ImageRecord:
+    """Name the image in a tenant's scope. Raises InvalidParameter where it would have too many names there."""
     held = with_holding(record, owner)
-    return replace(held, holdings=tuple(_tagged(one, tag, now_ns) if one.owner == owner else one for one in held.holdings))
+    return replace(held, holdings=tuple(_tagged(one, tags, now_ns) if one.owner == owner else one for one in held.holdings))
+
+
+def without_tags(record: ImageRecord, owner: Tenant, tags: Collection[str]) -> ImageRecord:
+    """Take names away; the holding stays."""
+    return replace(record, holdings=tuple(_untagged(one, tags) if one.owner == owner else one for one in record.holdings))
+
+
+def with_tag(record: ImageRecord, owner: Tenant, tag: str, now_ns: int) -> ImageRecord:
+    """As ``with_tags``, one name."""
+    return with_tags(record, owner, (tag,), now_ns)
 
 
 def without_tag(record: ImageRecord, owner: Tenant, tag: str) -> ImageRecord:
-    """Take a name away; the holding stays."""
-    return replace(record, holdings=tuple(_untagged(one, tag) if one.owner == owner else one for one in record.holdings))
+    """As ``without_tags``, one name."""
+    return without_tags(record, owner, (tag,))
 
 
 def without_digest(record: ImageRecord, owner: Tenant, repo_digest: str) -> ImageRecord:
@@ -113,12 +126,15 @@ def without_holding(record: ImageRecord, owner: Tenant) -> ImageRecord:
     return replace(record, holdings=tuple(one for one in record.holdings if one.owner != owner))
 
 
-def _tagged(holding: Holding, tag: str, now_ns: int) -> Holding:
-    return replace(holding, tags={**holding.tags, tag: now_ns})
+def _tagged(holding: Holding, tags: Collection[str], now_ns: int) -> Holding:
+    named = {**holding.tags, **dict.fromkeys(tags, now_ns)}
+    if len(named) > max(MOST_NAMES, len(holding.tags)):
+        raise InvalidParameter(f"an image would have {len(named)} names, at most {MOST_NAMES} are kept: remove some")
+    return replace(holding, tags=named)
 
 
-def _untagged(holding: Holding, tag: str) -> Holding:
-    return replace(holding, tags={name: time for name, time in holding.tags.items() if name != tag})
+def _untagged(holding: Holding, tags: Collection[str]) -> Holding:
+    return replace(holding, tags={name: time for name, time in holding.tags.items() if name not in tags})
 
 
 def _undigested(holding: Holding, repo_digest: str) -> Holding:

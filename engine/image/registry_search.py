@@ -8,8 +8,9 @@ from typing import Any
 
 from yarl import URL
 
+from engine.core.json_parts import check_parts
 from engine.core.registry_answers import parse_next_link, shown
-from engine.errors import Unavailable
+from engine.errors import InvalidParameter, Unavailable
 from engine.image.registry_lane import Call
 from engine.image.registry_redirects import resolve
 from engine.image.registry_visitor import Answer, Visitor
@@ -74,8 +75,9 @@ async def pages(visitor: Visitor, path: str, key: str) -> AsyncGenerator[list[st
 
 def _document(visitor: Visitor, answer: Answer) -> dict[str, Any]:
     try:
+        check_parts(answer.body, "the answer")
         document = json.loads(answer.body)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, InvalidParameter):
         document = None
     if not isinstance(document, dict) or not all(
         isinstance(document.get(key, []), list | None) for key in ("results", "repositories", "tags")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from engine.core import json_parts
 from engine.core.digests import hex_of, sha256_of
 from engine.core.platforms import Platform
 from engine.errors import EngineError, InvalidParameter, NotFound
-from engine.image import archive_files, archive_read
+from engine.image import archive as image_archive
+from engine.image import archive_files, archive_read, records
 from engine.image.store import ImageStore
 from tests.engine.image.conftest import ADA, ADMIN, BOB, ImportImage
 from tests.engine.image.image_archives import BASE_LAYER, LAYERS, TOP_LAYER, docker_archive, image_config, oci_archive
@@ -124,6 +126,41 @@ def test_documents_are_bounded_one_by_one_and_in_all(store: ImageStore, monkeypa
     many = [(f"{number}.json", b"[" + b" " * (1 << 18)) for number in range(5)]
     with pytest.raises(InvalidParameter, match="in all"):
         load(store, written(many))
+
+
+@pytest.mark.parametrize(
+    ("limit", "items"), [("_MOST_IMAGES", [MANIFEST] * 3), ("_MOST_NAMES", [{**MANIFEST, "RepoTags": ["a:1", "a:2", "a:3"]}])]
+)
+def test_a_table_of_contents_is_bounded(
+    store: ImageStore, monkeypatch: pytest.MonkeyPatch, limit: str, items: list[dict[str, object]]
+) -> None:
+    files = written({**MADE.files, "manifest.json": manifest(*items)}.items())
+    monkeypatch.setattr(image_archive, limit, 3)
+    assert set(load(store, files)) == {MADE.image_id}
+    monkeypatch.setattr(image_archive, limit, 2)
+    with pytest.raises(InvalidParameter, match="load them from several archives"):
+        load(store, files)
+
+
+def test_an_image_has_so_many_names_only(store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is written anew with every further one. What an image is called already it may be called again."""
+    monkeypatch.setattr(records, "MOST_NAMES", 3)
+    (image_id,) = load(
+        store, written({**MADE.files, "manifest.json": manifest({**MANIFEST, "RepoTags": ["a:1", "a:2"]})}.items())
+    )
+    for name in ("a:3", "a:3", "a:1"):
+        store.tag(ADA, image_id, name)
+    with pytest.raises(InvalidParameter, match="would have 4 names"):
+        store.tag(ADA, image_id, "a:4")
+    assert len(store.tags(store.get(ADA, image_id), ADA)) == 3
+
+
+@pytest.mark.parametrize("name", ["manifest.json", MANIFEST["Config"]])
+def test_documents_of_very_many_parts_are_not_read(store: ImageStore, name: str) -> None:
+    """Their reader lets nothing else of the engine run, neighbours' requests among it."""
+    text = b"[" + b"[]," * json_parts.MOST_PARTS + b"[]]"
+    with pytest.raises(InvalidParameter, match="too many parts"):
+        load(store, written({**MADE.files, name: text}.items()))
 
 
 def test_a_sparse_member_of_petabytes_costs_nothing(store: ImageStore) -> None:

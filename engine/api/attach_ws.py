@@ -4,13 +4,14 @@ As with dockerd, messages are binary and both outputs come as they are, without 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import WSMsgType, web
 
 from engine.api.container_streams import attach_wish
 from engine.api.context import engine_of, name_of, tenant_of
+from engine.api.server import handler_of
 from engine.errors import InvalidParameter
 from engine.service.attach_container import attach_container
 
@@ -22,19 +23,28 @@ _PING_SECONDS = 30.0  # a browser that has vanished without a word is noticed
 class WebSocketClient:
     """The client's end, as an exchange wants it."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
+    def __init__(self, socket: web.WebSocketResponse, turn: Callable[[], Awaitable[None]]) -> None:
         self._socket = socket
+        self._turn = turn
         self._messages: asyncio.Queue[bytes] = asyncio.Queue(_WAITING_MESSAGES)
         self._gone = asyncio.Event()
 
     async def receive(self) -> None:
-        """Take messages until the client leaves. Whoever types faster than the program reads waits."""
-        async for message in self._socket:
-            if message.type is WSMsgType.BINARY and message.data:
-                await self._messages.put(message.data)
-            elif message.type is WSMsgType.TEXT and message.data:
-                await self._messages.put(message.data.encode())
-        self._gone.set()
+        """Take messages until the client leaves. Whoever types faster than the program reads waits.
+
+        Each takes a turn, pings as well: of those that say nothing thousands fit into one read from the connection.
+        """
+        try:
+            async for message in self._socket:
+                await self._turn()
+                if message.type is WSMsgType.PING:
+                    await self._socket.pong(message.data)
+                elif message.type is WSMsgType.BINARY and message.data:
+                    await self._messages.put(message.data)
+                elif message.type is WSMsgType.TEXT and message.data:
+                    await self._messages.put(message.data.encode())
+        finally:
+            self._gone.set()
 
     async def read(self) -> bytes:
         return await self._messages.get()
@@ -47,8 +57,8 @@ class WebSocketClient:
 
 
 @asynccontextmanager
-async def _receiving(socket: web.WebSocketResponse) -> AsyncIterator[WebSocketClient]:
-    client = WebSocketClient(socket)
+async def _receiving(socket: web.WebSocketResponse, turn: Callable[[], Awaitable[None]]) -> AsyncIterator[WebSocketClient]:
+    client = WebSocketClient(socket, turn)
     receiving = asyncio.create_task(client.receive())
     try:
         yield client
@@ -63,10 +73,10 @@ async def attach_ws(request: web.Request) -> web.StreamResponse:
         raise InvalidParameter("not websocket protocol: use POST without /ws for a plain stream")
     wish = attach_wish(request, is_multiplexed=False)
     attachment = attach_container(engine_of(request), tenant_of(request), name_of(request), wish)
-    socket = web.WebSocketResponse(max_msg_size=_MOST_BYTES, heartbeat=_PING_SECONDS, compress=False)
+    socket = web.WebSocketResponse(max_msg_size=_MOST_BYTES, heartbeat=_PING_SECONDS, autoping=False, compress=False)
     try:
         await socket.prepare(request)
-        async with _receiving(socket) as client:
+        async with _receiving(socket, handler_of(request).turn) as client:
             await attachment.run(client)
     finally:
         attachment.close()

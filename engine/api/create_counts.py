@@ -4,12 +4,14 @@ Nothing real has more. Each is looked at several times, at the create and at eve
 """
 
 from engine.api.decode import Document
+from engine.core.mount_plan import MOST_MOUNTS
 from engine.core.ports import MOST_EXPOSED
 from engine.errors import InvalidParameter
 
 _MOST = {"ExposedPorts": MOST_EXPOSED, "Volumes": 1000}
 _MOST_OF_HOST = {
     "Annotations": 1000,
+    "Binds": MOST_MOUNTS,
     "CapAdd": 100,
     "CapDrop": 100,
     "DeviceCgroupRules": 1000,
@@ -18,6 +20,9 @@ _MOST_OF_HOST = {
     "DnsSearch": 100,
     "ExtraHosts": 4096,
     "GroupAdd": 1000,
+    "Links": 1000,
+    "MaskedPaths": 1000,
+    "ReadonlyPaths": 1000,
     "SecurityOpt": 100,
     "StorageOpt": 100,
     "Sysctls": 1000,

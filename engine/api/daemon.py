@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ from engine.storage.disk import DiskSettings
 log = logging.getLogger(__name__)
 _BACKLOG = 512
 _GRACE_SECONDS = 2.0
+_SWITCH_SECONDS = 0.0005  # after which a thread that computes lets the loop go on: many times in each request
 
 
 class Daemon:
@@ -59,6 +61,7 @@ class Daemon:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises Conflict, Fault, Unavailable, OSError when it cannot begin."""
         stop = _stop_signal()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         asyncio.get_running_loop().set_default_executor(FairThreads())
         lock_fd = self._lock()
         engine = await asyncio.to_thread(

@@ -146,6 +146,8 @@ async def read_document(request: web.Request, *, may_be_missing: bool = False) -
         return Document({})
     if not isinstance(values, dict):
         raise InvalidParameter("invalid JSON: an object is expected")
+    if len(values) > MOST_OBJECTS:
+        raise InvalidParameter(f"too many fields in the body: {len(values)}, use at most {MOST_OBJECTS}")
     return Document(values)
 
 

@@ -57,7 +57,7 @@ class Pieces:
     Most bytes cost next to nothing, but a text made for it costs a millisecond for each kilobyte.
     """
 
-    def __init__(self, *, least: int = 2**10, most: int = 2**18) -> None:
+    def __init__(self, *, least: int = 2**10, most: int = 2**16) -> None:
         self.bytes = most
         self._least, self._most = least, most
 

@@ -15,21 +15,23 @@ def committed_config(
 ) -> ImageConfig:
     """Return what the new image runs by default; platform, layers and history stay those of ``base``.
 
-    ``wanted`` holds the request's own values, over which ``changes`` go. An entry point that is given anew drops the container's
-    command, as with dockerd. Raises InvalidParameter for a change that is none.
+    ``wanted`` holds the request's own values, over which ``changes`` go; variables and relative folders in these are read with
+    what the container has. An entry point that is given anew drops the container's command, as with dockerd. Raises
+    InvalidParameter for a change that is none.
     """
-    own = apply_changes(wanted, changes)
+    begun = replace(wanted, env=tuple(merge_env(container.env, wanted.env)), workdir=wanted.workdir or container.working_dir)
+    own = apply_changes(begun, changes)
     cmd, entrypoint = own.cmd, own.entrypoint
     if not entrypoint:
         cmd = cmd or container.cmd
         entrypoint = container.entrypoint if entrypoint is None else None
     return replace(
         base,
-        env=tuple(merge_env(container.env, own.env)),
+        env=own.env,
         cmd=cmd or None,
         entrypoint=entrypoint,
         shell=own.shell or container.shell or base.shell,
-        workdir=own.workdir or container.working_dir,
+        workdir=own.workdir,
         user=own.user or container.user,
         labels={**without_own(container.labels), **own.labels},
         exposed_ports=tuple(sorted({*container.exposed_ports, *own.exposed_ports})),

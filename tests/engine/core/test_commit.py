@@ -49,6 +49,15 @@ def test_wishes_and_then_changes_go_over_the_containers_values() -> None:
     assert (made.user, made.labels, made.exposed_ports) == ("bob", {"k": "v", "l": "w", "m": "x"}, ("53/udp", "80/tcp"))
 
 
+def test_changes_are_read_with_what_the_container_has() -> None:
+    made = committed_config(BASE, CONTAINER, NOTHING, changes=["ENV PATH=/x:$PATH B=$A", "WORKDIR sub", "LABEL of=$B"])
+    assert made.env == ("PATH=/x:/bin", "A=1", "B=1")
+    assert (made.workdir, made.labels) == ("/w/sub", {"k": "v", "of": "1"})
+    wanted = ImageConfig(architecture="", env=("A=2",), workdir="/v")
+    made = committed_config(BASE, CONTAINER, wanted, changes=["ENV B=$A", "WORKDIR sub"])
+    assert (made.env, made.workdir) == (("PATH=/bin", "A=2", "B=2"), "/v/sub")
+
+
 def test_an_unknown_change_is_refused() -> None:
     with pytest.raises(InvalidParameter, match="NOPE"):
         committed_config(BASE, CONTAINER, NOTHING, changes=["NOPE x"])

@@ -19,6 +19,7 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_OTHER_NAMES = {"index.docker.io": "docker.io"}  # of Docker Hub, that old clients and files still write
 _BARE_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -80,7 +81,7 @@ def _split_tag(text: str) -> tuple[str, str | None]:
 
 def _split_domain(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
-    return (first, rest) if slash and is_domain(first) else ("", name)
+    return (_OTHER_NAMES.get(first, first), rest) if slash and is_domain(first) else ("", name)
 
 
 def is_domain(first: str) -> bool:

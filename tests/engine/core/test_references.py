@@ -69,6 +69,12 @@ def test_names_with_the_default_domain_written_out_are_the_short_ones() -> None:
     assert parse_reference("hub.example/demo/shell", default_domain="hub.example").text == "demo/shell"
 
 
+@pytest.mark.parametrize("text", ["index.docker.io/busybox", "index.docker.io/library/busybox", "docker.io/busybox"])
+def test_docker_hub_has_one_name(text: str) -> None:
+    assert parse_reference(text, default_domain="docker.io") == Reference("", "busybox")
+    assert parse_reference(text, default_domain="hub.example").domain == "docker.io"
+
+
 def test_a_name_to_be_given_has_a_tag_and_no_digest() -> None:
     assert parse_tagged("busybox").text == "busybox:latest"
     assert parse_tagged("busybox:1").text == "busybox:1"

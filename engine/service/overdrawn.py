@@ -62,9 +62,9 @@ async def look_at_sockets(engine: Engine) -> Looked:
         return Looked(0.0, has_found=False)
     looks, accounts, cpu_seconds = await asyncio.to_thread(_read_all, engine, networks)
     chosen = choose_overdrawn([look.keeper for look in looks], accounts)
-    engine.sockets.warned &= {keeper.container_id for keeper in chosen}
+    engine.sockets.forget_all_but([keeper.container_id for keeper in chosen])
     for look in looks:
-        if look.keeper in chosen:
+        if look.keeper in chosen and not engine.sockets.is_ending(look.keeper.container_id):
             await _end(engine, look)
     return Looked(cpu_seconds, bool(chosen))
 
@@ -153,30 +153,27 @@ def _accounts(engine: Engine, tenants: Collection[Tenant]) -> dict[Tenant, Accou
 
 
 async def _end(engine: Engine, look: _Found) -> None:
-    """Kill the process that holds most; whoever is still past the limit at the next look ends whole."""
+    """Kill the process that holds most; who is still past the limit when that has ended is ended whole."""
     container_id = look.keeper.container_id
-    holder = None if container_id in engine.sockets.warned else await asyncio.to_thread(_find_holder, look)
-    what = "a process is killed" if holder else "it is ended"
+    holder = None if container_id in engine.sockets.victims else await asyncio.to_thread(_find_holder, look)
     _log.warning(
-        "sockets of container %s keep %d MiB that no cgroup counts, beyond its memory limit or its tenant's: %s",
+        "sockets of container %s keep %d MiB that no cgroup counts, past its limit of memory or its tenant's: %s",
         short_id(container_id),
         look.keeper.kept_bytes >> 20,
-        what,
+        "its processes are killed" if holder is None else "the process that holds most is killed",
     )
     if holder is None:
+        engine.sockets.note_victim(container_id, os.dup(look.network.members[0][1].pidfd))
         for record, process in look.network.members:
             with contextlib.suppress(ProcessLookupError):
                 process.kill(signal.SIGKILL)
             await _tell(engine, record)
         return
     member, pidfd = holder
-    engine.sockets.warned.add(container_id)
-    try:
-        with contextlib.suppress(ProcessLookupError):
-            send_signal(pidfd, signal.SIGKILL)
-        await _tell(engine, look.network.members[member][0])
-    finally:
-        os.close(pidfd)
+    engine.sockets.note_victim(container_id, pidfd)
+    with contextlib.suppress(ProcessLookupError):
+        send_signal(pidfd, signal.SIGKILL)
+    await _tell(engine, look.network.members[member][0])
 
 
 async def _tell(engine: Engine, record: ContainerRecord) -> None:

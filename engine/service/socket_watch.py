@@ -2,7 +2,7 @@
 
 This is the one thing that the engine watches without being asked. Rings of packet sockets, and what netlink, raw and packet
 sockets have not read, are memory that no cgroup counts, on either version: nothing holds it and nothing tells of it. So one
-number of the whole host is read four times a second, 11 microseconds each; only when the kernel has taken memory for itself
+number of the whole host is read ten times a second, 11 microseconds each; only when the kernel has taken memory for itself
 since the last look, and every ten seconds in any case, are the networks of containers looked at, for a hundredth of a processor
 at most. Must not decide what is too much.
 """
@@ -10,20 +10,24 @@ at most. Must not decide what is too much.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Collection
 from typing import NamedTuple
 
 from engine.errors import EngineError
 from engine.linux.kernel_memory import read_kernel_bytes
+from engine.linux.pidfd import is_alive
 from engine.service.fair_threads import for_all
 
 _log = logging.getLogger(__name__)
-_TICK_SECONDS = 0.25
+_TICK_SECONDS = 0.1
 _GROWTH_BYTES = 16 << 20
 _AT_LATEST_SECONDS = 10.0
 _SHARE = 100  # a look is followed by so many times its own processor time without one
 _MOST_PAUSE_SECONDS = 5.0  # but no container may make the looks rare by making them long
-_AFTERWARDS_SECONDS = 1.0  # what was killed takes a moment to give its memory back
+_AFTERWARDS_SECONDS = 0.5  # what was killed takes a moment to give its memory back
+
+_PATIENCE_SECONDS = 5.0  # for a killed process to end: its container may take more meanwhile
 
 
 class Looked(NamedTuple):
@@ -33,6 +37,13 @@ class Looked(NamedTuple):
     has_found: bool
 
 
+class Victim(NamedTuple):
+    """A killed process. ``until`` is when its end is waited for no longer, by the loop's time."""
+
+    pidfd: int
+    until: float
+
+
 Look = Callable[[], Awaitable[Looked]]
 
 
@@ -40,7 +51,7 @@ class SocketWatch:
     """Runs from ``start`` to ``close``."""
 
     def __init__(self) -> None:
-        self.warned: set[str] = set()  # containers that have lost a process at the last look
+        self.victims: dict[str, Victim] = {}  # the process that a container has lost for it
         self.killed: set[str] = set()  # containers whose end, or a process's in them, was for this
         self._floor = 0
         self._looked_at = -math.inf
@@ -55,6 +66,23 @@ class SocketWatch:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        self.forget_all_but(())
+
+    def note_victim(self, container_id: str, pidfd: int) -> None:
+        """Remember which process of a container was killed last; the descriptor is kept, and closed."""
+        if (former := self.victims.get(container_id)) is not None:
+            os.close(former.pidfd)
+        self.victims[container_id] = Victim(pidfd, asyncio.get_running_loop().time() + _PATIENCE_SECONDS)
+
+    def forget_all_but(self, container_ids: Collection[str]) -> None:
+        """Whoever is past its limit no more may lose a process again before all of it is ended."""
+        for container_id in self.victims.keys() - set(container_ids):
+            os.close(self.victims.pop(container_id).pidfd)
+
+    def is_ending(self, container_id: str) -> bool:
+        """Whether the process that was killed last has not given back yet what it held."""
+        victim = self.victims.get(container_id)
+        return victim is not None and is_alive(victim.pidfd) and asyncio.get_running_loop().time() < victim.until
 
     async def _watch(self, look: Look) -> None:
         while True:

@@ -103,6 +103,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/exec/{name}/resize", execs.resize),
     ("GET", "/exec/{name}/json", execs.inspect),
     ("GET", "/networks", networks.listing),
+    ("GET", "/networks/", networks.listing),
     ("POST", "/networks/create", networks.create),
     ("POST", "/networks/prune", networks.prune),
     ("GET", "/networks/{name}", networks.inspect),

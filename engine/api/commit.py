@@ -17,7 +17,7 @@ async def commit(request: web.Request) -> web.Response:
     if not container:
         raise InvalidParameter("no container given: give container")
     wanted = CommitRequest(
-        config=_config(await read_document(request)),
+        config=_config(await read_document(request, may_be_missing=True)),
         reference=reference_of(query_text(request, "repo"), query_text(request, "tag")),
         author=query_text(request, "author"),
         comment=query_text(request, "comment"),

@@ -82,6 +82,32 @@ def test_a_request_that_is_wrong_is_refused_by_name(engine: EngineDaemon, body: 
     assert (answer.status, words in answer.message) == (400, True), answer.body
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/containers/create",
+        "/containers/nosuch/update",
+        "/containers/nosuch/exec",
+        "/exec/nosuch/start",
+        "/networks/create",
+        "/networks/bridge/connect",
+        "/networks/bridge/disconnect",
+        "/volumes/create",
+        "/auth",
+    ],
+)
+def test_a_request_that_lost_its_body_does_nothing(engine: EngineDaemon, path: str) -> None:
+    answer = engine.request("POST", path)
+    assert (answer.status, "got EOF while reading request body" in answer.message) == (400, True), answer.body
+
+
+def test_limits_of_a_tenant_are_not_lifted_by_a_request_that_lost_its_body(engine: EngineDaemon) -> None:
+    assert engine.request("PUT", "/tenants/emptied", {"memory": 2**30}).status in (200, 201)
+    assert engine.request("PUT", "/tenants/emptied").status == 400
+    assert engine.request("GET", "/tenants/emptied").document["limits"]["memory"] == 2**30
+    assert engine.request("DELETE", "/tenants/emptied").status == 204
+
+
 def test_an_image_that_does_not_exist_is_not_found(engine: EngineDaemon) -> None:
     answer = engine.request("POST", "/containers/create", {"Image": "nosuch"})
     assert (answer.status, answer.message) == (404, "No such image: nosuch")

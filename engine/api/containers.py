@@ -114,7 +114,7 @@ async def unpause(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    wanted = decode_update(await read_document(request))
+    wanted = decode_update(await read_document(request), asked_version(request))
     await update_container(engine_of(request), tenant_of(request), name_of(request), wanted)
     return json_response({"Warnings": []})
 

@@ -7,6 +7,7 @@ from engine.core.restart import RestartPolicy, parse_restart_policy
 from engine.errors import InvalidParameter
 from engine.service.update_container import UpdateRequest
 
+_PIDS_SINCE = (1, 40)
 _REFUSED = (
     *("BlkioDeviceReadBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteBps", "BlkioDeviceWriteIOps", "BlkioWeightDevice"),
     *("CgroupParent", "CpuCount", "CpuPercent", "CpuRealtimePeriod", "CpuRealtimeRuntime", "DeviceCgroupRules", "Devices"),
@@ -14,17 +15,19 @@ _REFUSED = (
 )
 
 
-def decode_update(body: Document) -> UpdateRequest:
-    """Return what is to be changed. Raises InvalidParameter."""
+def decode_update(body: Document, version: tuple[int, ...]) -> UpdateRequest:
+    """Return what is to be changed by a client of an API version. Raises InvalidParameter."""
     for name in _REFUSED:
         if body.is_set(name):
             raise InvalidParameter(f"{name} cannot be updated: make a new container")
     if body.is_set("MemorySwappiness") and body.integer("MemorySwappiness") >= 0:
         raise InvalidParameter("MemorySwappiness cannot be updated: make a new container")
-    return UpdateRequest(limits=_limits(body), restart=_restart(body))
+    return UpdateRequest(limits=_limits(body, version), restart=_restart(body))
 
 
-def _limits(body: Document) -> LimitChanges:
+def _limits(body: Document, version: tuple[int, ...]) -> LimitChanges:
+    # Older clients send their fields' empty values along: a 0 of theirs is no wish to lift the limit.
+    pids = body.optional_integer("PidsLimit") if version >= _PIDS_SINCE else None
     return LimitChanges(
         memory_bytes=body.integer("Memory") or None,
         memory_reservation_bytes=body.integer("MemoryReservation") or None,
@@ -35,7 +38,7 @@ def _limits(body: Document) -> LimitChanges:
         cpu_quota_us=_or_unlimited(body.integer("CpuQuota") or None),
         cpuset_cpus=body.text("CpusetCpus"),
         cpuset_mems=body.text("CpusetMems"),
-        pids=_or_unlimited(body.optional_integer("PidsLimit")),
+        pids=_or_unlimited(pids),
         blkio_weight=_blkio_weight(body.integer("BlkioWeight")),
         network_in_bps=_or_unlimited(network_rates(body).optional_integer("NetworkInBps")),
         network_out_bps=_or_unlimited(network_rates(body).optional_integer("NetworkOutBps")),

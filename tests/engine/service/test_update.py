@@ -57,6 +57,14 @@ def test_the_kernel_has_it_at_once(
         assert _host(engine, field) == [wanted]
 
 
+def test_a_client_of_old_that_sends_its_empty_values_along_lifts_no_limit_of_processes(engine: EngineDaemon, lab: str) -> None:
+    assert post(engine, "/containers/lab/update", {"PidsLimit": 9}) == 200
+    assert post(engine, "/v1.39/containers/lab/update", {"Memory": 100 * M, "PidsLimit": 0}) == 200
+    assert (_value(engine, lab, "pids", "pids.max"), _host(engine, "PidsLimit", "Memory")) == ("9", [9, 100 * M])
+    assert post(engine, "/v1.40/containers/lab/update", {"PidsLimit": 0}) == 200
+    assert _value(engine, lab, "pids", "pids.max") == "max"
+
+
 def test_limits_are_raised_lowered_and_taken_away_in_any_order(engine: EngineDaemon, lab: str) -> None:
     for memory in (300, 20, 500, 40):
         assert engine.cli("update", "-m", f"{memory}m", "--memory-swap", f"{2 * memory}m", "lab").returncode == 0

@@ -29,7 +29,15 @@ _ARGUMENT_OFFSET = 16  # the first one's lower half, all that a 32-bit program h
 _SECOND_ARGUMENT_OFFSET = 24
 _ARCHITECTURE_I386 = 0x40000003  # AUDIT_ARCH_I386
 _SOCKETCALL_I386 = 102
-_SYS_SOCKET = 1  # of socketcall(2)
+_SYS_SOCKET, _SYS_SETSOCKOPT = 1, 14  # of socketcall(2)
+# setsockopt(2) by architecture (AUDIT_ARCH_X86_64, I386, AARCH64, ARM): its numbers mean other calls elsewhere.
+_SETSOCKOPTS = {
+    "x86_64": ((0xC000003E, 54), (0xC000003E, _X32_BIT | 541), (_ARCHITECTURE_I386, 366)),
+    "aarch64": ((0xC00000B7, 208), (0x40000028, 294)),
+}
+_SOL_PACKET, _PACKET_FANOUT, _PLAIN_FANOUT_BYTES = 263, 18, 4
+_THIRD_ARGUMENT_OFFSET = 32
+_FIFTH_ARGUMENT_OFFSET = 48
 _IOCTLS = {"x86_64": (16, 54, _X32_BIT | 514), "aarch64": (29, 54)}  # of 64-bit, 32-bit and x32 programs
 # BTRFS_IOC_SNAP_CREATE, SUBVOL_CREATE, their second versions, SUBVOL_SETFLAGS, and SET_RECEIVED_SUBVOL, which 32-bit programs
 # call by another number (linux/btrfs.h, fs/btrfs/ioctl.c).
@@ -62,6 +70,7 @@ def compile_profile(profile: Profile) -> bytes:
         file.seek(0)
         gate = b"" if profile.has_old_socket_gate else _no_old_socket_gate()
         gate += b"" if profile.may_make_subvolumes else _no_subvolume_gate()
+        gate += b"" if profile.may_size_fanouts else _plain_fanout_gate()
         program = _prologue(unknown, is_open=profile.default_effect[0] == "ALLOW") + gate + file.read()
     if len(program) > _MOST_INSTRUCTIONS * _INSTRUCTION.size:
         count = len(program) // _INSTRUCTION.size
@@ -117,17 +126,18 @@ def _prologue(unknown: list[tuple[str, int]], *, is_open: bool) -> bytes:
 
 
 def _no_old_socket_gate() -> bytes:
-    """Instructions that answer ENOSYS to an i386 program's socketcall that would make a socket.
+    """Instructions that answer ENOSYS to an i386 program's socketcall that would make a socket or set an option of one.
 
     By hand, as libseccomp takes a rule for socket(2) to mean this gate as well, and drops the conditions there.
     """
     code = [
         _INSTRUCTION.pack(_LOAD, 0, 0, _ARCHITECTURE_OFFSET),
-        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 5, _ARCHITECTURE_I386),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 6, _ARCHITECTURE_I386),
         _INSTRUCTION.pack(_LOAD, 0, 0, _NUMBER_OFFSET),
-        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 3, _SOCKETCALL_I386),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 4, _SOCKETCALL_I386),
         _INSTRUCTION.pack(_LOAD, 0, 0, _ARGUMENT_OFFSET),
-        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, _SYS_SOCKET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 1, 0, _SYS_SOCKET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, _SYS_SETSOCKOPT),
         _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ERRNO | errno.ENOSYS),
     ]
     return b"".join(code)
@@ -148,3 +158,26 @@ def _no_subvolume_gate() -> bytes:
     for left, request in zip(range(len(_SUBVOLUME_REQUESTS) - 1, -1, -1), _SUBVOLUME_REQUESTS, strict=True):
         code.append(_INSTRUCTION.pack(_JUMP_EQUAL, left, 0 if left else 1, request))
     return b"".join([*code, _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ERRNO | errno.EPERM)]) if numbers else b""
+
+
+def _plain_fanout_gate() -> bytes:
+    """Instructions that answer EPERM to a group of packet sockets which names its size: 512 KiB for one, that no cgroup counts.
+
+    The plain form has room for 256 sockets. By hand, as only the lower halves of these arguments count for the kernel.
+    """
+    code = []
+    for architecture, number in _SETSOCKOPTS.get(platform.machine(), ()):
+        code += [
+            _INSTRUCTION.pack(_LOAD, 0, 0, _ARCHITECTURE_OFFSET),
+            _INSTRUCTION.pack(_JUMP_EQUAL, 0, 9, architecture),
+            _INSTRUCTION.pack(_LOAD, 0, 0, _NUMBER_OFFSET),
+            _INSTRUCTION.pack(_JUMP_EQUAL, 0, 7, number),
+            _INSTRUCTION.pack(_LOAD, 0, 0, _SECOND_ARGUMENT_OFFSET),
+            _INSTRUCTION.pack(_JUMP_EQUAL, 0, 5, _SOL_PACKET),
+            _INSTRUCTION.pack(_LOAD, 0, 0, _THIRD_ARGUMENT_OFFSET),
+            _INSTRUCTION.pack(_JUMP_EQUAL, 0, 3, _PACKET_FANOUT),
+            _INSTRUCTION.pack(_LOAD, 0, 0, _FIFTH_ARGUMENT_OFFSET),
+            _INSTRUCTION.pack(_JUMP_EQUAL, 1, 0, _PLAIN_FANOUT_BYTES),
+            _INSTRUCTION.pack(_RETURN, 0, 0, _RETURN_ERRNO | errno.EPERM),
+        ]
+    return b"".join(code)

@@ -55,6 +55,7 @@ class Profile:
     default_action: Action | None = None
     has_old_socket_gate: bool = True  # see default_profile
     may_make_subvolumes: bool = True  # see default_profile
+    may_size_fanouts: bool = True  # see default_profile
 
     @property
     def default_effect(self) -> tuple[Action, int]:
@@ -69,10 +70,11 @@ def _effect(action: Action | None, number: int) -> tuple[Action, int]:
 def default_profile(capabilities: Collection[str], *, machine: str = platform.machine()) -> Profile:
     """The engine's own filter for a container that has these capabilities.
 
-    It has no socketcall(2) that makes a socket: there 32-bit programs give the family behind a pointer, where no filter can look.
-    Those who ask for it call socket(2) then, which has its own number since Linux 4.3. Nor can btrfs subvolumes be made or marked
-    in a volume: a subvolume is a quota group of its own, so that what lies in it counts nowhere, and the mark of one that was
-    received, given to some two thousand, fills an item: Linux 6.18.44 refuses more, older kernels may give up the file system.
+    It has no socketcall(2) that makes a socket or sets an option: there 32-bit programs have all of it behind a pointer, where no
+    filter can look. Those who ask for it make calls of their own then, which have had numbers since Linux 4.3. Nor can btrfs
+    subvolumes be made or marked in a volume: a subvolume is a quota group of its own, so that what lies in it counts nowhere, and
+    the mark of one that was received, given to some two thousand, fills an item: Linux 6.18.44 refuses more, older kernels may
+    give up the file system. Nor can groups of packet sockets be given a size: each may take half a MiB that no cgroup counts.
     """
     rules = [Rule((*ALLOWED, *BY_ARCHITECTURE.get(machine, ())))]
     between = set(range(_AF_ALG, _AF_XDP)) - set(_REFUSED_FAMILIES)
@@ -85,4 +87,4 @@ def default_profile(capabilities: Collection[str], *, machine: str = platform.ma
         rules.append(Rule(("clone",), conditions=(Condition(0, "MASKED_EQ", _NEW_NAMESPACES, 0),)))
         # Its flags are behind a pointer, where no filter can look; the C library takes clone instead on this answer.
         rules.append(Rule(("clone3",), errno=errno.ENOSYS))
-    return Profile(errno.EPERM, tuple(rules), has_old_socket_gate=False, may_make_subvolumes=False)
+    return Profile(errno.EPERM, tuple(rules), has_old_socket_gate=False, may_make_subvolumes=False, may_size_fanouts=False)

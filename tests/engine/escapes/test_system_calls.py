@@ -188,6 +188,16 @@ def test_the_one_call_for_all_of_sockets_makes_none(cell: Cell, family: int) -> 
     assert cell.call(number("socketcall", gate="-32"), 1, f"x:{arguments}", gate="-32") == "ENOSYS"
 
 
+@pytest.mark.parametrize(("gate", "call"), [("", 54), ("-32", 366)])
+def test_groups_of_packet_sockets_have_the_plain_size(cell: Cell, gate: str, call: int) -> None:
+    """A size of its own is half a MiB of the kernel's for each group, that no cgroup counts. By the one call for all neither."""
+    packet, fanout = 263, 18
+    assert cell.call(call, 0, packet, fanout, "b:8", 8, gate=gate) == "EPERM"
+    assert cell.call(call, 0, packet, fanout, "b:8", 4, gate=gate) == "ENOTSOCK"
+    arguments = b"".join(value.to_bytes(4, "little") for value in (0, packet, fanout, 0, 8)).hex()
+    assert cell.call(number("socketcall", gate="-32"), 14, f"x:{arguments}", gate="-32") == "ENOSYS"
+
+
 def test_32_bit_programs_run_and_have_sockets(cell: Cell) -> None:
     assert cell.call(number("getpid", gate="-32"), gate="-32").startswith("ok")
     assert cell.call(number("socket", gate="-32"), 2, 1, 0, gate="-32").startswith("ok")

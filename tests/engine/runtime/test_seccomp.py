@@ -94,6 +94,10 @@ def test_no_call_is_named_twice() -> None:
         (16, (-1, 0x40049409), errno.EBADF),  # FICLONE
         (16, (-1, 0x5413), errno.EBADF),  # TIOCGWINSZ
         (54, (-1, 1, 0, 0, 0), errno.EBADF),  # setsockopt, which has the number of ioctl in 32-bit programs
+        (54, (-1, 263, 18, 0, 8), errno.EPERM),  # setsockopt(PACKET_FANOUT) with a size
+        (54, (-1, 1 << 32 | 263, 1 << 32 | 18, 0, 1 << 32 | 8), errno.EPERM),  # only the lower halves count
+        (54, (-1, 263, 18, 0, 1 << 32 | 4), errno.EBADF),  # and without one
+        (54, (-1, 263, 5, 0, 16), errno.EBADF),  # setsockopt(PACKET_RX_RING)
         (452, (-1, 0, 0, 0), errno.EFAULT),  # fchmodat2: reaches the kernel even if the library has no name for it
         (1000, (), errno.ENOSYS),  # a call of the future
     ],

@@ -65,8 +65,13 @@ class MountPoint:
 
 
 def parse_bind(text: str) -> MountPoint:
-    """Read ``/source:/target[:options]`` or ``name:/target[:options]``. Raises InvalidParameter."""
+    """Read ``/source:/target[:options]``, ``name:/target[:options]`` or ``/target`` alone. Raises InvalidParameter.
+
+    A target alone is a volume without a name; libraries send ``volumes=["/data"]`` so.
+    """
     parts = text.split(":")
+    if len(parts) == 1 and text:
+        return MountPoint(VOLUME, parse_target(text, "volume"), mode="z", is_anonymous=True, copies=True)
     if len(parts) not in (2, 3) or not all(parts[:2]):
         raise InvalidParameter(f"invalid volume specification {text[:120]!r}: use source:/target or source:/target:options")
     source, target = parts[0], parse_target(parts[1], "bind")

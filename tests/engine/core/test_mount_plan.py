@@ -18,6 +18,8 @@ def shown(point: MountPoint) -> tuple[str, str, str, str, bool, bool]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("/x", (VOLUME, "", "/x", "z", False, True)),
+        ("/a/../x/", (VOLUME, "", "/x", "z", False, True)),
         ("name:/x", (VOLUME, "name", "/x", "z", False, True)),
         ("name:/x:ro", (VOLUME, "name", "/x", "ro", True, True)),
         ("name:/x:rw,nocopy", (VOLUME, "name", "/x", "rw,nocopy", False, False)),
@@ -35,7 +37,25 @@ def test_a_bind_is_a_volume_or_a_path_of_the_host(text: str, expected: tuple[obj
 @pytest.mark.parametrize(
     "text",
     [
-        *("name", "name:", ":/x", "a:b:c:d", "name:x", "name:/", "name:/..", "name:/x\0", "n:/x", "a/b:/x", "./a:/x", "-a:/x"),
+        *(
+            "",
+            "name",
+            "/",
+            "./x",
+            "/x:ro",
+            "/x\0",
+            "name:",
+            ":/x",
+            "a:b:c:d",
+            "name:x",
+            "name:/",
+            "name:/..",
+            "name:/x\0",
+            "n:/x",
+            "a/b:/x",
+            "./a:/x",
+            "-a:/x",
+        ),
         *("name:/x:foo", "name:/x:ro,rw", "name:/x:ro,ro", "name:/x:z,Z", "name:/x:shared", "name:/x:volume-nocopy"),
         *("/etc:/x:nocopy", "/etc:/x:shared", "/etc:/x:rslave", "/etc:/x:private,rprivate"),
     ],

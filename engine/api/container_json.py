@@ -7,8 +7,8 @@ from typing import Any
 
 from engine.api.health_json import health_config_json, health_state_json, health_suffix
 from engine.api.host_config_json import host_config_json
-from engine.api.mounts_json import mounts_json
-from engine.api.network_json import container_networks_json, old_settings_json, with_older_aliases
+from engine.api.mounts_json import VolumePath, mounts_json
+from engine.api.network_json import container_networks_json, old_settings_json, own_mac, with_older_aliases
 from engine.api.ports_json import settings_ports_json, summary_ports_json
 from engine.core.containers import ContainerRecord
 from engine.core.health import Health
@@ -23,9 +23,9 @@ from engine.storage.rootfs import logs_of, network_files_of
 TENANT_LABEL = "atelier.tenant"
 
 
-def inspect_json(found: Inspection, *, shows_paths: bool, older_aliases: bool) -> dict[str, Any]:
-    """Return the long form; ``shows_paths``: with the places on the host, for somebody who is to know them."""
-    record = found.record
+def inspect_json(found: Inspection, *, volume_path: VolumePath | None, older_aliases: bool) -> dict[str, Any]:
+    """Return the long form; without ``volume_path`` for somebody who is not to know places on the host."""
+    record, shows_paths = found.record, volume_path is not None
     networks = container_networks_json(record, found.endpoints, found.network_ids)
     files_path = network_files_of(found.path)
     args = record.config.args
@@ -55,7 +55,7 @@ def inspect_json(found: Inspection, *, shows_paths: bool, older_aliases: bool) -
             if found.size_rw_bytes is None
             else {"SizeRw": found.size_rw_bytes, "SizeRootFs": found.size_rw_bytes + found.image_bytes}
         ),
-        "Mounts": mounts_json(record),
+        "Mounts": mounts_json(record, volume_path),
         "Config": _config(record),
         "NetworkSettings": {
             **old_settings_json(found.endpoints),
@@ -66,8 +66,8 @@ def inspect_json(found: Inspection, *, shows_paths: bool, older_aliases: bool) -
     }
 
 
-def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
-    """Return the short form."""
+def summary_json(found: Inspection, *, volume_path: VolumePath | None, now_ns: int) -> dict[str, Any]:
+    """Return the short form; ``volume_path`` as with the long one."""
     record = found.record
     return {
         "Id": record.container_id,
@@ -87,7 +87,7 @@ def summary_json(found: Inspection, *, now_ns: int) -> dict[str, Any]:
         "Status": status_text(record, now_ns=now_ns, health=found.health),
         "HostConfig": {"NetworkMode": record.host.network_mode},
         "NetworkSettings": {"Networks": container_networks_json(record, found.endpoints, found.network_ids)},
-        "Mounts": mounts_json(record),
+        "Mounts": mounts_json(record, volume_path),
         "Atelier": {"Tenant": record.tenant.name},
     }
 
@@ -129,7 +129,7 @@ def _state(record: ContainerRecord) -> dict[str, Any]:
 
 
 def _config(record: ContainerRecord) -> dict[str, Any]:
-    config = record.config
+    config, mac = record.config, own_mac(record)
     return {
         "Hostname": config.hostname,
         "Domainname": config.domainname,
@@ -148,6 +148,7 @@ def _config(record: ContainerRecord) -> dict[str, Any]:
         "WorkingDir": config.working_dir,
         "Entrypoint": None if config.entrypoint is None else list(config.entrypoint),
         **({"NetworkDisabled": True} if config.network_disabled else {}),
+        **({"MacAddress": mac} if mac else {}),
         "OnBuild": None,
         "Labels": dict(config.labels),
         **({"StopSignal": config.stop_signal} if config.stop_signal else {}),

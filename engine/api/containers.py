@@ -7,7 +7,7 @@ from aiohttp import web
 
 from engine.api.breaths import Breaths
 from engine.api.container_json import inspect_json, summary_json
-from engine.api.context import engine_of, is_on_own_socket, name_of, tenant_of
+from engine.api.context import engine_of, is_on_own_socket, name_of, tenant_of, volume_path_for
 from engine.api.create_isolation import older_ipc_mode
 from engine.api.create_request import decode_create
 from engine.api.decode import query_bool, query_int, query_text, read_document
@@ -57,9 +57,9 @@ async def listing(request: web.Request) -> web.Response:
         limit=query_int(request, "limit"),
         with_size=query_bool(request, "size"),
     )
-    now_ns, breaths, summaries = time.time_ns(), Breaths(handler_of(request).turn), []
+    now_ns, breaths, summaries, volume_path = time.time_ns(), Breaths(handler_of(request).turn), [], volume_path_for(request)
     for one in found:
-        summaries.append(dumps(summary_json(one, now_ns=now_ns)))
+        summaries.append(dumps(summary_json(one, volume_path=volume_path, now_ns=now_ns)))
         await breaths.take()
     return json_list(summaries)
 
@@ -68,7 +68,7 @@ async def inspect(request: web.Request) -> web.Response:
     tenant, with_size = tenant_of(request), query_bool(request, "size")
     found = await inspect_container(engine_of(request), tenant, name_of(request), with_size=with_size)
     older_aliases = asked_version(request) < _OWN_NAMES_APART_SINCE
-    return json_response(inspect_json(found, shows_paths=tenant.is_administrator, older_aliases=older_aliases))
+    return json_response(inspect_json(found, volume_path=volume_path_for(request), older_aliases=older_aliases))
 
 
 async def start(request: web.Request) -> web.Response:

@@ -3,6 +3,9 @@
 On a tenant's own socket that is this tenant, whatever the request says; on the administrators' the request says it.
 """
 
+from collections.abc import Callable
+from pathlib import Path
+
 from aiohttp import web
 
 from engine.api.server import handler_of
@@ -43,6 +46,11 @@ def is_on_own_socket(request: web.Request) -> bool:
 def is_tenants(request: web.Request) -> bool:
     """Whether a request acts as less than an administrator: any header at all means that, whatever it says."""
     return is_on_own_socket(request) or bool(request.headers.getall(TENANT_HEADER, []))
+
+
+def volume_path_for(request: web.Request) -> Callable[[str], Path] | None:
+    """Return what tells where the files of a volume lie, by its id; None for tenants, who are told no place on the host."""
+    return engine_of(request).volumes.path if tenant_of(request).is_administrator else None
 
 
 def name_of(request: web.Request) -> str:

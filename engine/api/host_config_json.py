@@ -90,7 +90,7 @@ def _limits(host: HostConfig) -> dict[str, Any]:
         "MemoryReservation": limits.memory_reservation_bytes or 0,
         "MemorySwap": limits.memory_swap_bytes or 0,
         "MemorySwappiness": limits.memory_swappiness,
-        "OomKillDisable": limits.oom_kill_disable or None,
+        "OomKillDisable": limits.oom_kill_disable,
         "PidsLimit": limits.pids,
         "Ulimits": [{"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in host.ulimits] or None,
         "CpuCount": 0,

@@ -1,5 +1,6 @@
 """Mounts and volumes as Docker's JSON. Owns the shapes; a path of the host is told to administrators only."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from engine.core.mounts import BIND, VOLUME, MountPoint, MountRequest
 from engine.core.timeformat import format_seconds
 from engine.core.volumes import DRIVER, VolumeRecord
 from engine.service.volumes import VolumeUse
+
+VolumePath = Callable[[str], Path]  # where the files of a volume lie, by its id
 
 
 def mounts_config_json(host: HostConfig) -> dict[str, Any]:
@@ -21,9 +24,9 @@ def mounts_config_json(host: HostConfig) -> dict[str, Any]:
     }
 
 
-def mounts_json(record: ContainerRecord) -> list[dict[str, Any]]:
-    """Return what a container mounts. Where a volume lies on the host is the engine's own affair."""
-    return [_point_json(point) for point in record.mount_points]
+def mounts_json(record: ContainerRecord, volume_path: VolumePath | None) -> list[dict[str, Any]]:
+    """Return what a container mounts; without ``volume_path`` for somebody who is not to know places on the host."""
+    return [_point_json(point, volume_path) for point in record.mount_points]
 
 
 def volume_json(volume: VolumeRecord, *, data_path: Path | None) -> dict[str, Any]:
@@ -46,17 +49,23 @@ def volume_use_json(use: VolumeUse, *, data_path: Path | None) -> dict[str, Any]
     return {**volume_json(use.volume, data_path=data_path), "UsageData": usage}
 
 
-def _point_json(point: MountPoint) -> dict[str, Any]:
+def _point_json(point: MountPoint, volume_path: VolumePath | None) -> dict[str, Any]:
     return {
         "Type": point.kind,
         **({"Name": point.name} if point.kind == VOLUME else {}),
-        "Source": point.source if point.kind == BIND else "",
+        "Source": _source(point, volume_path),
         "Destination": point.target,
         **({"Driver": point.driver} if point.kind == VOLUME else {}),
         "Mode": point.mode,
         "RW": not point.readonly,
         "Propagation": "rprivate" if point.kind == BIND else "",
     }
+
+
+def _source(point: MountPoint, volume_path: VolumePath | None) -> str:
+    if point.kind == BIND:
+        return point.source
+    return str(volume_path(point.volume_id)) if point.volume_id and volume_path else ""
 
 
 def _request_json(request: MountRequest) -> dict[str, Any]:

@@ -127,6 +127,11 @@ def with_older_aliases(record: ContainerRecord, shown: Mapping[str, dict[str, An
     }
 
 
+def own_mac(record: ContainerRecord) -> str:
+    """Return the hardware address that was asked for the container itself, which is its first interface's; empty if none was."""
+    return next((join.mac for join in joins_of(record) if join.network == record.host.network_mode), "")
+
+
 def _has_names(network: str) -> bool:
     return has_own_network(network) and network not in (BRIDGE, NONE)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from engine.api.container_json import summary_json
-from engine.api.context import engine_of, name_of, tenant_of
+from engine.api.context import engine_of, name_of, tenant_of, volume_path_for
 from engine.api.decode import query_text
 from engine.api.image_json import build_json
 from engine.api.image_json import summary_json as image_summary_json
@@ -193,7 +193,7 @@ async def usage(request: web.Request) -> web.Response:
     """What was not asked for is null; older clients ask for everything."""
     kinds = request.query.getall("type", []) if asked_version(request) >= _USAGE_BY_TYPE_SINCE else []
     found = await disk_usage(engine_of(request), tenant_of(request), kinds or KINDS)
-    summary = partial(summary_json, now_ns=time.time_ns())
+    summary = partial(summary_json, volume_path=volume_path_for(request), now_ns=time.time_ns())
     return json_response(
         {
             "LayersSize": found.layers_bytes,

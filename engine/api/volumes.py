@@ -6,7 +6,7 @@ from aiohttp import web
 
 from engine.api import archive
 from engine.api.body import body_as_file
-from engine.api.context import engine_of, name_of, tenant_of
+from engine.api.context import engine_of, name_of, tenant_of, volume_path_for
 from engine.api.decode import query_bool, query_text, read_document
 from engine.api.mounts_json import volume_json, volume_use_json
 from engine.api.responses import json_response, no_content
@@ -83,4 +83,5 @@ def usage_json(request: web.Request, uses: list[VolumeUse]) -> list[dict[str, ob
 
 
 def _shown_path(request: web.Request, volume: VolumeRecord) -> Path | None:
-    return engine_of(request).volumes.path(volume.volume_id) if tenant_of(request).is_administrator else None
+    volume_path = volume_path_for(request)
+    return volume_path(volume.volume_id) if volume_path else None

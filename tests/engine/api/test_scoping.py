@@ -226,6 +226,14 @@ def test_no_list_tells_of_another_tenant(scene: Scene, path: str) -> None:
     assert [word for word in (MARK, *ids) if word in told] == []
 
 
+def test_administrators_are_told_where_files_lie_and_their_owners_are_not(scene: Scene) -> None:
+    engine, lab, volume = scene.engine, scene.names["containers"]["full"], scene.names["volumes"]["name"]
+    for path in (f"/containers/{lab}/json", "/containers/json", "/system/df", f"/volumes/{volume}", "/volumes"):
+        for answer in (engine.request("GET", path, through=engine.socket_of(ADA)), engine.request("GET", path, tenant=ADA)):
+            assert (answer.status, str(engine.root).encode() in answer.body) == (200, False), path
+        assert str(engine.root).encode() in engine.request("GET", path).body, path
+
+
 def test_counts_of_info_and_df_are_each_tenants_own(scene: Scene) -> None:
     info = scene.as_bob("GET", "/info").document
     assert (info["Containers"], info["ContainersRunning"], info["Images"]) == (1, 0, 1)

@@ -6,6 +6,7 @@ import pytest
 from docker.types import IPAMConfig
 
 from tests.engine.conformance.cases import Desk
+from tests.engine.dockerd import Dockerd
 
 Client = Any  # the stubs of the package know less than the package does
 
@@ -63,3 +64,39 @@ def test_containers_of_older_clients_share_their_memory(desk: Desk) -> None:
     owner = made["1.39", ""].document["Id"]
     assert desk.server.request("POST", f"/containers/{owner}/start").status == 204
     desk.server.run("sleep", "600", HostConfig={"IpcMode": f"container:{owner}"})
+
+
+def test_a_mount_tells_where_its_volume_lies(client: Client) -> None:
+    named = client.containers.create("busybox", ["true"], volumes={"data": {"bind": "/data"}})
+    without_name = client.containers.create("busybox", ["true"], volumes=["/data"])
+    for container in (named, without_name):
+        mount = client.api.inspect_container(container.id)["Mounts"][0]
+        place = client.volumes.get(mount["Name"]).attrs["Mountpoint"]
+        assert (mount["Source"], bool(place)) == (place, True)
+    listed = next(one for one in client.api.containers(all=True) if one["Id"] == named.id)
+    assert listed["Mounts"][0]["Source"] == client.volumes.get("data").attrs["Mountpoint"]
+
+
+def test_a_volume_of_a_target_alone_has_no_name_and_goes_with_its_container(client: Client) -> None:
+    container = client.containers.create("busybox", ["true"], volumes=["/data"])
+    shown = client.api.inspect_container(container.id)
+    assert (shown["HostConfig"]["Binds"], shown["Mounts"][0]["Destination"]) == (["/data"], "/data")
+    volume = shown["Mounts"][0]["Name"]
+    assert volume in [one.name for one in client.volumes.list()]
+    container.remove(v=True)
+    assert volume not in [one.name for one in client.volumes.list()]
+
+
+@pytest.mark.parametrize("mac", ["", "02:42:ac:11:65:43"])
+def test_a_hardware_address_is_told_as_it_came(client: Client, mac: str) -> None:
+    container = client.containers.create("busybox", ["true"], mac_address=mac or None)
+    container.reload()
+    assert container.attrs["Config"].get("MacAddress", "") == mac
+
+
+def test_leave_to_kill_for_want_of_memory_is_told_as_it_came(desk: Desk) -> None:
+    """Where cgroups know no such switch a dockerd says null."""
+    server = desk.server
+    fields = [{}, {"OomKillDisable": False}, {"OomKillDisable": None}]
+    shown = [server.inspect(server.create("true", HostConfig=one))["HostConfig"]["OomKillDisable"] for one in fields]
+    assert shown == [False] * 3 or (isinstance(server, Dockerd) and shown == [None] * 3)

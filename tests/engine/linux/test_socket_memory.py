@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,11 +69,11 @@ def test_rings_are_told_by_socket() -> None:
         both, none = (socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) for _ in range(2))
         both.setsockopt(SOL_PACKET, RX_RING, struct.pack("IIII", BLOCK, 4, BLOCK, 4))
         both.setsockopt(SOL_PACKET, TX_RING, struct.pack("IIII", BLOCK, 2, BLOCK, 2))
-        here = os.readlink("/proc/thread-self/ns/net")
+        here = Path("/proc/thread-self/ns/net").readlink()
         netns = os.open("/proc/self/ns/net", os.O_RDONLY)
         assert read_rings(netns) == {inode(both): 6 * BLOCK}
         assert inode(none) not in (read_rings(netns) or {})
-        assert os.readlink("/proc/thread-self/ns/net") == here
+        assert Path("/proc/thread-self/ns/net").readlink() == here
 
     alone(look)
 

@@ -39,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve(arguments: Sequence[str]) -> int:
     from engine.api.daemon import Daemon
+    from engine.api.sparing_log import Sparing
     from engine.errors import EngineError
     from engine.linux.capabilities import put_down
     from engine.settings import parse_serve
@@ -50,6 +51,8 @@ def _serve(arguments: Sequence[str]) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Sparing())
     logging.getLogger("asyncio").setLevel(logging.INFO)
     daemon = Daemon(
         data_path=settings.data_path,

@@ -24,7 +24,7 @@ MOST_CONNECTIONS = 256  # of a tenant
 _FEW_CONNECTIONS = 8  # of a tenant, while tenants together have half of theirs
 _MOST_REFUSED, _REFUSED_SECONDS = 16, 2.0  # of a tenant that are told why; what comes beyond is closed at once
 _BACKLOG = 128
-_TAKEN_AT_ONCE = 4  # of new connections, before others have their turn
+_TAKEN_AT_ONCE = 1  # of new connections, before others have their turn
 
 
 def _share_of_descriptors() -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.engine.daemon import wait_until
 from tests.engine.escapes.attack_image import COMPILER, attack_tar
-from tests.engine.escapes.cells import ADA
+from tests.engine.escapes.cells import ADA, BOB
 from tests.engine.escapes.labs import Lab, labs_engine, slowest_answer
 
 pytestmark = pytest.mark.requires_root
@@ -121,6 +121,48 @@ def test_what_costs_much_to_look_at_keeps_nobody_waiting(lab: Lab, what: str) ->
     assert slowest() < PATIENCE_SECONDS
 
 
+_LONG_TO_READ: dict[str, tuple[bytes, str]] = {
+    "parts": (b'{"Cmd":[' + b"[]," * 2_500_000 + b"[]]}", "the body has too many parts"),
+    "names in names": (b'{"Labels":{' + b",".join(b'"%d":""' % number for number in range(250_000)) + b"}}", "too many parts"),
+    "fields": (b"{" + b",".join(b'"%d":1' % number for number in range(100_000)) + b"}", "too many fields"),
+    **{
+        name: (
+            json.dumps({"Image": "busybox", "HostConfig": {name: [f"v{n}:/{n}" for n in range(50_000)]}}).encode(),
+            f"in HostConfig.{name}",
+        )
+        for name in ("Binds", "Links", "MaskedPaths", "ReadonlyPaths")
+    },
+}
+
+
+@pytest.mark.parametrize("what", _LONG_TO_READ)
+def test_what_would_take_long_to_read_is_refused(lab: Lab, what: str) -> None:
+    body, told = _LONG_TO_READ[what]
+    with slowest_answer(lab.engine) as slowest:
+        answer = lab.ask("POST", "/containers/create", body)
+    assert answer.status == 400
+    assert told in answer.message
+    assert slowest() < PATIENCE_SECONDS
+
+
+@pytest.mark.parametrize("count", [5000, 200_000])
+def test_an_archive_with_very_many_names_is_refused_and_holds_nobody_up(lab: Lab, count: int) -> None:
+    """Of the smaller one the names would be an image's, each written anew with the next; the larger one is not even read."""
+    with slowest_answer(lab.engine) as slowest:
+        answer = lab.ask("POST", "/images/load", named_image(count), {"Content-Type": "application/x-tar"})
+        assert lab.engine.request("POST", "/images/busybox/tag?repo=mine", tenant=BOB).status == 201
+    assert answer.status == 200
+    assert b"too many parts" in answer.body or b"load them from several archives" in answer.body
+    assert slowest() < PATIENCE_SECONDS
+
+
+def named_image(count: int) -> bytes:
+    """An archive with an image of very many names."""
+    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}).encode()
+    table = json.dumps([{"Config": "c.json", "Layers": [], "RepoTags": [f"n:{number}" for number in range(count)]}]).encode()
+    return files({"c.json": config, "manifest.json": table})
+
+
 def test_streams_without_end_keep_nobody_waiting(lab: Lab) -> None:
     """As many as a lab can have, of all kinds, that nobody reads."""
     paths = ("/tenants?stream=1", "/tenants/blue/ada?stream=1", "/events", "/containers/lab/stats?stream=1")
@@ -178,9 +220,15 @@ def create(lab: Lab, **fields: Any) -> object:
 
 
 def dockerfile(text: str) -> bytes:
+    return files({"Dockerfile": text.encode()})
+
+
+def files(contents: dict[str, bytes]) -> bytes:
+    """Return a tar."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w") as tar:
-        member = tarfile.TarInfo("Dockerfile")
-        member.size = len(text)
-        tar.addfile(member, io.BytesIO(text.encode()))
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
     return output.getvalue()

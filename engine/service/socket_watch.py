@@ -1,10 +1,10 @@
-"""When to look at what containers' sockets keep in the kernel, and for whom that has had consequences already.
+"""When to look at what containers' sockets keep in the kernel, and whose end for it is waited for.
 
 This is the one thing that the engine watches without being asked. Rings of packet sockets, and what netlink, raw and packet
 sockets have not read, are memory that no cgroup counts, on either version: nothing holds it and nothing tells of it. So one
-number of the whole host is read ten times a second, 11 microseconds each; only when the kernel has taken memory for itself
-since the last look, and every ten seconds in any case, are the networks of containers looked at, for a hundredth of a processor
-at most. Must not decide what is too much.
+number of the whole host is read five times a second, for a fifth of a percent of a processor; only when the kernel has taken
+memory for itself since the last look, and every ten seconds in any case, are the networks of containers looked at, for one
+percent at most. Must not decide what is too much.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from engine.linux.pidfd import is_alive
 from engine.service.fair_threads import for_all
 
 _log = logging.getLogger(__name__)
-_TICK_SECONDS = 0.1
+_TICK_SECONDS = 0.2
 _GROWTH_BYTES = 16 << 20
 _AT_LATEST_SECONDS = 10.0
 _SHARE = 100  # a look is followed by so many times its own processor time without one

@@ -1,8 +1,8 @@
 """Inspect and list: what is known of containers, gathered for showing. Changes nothing."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.core.containers import ContainerRecord
@@ -17,7 +17,7 @@ from engine.service.builtin_networks import network_ids
 from engine.service.container_networks import is_on_network
 from engine.service.container_sizes import container_bytes
 from engine.service.engine import Engine
-from engine.service.links import shown_links
+from engine.service.links import link_names, shown_links
 from engine.storage.rootfs import size_rw
 
 FILTERS = frozenset(
@@ -41,6 +41,7 @@ class Inspection:
     image_bytes: int = 0
     health: Health | None = None
     links: tuple[str, ...] = ()  # on the default bridge
+    link_names: Sequence[str] = ()  # what others call it by theirs; in lists only
     network_ids: Mapping[str, str] = field(default_factory=dict)  # of the networks that it is to be on, by name
 
 
@@ -68,7 +69,14 @@ async def list_containers(
     records = [record for record in engine.containers.visible(tenant) if wants_all or record.run.state in ALIVE]
     chosen = [record for record in records if all(test(record) for test in tests)]
     chosen = chosen[:limit] if limit and limit > 0 else chosen
-    return [await _look(engine, record, with_size=with_size, counts_all=counts_all) for record in chosen]
+    called = link_names(engine.containers.visible(tenant))
+    return [
+        replace(
+            await _look(engine, record, with_size=with_size, counts_all=counts_all),
+            link_names=called.get(record.container_id, ()),
+        )
+        for record in chosen
+    ]
 
 
 async def _look(engine: Engine, record: ContainerRecord, *, with_size: bool, counts_all: bool = False) -> Inspection:
@@ -110,8 +118,8 @@ def _test(engine: Engine, tenant: Tenant, name: str, values: tuple[str, ...]) ->
         case "id":
             return lambda record: any(record.container_id.startswith(value) for value in values)
         case "name":
-            # Docker matches with and without the slash that its names begin with.
-            return lambda record: matches_name(values, (record.name, f"/{record.name}"))
+            called = link_names(engine.containers.visible(tenant))
+            return lambda record: matches_name(values, _names(record, called))
         case "label":
             return lambda record: matches_labels(values, record.config.labels)
         case "ancestor":
@@ -120,6 +128,11 @@ def _test(engine: Engine, tenant: Tenant, name: str, values: tuple[str, ...]) ->
             return _age_test(engine, tenant, values, is_before=name == "before")
         case _:
             return _state_test(engine, name, values)
+
+
+def _names(record: ContainerRecord, called: Mapping[str, Sequence[str]]) -> list[str]:
+    """Docker matches with and without the slash that its names begin with."""
+    return [form for name in (record.name, *called.get(record.container_id, ())) for form in (name, f"/{name}")]
 
 
 def _state_test(engine: Engine, name: str, values: tuple[str, ...]) -> Test:

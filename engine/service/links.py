@@ -5,6 +5,7 @@ variables of the environment. Only containers of the same tenant can be linked.
 """
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -57,6 +58,15 @@ def shown_links(engine: Engine, record: ContainerRecord) -> tuple[str, ...]:
     """Return the links on the default bridge as inspect shows them, those to containers that are gone left out."""
     pairs = ((engine.containers.get(link.target), link) for link in _links(record))
     return tuple(f"/{target.name}:/{record.name}/{link.alias}" for target, link in pairs if target is not None)
+
+
+def link_names(records: Iterable[ContainerRecord]) -> dict[str, list[str]]:
+    """Return what containers are called by these ones' links on the default bridge, without the first slash, by their ids."""
+    names: dict[str, list[str]] = {}
+    for record in records:
+        for link in _links(record):
+            names.setdefault(link.target, []).append(f"{record.name}/{link.alias}")
+    return names
 
 
 def linked_lines(engine: Engine, record: ContainerRecord) -> list[str]:

@@ -1,9 +1,11 @@
 """Names between real containers: from the start to the end, across deaths of daemon and resolver, and links."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -160,6 +162,33 @@ def test_a_link_on_the_default_bridge_tells_address_and_variables(daemon: Engine
     assert daemon.inspect(new)["HostConfig"]["Links"] == ["/old:/new/base"]
     daemon.cli("rename", "old", "older", check=True)
     assert daemon.inspect(new)["HostConfig"]["Links"] == ["/older:/new/base"]
+
+
+def _listed(daemon: EngineDaemon, *, tenant: str = "", name: str = "old") -> list[list[str]]:
+    filters = quote(json.dumps({"name": [name]}))
+    return [one["Names"] for one in daemon.request("GET", f"/containers/json?filters={filters}", tenant=tenant).document]
+
+
+def test_lists_tell_what_a_container_is_called_by_links(daemon: EngineDaemon) -> None:
+    daemon.run(*HOURS, name="old")
+    daemon.run(*HOURS, name="new", HostConfig={"Links": ["old:base", "old"]})
+    assert _listed(daemon) == [["/old", "/new/base", "/new/old"]]
+    assert _listed(daemon, name="^/new/base$") == _listed(daemon)
+    daemon.cli("rename", "new", "newer", check=True)
+    assert _listed(daemon) == [["/old", "/newer/base", "/newer/old"]]
+    daemon.cli("rm", "--link", "newer/base", check=True)
+    assert _listed(daemon) == [["/old", "/newer/old"]]
+    daemon.cli("rm", "-f", "newer", check=True)
+    assert _listed(daemon) == [["/old"]]
+
+
+def test_links_of_another_tenant_are_in_no_list_of_ones_own(daemon: EngineDaemon) -> None:
+    for tenant in ("demo/ada", "demo/bob"):
+        daemon.run(*HOURS, name="old", tenant=tenant)
+    daemon.run(*HOURS, name="new", tenant="demo/bob", HostConfig={"Links": ["old:secret"]})
+    assert _listed(daemon, tenant="demo/ada") == [["/old"]]
+    assert _listed(daemon, tenant="demo/ada", name="secret") == []
+    assert _listed(daemon, tenant="demo/bob") == [["/old", "/new/secret"]]
 
 
 def test_who_is_linked_and_starts_again_is_found_at_its_new_address(daemon: EngineDaemon) -> None:

@@ -8,7 +8,7 @@ from engine.core.mount_plan import MOST_MOUNTS
 from engine.core.ports import MOST_EXPOSED
 from engine.errors import InvalidParameter
 
-_MOST = {"ExposedPorts": MOST_EXPOSED, "Volumes": 1000}
+_MOST = {"Env": 10_000, "ExposedPorts": MOST_EXPOSED, "Volumes": 1000}
 _MOST_OF_HOST = {
     "Annotations": 1000,
     "Binds": MOST_MOUNTS,

@@ -3,6 +3,7 @@
 Owns what an instruction of each kind leads to; what it means is the grammar's, how it is done is told elsewhere.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -75,7 +76,7 @@ class StageBuild:
     async def _execute(self, written: Instruction) -> None:
         instruction = written
         if written.line != GIVEN:
-            instruction = resolve(written, self._variables.values(self.now.config.env), escape=self._escape)
+            instruction = await asyncio.to_thread(self._resolved, written)
         match instruction:
             case Run():
                 await self._run(instruction)
@@ -86,9 +87,14 @@ class StageBuild:
             case _:
                 await self._set(instruction)
 
+    def _resolved(self, written: Instruction) -> Instruction:
+        """In a thread, as all that looks at a whole configuration, which may be large."""
+        return resolve(written, self._variables.values(self.now.config.env), escape=self._escape)
+
     async def _set(self, instruction: Instruction) -> None:
         """An instruction that changes nothing but the configuration."""
-        config = apply_instruction(self.now.config, instruction, is_cmd_set=self._is_cmd_set)
+        change = partial(apply_instruction, self.now.config, instruction, is_cmd_set=self._is_cmd_set)
+        config = await asyncio.to_thread(change)
         if isinstance(instruction, Arg):
             self._variables = self._variables.declare(instruction)
         self._is_cmd_set = self._is_cmd_set or isinstance(instruction, Cmd)
@@ -155,7 +161,7 @@ class StageBuild:
     ) -> None:
         """Take the image of a step from the cache, or make it."""
         session = self._session
-        key = step_key(type(instruction).__name__, config, created_by=text, further=further)
+        key = await asyncio.to_thread(partial(step_key, type(instruction).__name__, config, created_by=text, further=further))
         base, entry = self.now.image, HistoryEntry(created_by=text, author=config.author)
 
         def image(layer: Layer | None, told: HistoryEntry = entry) -> Image:

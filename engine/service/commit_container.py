@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from engine.core.commit import commit_entry, committed_config
 from engine.core.image_config import ImageConfig
@@ -38,7 +39,8 @@ async def commit_container(engine: Engine, tenant: Tenant, name: str, request: C
     check_build(engine, tenant)
     base = engine.images.by_id(record.image_id)
     reference = _checked_reference(engine, request.reference)
-    config = committed_config(base.config, record.config, request.config, changes=request.changes)
+    told = partial(committed_config, base.config, record.config, request.config, changes=request.changes)
+    config = await engine.slow.run(tenant, told)  # changes to many entries take long
 
     def store(session: FilesSession) -> Image:
         with session.as_file() as layer:

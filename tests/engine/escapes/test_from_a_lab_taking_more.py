@@ -121,6 +121,16 @@ def test_what_costs_much_to_look_at_keeps_nobody_waiting(lab: Lab, what: str) ->
     assert slowest() < PATIENCE_SECONDS
 
 
+def test_a_commit_with_much_to_change_keeps_nobody_waiting(lab: Lab) -> None:
+    """Three seconds of work, and with more changes minutes: none of it on the event loop."""
+    changes = "&".join(["changes=EXPOSE%201-65535"] * 45)
+    body = {"Env": [f"a{number}=b" for number in range(20_000)]}
+    with slowest_answer(lab.engine) as slowest:
+        assert lab.ask("POST", f"/commit?container=lab&repo=ports&{changes}", body).status == 201
+        assert lab.ask("DELETE", "/images/ports").status == 200
+    assert slowest() < PATIENCE_SECONDS
+
+
 _LONG_TO_READ: dict[str, tuple[bytes, str]] = {
     "parts": (b'{"Cmd":[' + b"[]," * 2_500_000 + b"[]]}", "the body has too many parts"),
     "names in names": (b'{"Labels":{' + b",".join(b'"%d":""' % number for number in range(250_000)) + b"}}", "too many parts"),
@@ -188,6 +198,16 @@ def test_what_is_no_http_fills_no_log_of_the_host(lab: Lab) -> None:
         ):
             assert b" 400 " in lab.raw(sent)
     assert lab.engine.log_path.stat().st_size - before < 4096
+
+
+def test_what_fails_at_will_fills_no_log_of_the_host(lab: Lab) -> None:
+    """A start that the kernel refuses: the engine cannot know whose fault it is, and tells the host's administrators."""
+    wish = {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"Ulimits": [{"Name": "nofile", "Soft": 0, "Hard": 0}]}}
+    assert lab.ask("POST", "/containers/create?name=closed", wish).status == 201
+    for _ in range(25):
+        assert lab.ask("POST", "/containers/closed/start").status == 500
+    assert lab.engine.log_path.read_text().count("POST /containers/closed/start failed\n") == 20
+    assert lab.ask("DELETE", "/containers/closed").status == 204
 
 
 def test_a_lab_stays_in_its_cgroups_and_below_their_limits(lab: Lab) -> None:

@@ -71,7 +71,7 @@ def summary_json(found: Inspection, *, volume_path: VolumePath | None, now_ns: i
     record = found.record
     return {
         "Id": record.container_id,
-        "Names": [f"/{record.name}"],
+        "Names": [f"/{name}" for name in (record.name, *found.link_names)],
         "Image": record.config.image,
         "ImageID": record.image_id,
         "Command": _command(record.config.args),

@@ -143,10 +143,12 @@ def _held(engine: Engine, directories: Collection[str]) -> int:
 
 
 def _accounts(engine: Engine, tenants: Collection[Tenant]) -> dict[Tenant, Account]:
-    """Of those that have a limit."""
+    """Of those that have a limit. Where it was lowered below what is used, which ends nothing, sockets may keep as much alone."""
     limits = {tenant: engine.tenants.limits(tenant).memory for tenant in tenants}
     return {
-        tenant: Account(_held(engine, [tenant_directory(engine, tenant, "memory")]), limit)
+        tenant: Account(
+            0 if tenant in engine.quotas.loose else _held(engine, [tenant_directory(engine, tenant, "memory")]), limit
+        )
         for tenant, limit in limits.items()
         if limit is not None
     }

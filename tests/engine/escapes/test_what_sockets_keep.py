@@ -13,7 +13,7 @@ import pytest
 
 from tests.engine.daemon import wait_until
 from tests.engine.escapes.attack_image import COMPILER, attack_tar
-from tests.engine.escapes.cells import ADA
+from tests.engine.escapes.cells import ADA, BOB
 from tests.engine.escapes.labs import Lab, labs_engine
 
 pytestmark = [
@@ -103,3 +103,23 @@ def test_containers_without_a_limit_keep_no_more_than_their_tenant_has(lab: Lab)
     lab.engine.request("PUT", f"/tenants/{ADA}", {})
     for one in (more, less, modest):
         assert lab.ask("DELETE", f"/containers/{one}?force=1").status == 204
+
+
+def test_a_limit_that_is_lowered_below_what_is_used_ends_nothing(lab: Lab) -> None:
+    """A capture goes on beside it; that somebody else is ended meanwhile tells that there was a look."""
+    full = start(lab, "sh", "-c", "dd if=/dev/zero of=/dev/shm/full bs=1M count=60; echo full; sleep 1000")
+    capture = start(lab, "keep", "receiving", "8")
+    wait_until(
+        lambda: b"full" in lab.engine.output(full) and b"took" in lab.engine.output(capture), "both to have what they want"
+    )
+    lab.engine.request("PUT", f"/tenants/{ADA}", {"memory": 32 * MIB})
+    assert lab.engine.request("POST", "/images/create?fromSrc=-&repo=attack", attack_tar(), tenant=BOB).status == 200
+    wish = {"Image": "attack", "Cmd": ["keep", "answers", "160"], "HostConfig": SMALL}
+    other = str(lab.engine.request("POST", "/containers/create", wish, tenant=BOB).document["Id"])
+    assert lab.engine.request("POST", f"/containers/{other}/start", tenant=BOB).status == 204
+    assert ended(lab, other)["OOMKilled"]
+    assert state(lab, full)["Running"]
+    assert state(lab, capture)["Running"]
+    lab.engine.request("PUT", f"/tenants/{ADA}", {})
+    for one in (full, capture, other):
+        assert lab.engine.request("DELETE", f"/containers/{one}?force=1").status == 204

@@ -9,11 +9,11 @@ from engine.api.decode import Document
 from engine.core.devices import parse_device, parse_device_rule
 from engine.core.namespace_modes import check_mode
 from engine.core.security_options import parse_security_options, without_profile
+from engine.core.volumes import DRIVER
 from engine.errors import InvalidParameter
 
 _RUNTIMES = ("", "atelier", "runc", "io.containerd.runc.v2")
 _REFUSED = {
-    "VolumeDriver": "volume drivers are not supported: leave it out, volumes are kept by the engine itself",
     "DeviceRequests": "could not select device driver: requests for devices such as GPUs are not supported, use Devices",
     "CgroupParent": "the cgroup of a container is given by its tenant: leave out CgroupParent",
     "Cgroup": "joining the cgroup of another container is not supported: leave out Cgroup",
@@ -66,6 +66,8 @@ def _refuse(host: Document) -> None:
     for name, message in _REFUSED.items():
         if host.is_set(name):
             raise InvalidParameter(message)
+    if host.text("VolumeDriver") not in ("", DRIVER):
+        raise InvalidParameter("volume drivers are not supported: leave it out, volumes are kept by the engine itself")
     if host.text("Runtime") not in _RUNTIMES:
         raise InvalidParameter(f"unknown runtime {host.text('Runtime')[:60]!r}: leave out Runtime")
     if host.text("Isolation") not in ("", "default"):

@@ -17,7 +17,7 @@ def parse_detach_keys(text: str) -> bytes:
 def _key(part: str) -> bytes:
     if len(part) == 1 and part.isascii():
         return part.encode()
-    control = part.removeprefix("ctrl-").lower()
+    control = part.removeprefix("ctrl-")
     if part.startswith("ctrl-") and len(control) == 1 and control in _CONTROL:
         return bytes([_CONTROL.index(control)])
     raise InvalidParameter(

@@ -49,7 +49,7 @@ def hosts_file(
 
 def _own_names(hostname: str, domainname: str, aliases: Sequence[str]) -> list[str]:
     full = [f"{hostname}.{domainname}"] if hostname and domainname else []
-    return list(dict.fromkeys(name for name in (*full, hostname, *aliases) if name))
+    return list(dict.fromkeys(name for name in (*full, hostname, hostname.partition(".")[0], *aliases) if name))
 
 
 def extra_line(text: str, gateway: str) -> str:

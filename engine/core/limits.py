@@ -120,7 +120,7 @@ def _check_processor_time(limits: Limits) -> None:
         raise InvalidParameter(f"invalid cpu period {limits.cpu_period_us}: use 1000 to 1000000 microseconds")
     if limits.cpu_quota_us is not None and not 1000 <= limits.cpu_quota_us <= _CPU_QUOTA_MOST_US:
         raise InvalidParameter(f"invalid cpu quota {limits.cpu_quota_us}: use 1000 to {_CPU_QUOTA_MOST_US} microseconds")
-    if limits.cpu_shares is not None and limits.cpu_shares < 0:
+    if limits.cpu_shares is not None and not 2 <= limits.cpu_shares <= 262_144:
         raise InvalidParameter(f"invalid cpu shares {limits.cpu_shares}: use 2 to 262144")
     if limits.nano_cpus is not None and limits.nano_cpus < 10_000_000:
         raise InvalidParameter(f"invalid cpus {limits.nano_cpus / _NS_PER_SECOND:g}: the least is 0.01")

@@ -135,7 +135,7 @@ def _drop_rights(process: ProcessSpec, account: Account, programs: list[bytes]) 
 def _execute(process: ProcessSpec, account: Account) -> NoReturn:
     steps.reach("exec")
     environment = dict(entry.split("=", 1) for entry in process["env"] if entry.find("=") > 0)
-    environment.setdefault("HOME", account.home)
+    environment["HOME"] = environment.get("HOME") or account.home  # an empty one is none, as with runc
     path = find_program(process["args"][0], environment.get("PATH"))
     try:
         os.execve(path, process["args"], environment)  # noqa: S606 - to become the user's program is the purpose

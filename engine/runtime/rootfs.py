@@ -31,6 +31,7 @@ from engine.runtime.waiting_room import waiting_room
 
 _TTY_GROUP = 5  # of every distribution; devpts gives new terminals to it
 _CACHED_MAPS = 128
+_DEVICES_OF_ALL = frozenset({(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0)})  # null, zero, full, random, urandom, tty
 _MOST_TERMINALS = 256  # of one container; the host has 4096 by default, and keeps 1024 of them for itself
 
 
@@ -112,14 +113,28 @@ def open_bind(spec: BindSpec, *, userns_fd: int) -> AttachedMount:
 
 
 def _open_source(path: str, attributes: int, *, userns_fd: int, recursive: bool) -> int:
-    """With the mounts below it where all of them can be id-mapped; such as /proc cannot, and then the source comes alone."""
-    if recursive:
+    """With the mounts below it where all of them can be id-mapped; such as /proc cannot, and then the source comes alone.
+
+    A source of the host's that takes no id map itself is shown with the host's owners, of whom the container has none.
+    """
+    if not recursive:
+        return _open_detached(path, attributes, userns_fd=userns_fd)
+    for is_whole in (True, False):
         try:
-            return _open_detached(path, attributes, userns_fd=userns_fd, recursive=True)
+            return _open_detached(path, attributes, userns_fd=userns_fd, recursive=is_whole)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.EPERM):
                 raise
-    return _open_detached(path, attributes, userns_fd=userns_fd)
+    mount_fd = _open_detached(path, attributes & ~(MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV) | MOUNT_ATTR_NOSUID, recursive=True)
+    if not _is_device_of_all(mount_fd):
+        mount_setattr(mount_fd, attributes=MOUNT_ATTR_NODEV, recursive=True)
+    return mount_fd
+
+
+def _is_device_of_all(fd: int) -> bool:
+    """Whether a file is a device that no container is without: ``-v /dev/null:/etc/x`` empties a file of an image."""
+    found = os.fstat(fd)
+    return stat.S_ISCHR(found.st_mode) and (os.major(found.st_rdev), os.minor(found.st_rdev)) in _DEVICES_OF_ALL
 
 
 def _open_of_engine(path: str, *, userns_fd: int) -> int:

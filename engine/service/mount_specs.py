@@ -52,11 +52,11 @@ def _source(point: MountPoint, volume_path: VolumePath) -> str:
 
 
 def _tmpfs_spec(target: str, text: str, *, is_readonly: bool) -> TmpfsSpec:
-    """Of the mount flags only ``exec`` and ``ro`` say anything: a tmpfs is always nosuid and nodev."""
+    """Of the mount flags only ``exec`` and ``ro`` say anything: a tmpfs is always nosuid and nodev. The last word counts."""
     options = text.split(",")
     return TmpfsSpec(
         target=target,
         options=",".join(option for option in options if "=" in option),
-        exec="exec" in options,
+        exec=[option for option in ("noexec", *options) if option in ("exec", "noexec")][-1] == "exec",
         readonly=is_readonly or "ro" in options,
     )

@@ -19,6 +19,10 @@ def test_the_full_name_comes_first_and_no_name_twice() -> None:
     assert found == "172.30.0.2\tweb.lab.test web www"
 
 
+def test_a_hostname_that_is_a_full_name_has_its_short_one_beside_it() -> None:
+    assert lines(hostname="web.lab.test", addresses=["172.30.0.2"])[-1] == "172.30.0.2\tweb.lab.test web"
+
+
 def test_without_a_network_the_own_name_still_resolves() -> None:
     assert lines(hostname="web")[-1] == "127.0.1.1\tweb"
 

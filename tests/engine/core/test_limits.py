@@ -92,6 +92,8 @@ def test_all_devices_are_denied_before_the_harmless_ones_are_allowed() -> None:
         (Limits(cpu_quota_us=10), "cpu quota"),
         (Limits(cpu_quota_us=2**44), "cpu quota"),
         (Limits(cpu_shares=-5), "cpu shares"),
+        (Limits(cpu_shares=1), "cpu shares"),
+        (Limits(cpu_shares=262_145), "cpu shares"),
         (Limits(memory_reservation_bytes=-1), "memory reservation"),
         (Limits(pids=2**22 + 1), "the most is 4194304"),
     ],

@@ -83,6 +83,8 @@ def test_home_comes_from_the_image_unless_set(bench: Bench, user: str, home: str
     spec = bench.shell("echo $HOME")
     spec["process"]["user"] = user
     assert bench.run(spec)["stdout"] == f"{home}\n"
+    spec["process"]["env"].append("HOME=")
+    assert bench.run(spec)["stdout"] == f"{home}\n"
     spec["process"]["env"].append("HOME=/elsewhere")
     assert bench.run(spec)["stdout"] == "/elsewhere\n"
 

@@ -431,6 +431,15 @@ def test_binds_of_administrators_show_the_mounts_below(clean: EngineDaemon, tmp_
         subprocess.run(["umount", "-l", tmp_path / "below"], check=True)
 
 
+def test_what_takes_no_id_map_is_bound_with_the_owners_of_the_host_and_no_right_over_it(clean: EngineDaemon) -> None:
+    place = "/p/sys/kernel/core_pattern"
+    shown = said(clean, "sh", "-c", f"stat -c %u /p/1 {place}; echo x 2>&1 >{place}", **binds("/proc:/p"))
+    assert shown.splitlines()[:2] == ["65534", "65534"]
+    assert "ermission denied" in shown
+    assert "ermission denied" in said(clean, "sh", "-c", "echo x 2>&1 >/d/null", **binds("/dev:/d"))  # devices there are none
+    assert "Read-only" in said(clean, "sh", "-c", "echo x 2>&1 >/p/self/comm", **binds("/proc:/p:ro"))
+
+
 @pytest.mark.parametrize("moment", ["create", "remove"])
 def test_a_daemon_killed_at_work_leaves_volumes_that_the_next_one_puts_right(
     start_engine: Callable[..., EngineDaemon], moment: str

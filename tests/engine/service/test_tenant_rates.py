@@ -2,11 +2,13 @@
 
 import os
 import re
+import select
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from engine.core.tenant_io import NO_IO_RATES, IoRates, plan_tenant_io
 from engine.core.tenants import Tenant
 from engine.linux.block_devices import device_beneath
 from engine.linux.cgroups import detect_layout
-from engine.network.names import rate_device_names
+from engine.network.names import rate_device_names, veth_name
 from engine.service.io_limits import write_present
 from tests.engine.daemon import EngineDaemon, wait_until
 
@@ -88,14 +90,18 @@ def test_all_is_counted_of_a_container_that_ends_while_the_daemon_is_busy(limite
     put(limited, TEAM)
     before = usage(limited, TEAM)["network_in_bytes"]
     container_id, address = sink(limited)
-    devices = {path.name for path in Path("/sys/class/net").iterdir()}
+    device = Path("/sys/class/net", veth_name(limited.instance, IPv4Address(address)))
+    pidfd = os.pidfd_open(limited.inspect(container_id)["State"]["Pid"])
+    assert device.exists()
     limited.run("sh", "-c", f"dd if=/dev/zero bs=1000000 count=8 | nc {address} {PORT}", tenant=ADA)
     os.kill(limited.pid, signal.SIGSTOP)
     try:
-        time.sleep(1)  # both have ended, and the kernel has had the time to take down what nobody holds
-        assert devices <= {path.name for path in Path("/sys/class/net").iterdir()}
+        assert select.select([pidfd], [], [], 60)[0]  # the sink has ended
+        time.sleep(0.5)  # in which the kernel takes down what nobody holds
+        assert device.exists()
     finally:
         os.kill(limited.pid, signal.SIGCONT)
+        os.close(pidfd)
     assert limited.wait(container_id) == 0
     assert usage(limited, TEAM)["network_in_bytes"] - before > 8 * MB
 

@@ -20,8 +20,8 @@ from engine.core.events import FILTERS, EngineEvent
 from engine.core.filters import parse_filters
 from engine.core.lifecycle import State
 from engine.core.tenants import Tenant
-from engine.core.timeformat import parse_time
-from engine.errors import NotFound
+from engine.core.timeformat import format_time, parse_time
+from engine.errors import InvalidParameter, NotFound
 from engine.service.disk_usage import KINDS, disk_usage
 from engine.service.engine import Engine
 from engine.service.host_share import cpus_of, memory_of
@@ -97,7 +97,7 @@ def _host(engine: Engine, tenant: Tenant) -> dict[str, object]:
         "NCPU": cpus_of(engine, tenant),
         "MemTotal": memory_of(engine, tenant),
         "DockerRootDir": str(engine.data_path) if tenant.is_administrator else "",
-        "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "SystemTime": format_time(time.time_ns()),
         "Labels": [],
         "HttpProxy": "",
         "HttpsProxy": "",
@@ -163,6 +163,8 @@ async def events(request: web.Request) -> web.StreamResponse:
     engine, tenant, now_ns = engine_of(request), tenant_of(request), time.time_ns()
     filters = parse_filters(query_text(request, "filters"), known=FILTERS)
     since_ns, until_ns = (_event_time(query_text(request, name), now_ns) for name in ("since", "until"))
+    if since_ns is not None and until_ns is not None and since_ns > until_ns:
+        raise InvalidParameter("invalid since: it is after until, give an earlier time")
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     await response.write(b"")

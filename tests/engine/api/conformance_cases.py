@@ -77,6 +77,8 @@ REQUESTS: list[tuple[str, str, int | str]] = [
     ("GET", f"{V}/events?since=x", "refused"),
     ("GET", f"{V}/events?filters=x", "refused"),
     ("GET", f"{V}/events?until=1", 200),
+    ("GET", f"{V}/events?since=5&until=5", 200),
+    ("GET", f"{V}/events?since=5&until=4", "refused"),
     ("GET", f"{V}/networks/nosuch", 404),
     ("GET", f"{V}/networks/", 200),
     ("POST", f"{V}/networks/create", "refused"),

@@ -43,6 +43,12 @@ def test_parts_that_are_left_out_say_so(engine: EngineDaemon, path: str) -> None
     assert (answer.status, "not implemented" in answer.message) == (501, True)
 
 
+def test_the_time_of_the_host_is_told_to_the_nanosecond_as_events_are(engine: EngineDaemon) -> None:
+    told = engine.request("GET", "/info").document["SystemTime"]
+    assert len(told) == len("2026-01-01T00:00:00.000000000Z")
+    assert engine.request("GET", f"/events?since={told}&until={told}").status == 200
+
+
 def test_every_answer_names_the_version(engine: EngineDaemon) -> None:
     headers = engine.request("GET", "/_ping").headers
     assert (headers["Api-Version"], headers["Ostype"], headers["Docker-Experimental"]) == ("1.47", "linux", "false")

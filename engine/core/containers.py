@@ -145,7 +145,7 @@ class Run:
     pid: int = 0
     identity: str = ""  # boot id and pidfd inode: tells the process from a later one with the same pid
     started_ns: int = 0
-    finished_ns: int = 0
+    finished_ns: int = 0  # while it runs, of the run before
     exit_code: int | None = None
     oom_killed: bool = False
     error: str = ""

@@ -66,11 +66,11 @@ async def _reconcile_container(engine: Engine, record: ContainerRecord) -> None:
     if record.run.state in ALIVE and record.run.state is not State.RESTARTING:
         await _reconcile_running(engine, record, process or await _adopt(engine, record))
     elif process is not None and process.is_running:
-        await engine.containers.save(replace(record, run=_run_of(process)))
+        await engine.containers.save(replace(record, run=_run_of(record, process)))
     elif process is not None and process.exit is None:
         await engine.supervisor.abort(record.container_id)  # created, never started
     elif process is not None and process.started_at_ns is not None:  # it ran, and ended, before its start was recorded
-        await _reconcile_running(engine, replace(record, run=_run_of(process)), process)
+        await _reconcile_running(engine, replace(record, run=_run_of(record, process)), process)
     elif process is not None:
         await engine.supervisor.forget(record.container_id)
 
@@ -100,13 +100,14 @@ async def _adopt(engine: Engine, record: ContainerRecord) -> Process | None:
     return None
 
 
-def _run_of(process: Process) -> Run:
+def _run_of(record: ContainerRecord, process: Process) -> Run:
     """The daemon ended between the start and its record."""
     return Run(
         state=State.RUNNING,
         pid=process.pid,
         identity=process.identity,
         started_ns=process.started_at_ns or time.time_ns(),
+        finished_ns=record.run.finished_ns,
     )
 
 

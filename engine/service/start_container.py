@@ -218,6 +218,7 @@ def _run_of(record: ContainerRecord, process: Process) -> Run:
         pid=process.pid,
         identity=process.identity,
         started_ns=process.started_at_ns or time.time_ns(),
+        finished_ns=record.run.finished_ns,
     )
 
 

@@ -31,6 +31,13 @@ SEEN = [
         "2",
     ),
     Case(
+        "the end of the run before stays told while the next goes on",
+        "docker run -d --name xx busybox sleep 600 >/dev/null; docker inspect -f '{{.State.FinishedAt}}' xx | grep -c ^0001;"
+        " docker restart -t 0 xx >/dev/null; docker inspect -f '{{.State.Running}}{{.State.FinishedAt}}' xx | grep -c ^true2;"
+        " docker rm -f xx >/dev/null",
+        "1 1",
+    ),
+    Case(
         "what runs",
         "docker inspect -f '{{.Path}} {{.Args}} {{.Config.Image}} {{.Driver}} {{.Platform}}' lab",
         "sleep [600] busybox overlay2 linux",

@@ -119,7 +119,12 @@ def container_networks_json(
 
 
 def with_older_aliases(record: ContainerRecord, shown: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return networks of a container as clients before version 1.45 know them: with its own names among the aliases."""
+    """Return networks of a container as clients before version 1.45 know them: with its own names among the aliases.
+
+    These come with the first start. Compose 1 takes one that has them for one that it has put on its networks already.
+    """
+    if not record.run.started_ns:
+        return dict(shown)
     own = (short_id(record.container_id), record.config.hostname)
     return {
         name: {**settings, "Aliases": list(dict.fromkeys((*(settings["Aliases"] or ()), *own)))} if _has_names(name) else settings

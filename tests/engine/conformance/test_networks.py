@@ -90,6 +90,18 @@ NETWORKS = [
         '["door","ID"]',
     ),
     Case(
+        "no own names among the aliases for older clients before the first start",
+        f"{_NET} docker create --name lab --network net --network-alias door busybox sleep 600 >/dev/null;"
+        f" DOCKER_API_VERSION=1.41 docker inspect -f '{{{{json .NetworkSettings.Networks.net.Aliases}}}}' lab{_END}",
+        '["door"]',
+    ),
+    Case(
+        "an alias that begins with a dash",
+        f"{_NET} docker run -d --name lab --network net --network-alias=--door busybox sleep 600 >/dev/null;"
+        f" docker inspect -f '{{{{.State.Running}}}} {{{{index .NetworkSettings.Networks.net.Aliases 0}}}}' lab{_END}",
+        "true --door",
+    ),
+    Case(
         "connect to none and to the host's",
         f"{_NET} {_LAB} docker network connect none lab 2>&1 | grep -o 'private (none) mode';"
         f" docker network connect host lab 2>&1 | grep -o 'cannot be disconnected from host network';"

@@ -112,8 +112,8 @@ def test_unknown_options_draw_a_warning() -> None:
 
 
 def test_aliases_are_names_and_not_too_many() -> None:
-    assert check_aliases(["db", "db", "my_db.lab"]) == ("db", "my_db.lab")
-    for aliases in (["a b"], ["a\n1.2.3.4 host"], [""], [f"a{number}" for number in range(65)]):
+    assert check_aliases(["db", "db", "my_db.lab", "--web-"]) == ("db", "my_db.lab", "--web-")
+    for aliases in (["a b"], [".a"], ["a."], ["a\n1.2.3.4 host"], [""], [f"a{number}" for number in range(65)]):
         with pytest.raises(InvalidParameter):
             check_aliases(aliases)
 

@@ -14,11 +14,12 @@ from engine.core.lifecycle import State
 from engine.core.namespace_modes import HOST, has_own_network
 from engine.core.networks import BRIDGE, NONE, NetworkJoin
 from engine.core.tenants import Tenant
-from engine.errors import Conflict, Fault, Forbidden, InvalidParameter, NotFound, reason_of
+from engine.errors import Conflict, EngineError, Fault, Forbidden, InvalidParameter, NotFound, reason_of
 from engine.network.model import Endpoint, Network
 from engine.runtime.process import Process
 from engine.service.builtin_networks import Builtin, find_builtin
 from engine.service.container_networks import check_join, guest_of, joins_of, publish_endpoints
+from engine.service.container_ports import publish_ports
 from engine.service.engine import Engine
 from engine.service.hosts_entries import add_hosts_entry, remove_hosts_entry
 from engine.service.network_files import turn_to_names
@@ -123,9 +124,14 @@ def _process(engine: Engine, record: ContainerRecord) -> Process | None:
 async def _connect(engine: Engine, connected: ContainerRecord, join: NetworkJoin, process: Process) -> None:
     guest = guest_of(connected, (join,))
     endpoint = await _inside(process, lambda netns: engine.network.join(guest, netns))
+    is_first_way_out = not engine.network.published(connected.container_id)  # on internal networks alone nothing is published
     try:
+        if is_first_way_out:
+            await publish_ports(engine, connected)
         await _save(engine, connected)
-    except Fault:
+    except EngineError:
+        if is_first_way_out:
+            await engine.network.publish(connected.container_id, ())
         await _inside(process, lambda netns: engine.network.leave(connected.container_id, endpoint.network_id, netns))
         raise
     path = engine.containers.path(connected.container_id)

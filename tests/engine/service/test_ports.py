@@ -142,6 +142,46 @@ def test_a_container_that_starts_by_policy_is_published_again(engine: EngineDaem
     wait_until(lambda: fetch(port) == "hello", "the container to serve again")
 
 
+def _on_networks(engine: EngineDaemon, port: int) -> str:
+    """A container that serves on an internal network alone, and a network that leads out."""
+    for name, is_internal in (("closed", True), ("open", False)):
+        assert engine.request("POST", "/networks/create", {"Name": name, "Internal": is_internal}).status == 201
+    body = published(port)
+    body["HostConfig"]["NetworkMode"] = "closed"
+    return engine.run(*_SERVE, **body)
+
+
+def _remove_networks(engine: EngineDaemon) -> None:
+    engine.remove_containers()
+    for name in ("closed", "open"):
+        assert engine.request("DELETE", f"/networks/{name}").status == 204
+
+
+def test_ports_are_published_once_a_network_leads_out_and_no_more_when_none_does(engine: EngineDaemon) -> None:
+    port = free_port()
+    container_id = _on_networks(engine, port)
+    assert (fetch(port), is_free(port)) == ("", True)
+    assert engine.request("POST", "/networks/open/connect", {"Container": container_id}).status == 200
+    wait_until(lambda: fetch(port) == "hello", "the page to be served")
+    assert engine.request("POST", "/networks/open/disconnect", {"Container": container_id}).status == 200
+    assert fetch(port) == ""
+    assert engine.request("POST", "/networks/open/connect", {"Container": container_id}).status == 200
+    assert fetch(port) == "hello"
+    _remove_networks(engine)
+    assert is_free(port)
+
+
+def test_a_network_on_which_the_ports_are_taken_is_not_joined(engine: EngineDaemon) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as other:
+        container_id = _on_networks(engine, other.getsockname()[1])
+        assert engine.request("POST", "/networks/open/connect", {"Container": container_id}).status == 409
+        assert set(engine.inspect(container_id)["NetworkSettings"]["Networks"]) == {"closed"}
+        links = engine.cli("exec", container_id, "ls", "/sys/class/net").stdout.split()
+        assert links == [b"eth0", b"lo"]
+    assert engine.request("POST", "/networks/open/connect", {"Container": container_id}).status == 200
+    _remove_networks(engine)
+
+
 def test_a_tenant_may_have_any_port_that_is_free_but_those_of_the_hosts_own_services(engine: EngineDaemon) -> None:
     engine.import_busybox(tenant="demo/ada")
     low, port = free_port(below=1024), free_port()

@@ -19,6 +19,7 @@ from engine.linux import pipe
 from engine.runtime.client import Supervisor
 
 _PIECE_BYTES = 1 << 20
+_END_SECONDS = 2.0
 _KINDS: dict[str, type[EngineError]] = {
     kind.__name__: kind for kind in (Conflict, Fault, Forbidden, InvalidParameter, NotFound, Unavailable)
 }
@@ -55,9 +56,15 @@ class FilesSession:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            pidfds.send_signal(self._fds["pidfd"], signal.SIGKILL)
-        self._close()
+        """Whoever comes next finds neither the worker nor its mounts, unless its container is frozen and so it is too."""
+        try:
+            with contextlib.suppress(ProcessLookupError):
+                pidfds.send_signal(self._fds["pidfd"], signal.SIGKILL)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_END_SECONDS):
+                    await self._wait_readable("pidfd")
+        finally:
+            self._close()
 
     async def report(self) -> dict[str, Any]:
         """Wait for the next report. Raises the EngineError that the worker names, Fault when it ended without a word."""
@@ -103,7 +110,11 @@ class FilesSession:
             try:
                 return os.read(self._fds[name], _PIECE_BYTES)
             except BlockingIOError:
-                await self._wait(name, asyncio.get_running_loop().add_reader, asyncio.get_running_loop().remove_reader)
+                await self._wait_readable(name)
+
+    async def _wait_readable(self, name: str) -> None:
+        loop = asyncio.get_running_loop()
+        await self._wait(name, loop.add_reader, loop.remove_reader)
 
     async def _wait(self, name: str, watch: Callable[..., None], unwatch: Callable[[int], object]) -> None:
         ready, fd = asyncio.Event(), self._fds[name]

@@ -92,8 +92,8 @@ async def _probe_once(engine: Engine, container_id: str) -> None:
     age_ns = result.started_ns - record.run.started_ns
     after = judge_probe(record.config.healthcheck, before, result, age_ns=age_ns)
     engine.health.put(container_id, after)
-    with suppress(OSError):  # a full disk is no reason to stop looking
-        await asyncio.to_thread(engine.health.save, container_id, engine.containers.path(container_id))
     present = engine.containers.get(container_id)
     if after.status is not before.status and present is not None:
-        engine.publish(present, f"health_status: {after.status}")
+        engine.publish(present, f"health_status: {after.status}")  # in one step: who sees the status finds the event
+    with suppress(OSError):  # a full disk is no reason to stop looking
+        await asyncio.to_thread(engine.health.save, container_id, engine.containers.path(container_id))

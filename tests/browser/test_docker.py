@@ -23,7 +23,7 @@ COMPOSE = "printf 'version: \"3\"\\nservices:\\n  clock:\\n    image: mine\\n   
 COUNT = itertools.count(1000)
 BIG_LAYER = "printf 'FROM atelier/shell\\nRUN dd if=/dev/zero of=/big bs=1M count=80\\n' > Dockerfile"
 # A full disk has a node of the file system's tree left or not, as its last transaction went.
-LAST_BYTES = "0 B|0 bytes|16 KiB"
+LAST_BYTES = r"0 B|0\sbytes|16\sKiB"
 DOCKERFILE = "printf 'FROM atelier/shell\\nRUN echo built-$((40+2)) > /x\\nCMD cat /x\\n' > Dockerfile"
 
 
@@ -233,7 +233,7 @@ def test_more_than_the_disk_quota_is_refused_in_the_terminal_and_on_the_page(
     expect(gauge.get_by_role("progressbar")).to_have_attribute("value", "100")
     home.locator("#offers").get_by_role("button", name="Start Shell").click()
     note = home.locator(".lab-head .note")
-    expect(note).to_contain_text(re.compile(rf"Disk: you have ({LAST_BYTES}) left of 40 MiB\."), timeout=PATIENCE_MS)
+    expect(note).to_contain_text(re.compile(rf"Disk: you have ({LAST_BYTES}) left of 40\sMiB\."), timeout=PATIENCE_MS)
     expect(note.get_by_role("link", name="Ask for more")).to_be_visible()
     answers(alan)
     succeed(alan, "dd if=/dev/zero of=/big bs=1M count=60 && rm /big")

@@ -65,10 +65,10 @@ def memory_used_v1(directory: str) -> int | None:
 
 
 def memory_held_v2(directory: str) -> int:
-    """Memory in use that the kernel cannot take back by dropping files."""
+    """Memory in use that the kernel cannot take back by dropping files and what it remembers of them."""
     stat = _read(f"{directory}/memory.stat")
-    files = (_within(stat, "inactive_file") or 0) + (_within(stat, "active_file") or 0)
-    return _without(_number(f"{directory}/memory.current"), files) or 0
+    dropped = sum(_within(stat, name) or 0 for name in ("inactive_file", "active_file", "slab_reclaimable"))
+    return _without(_number(f"{directory}/memory.current"), dropped) or 0
 
 
 def memory_held_v1(directory: str) -> int:

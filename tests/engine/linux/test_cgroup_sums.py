@@ -43,8 +43,8 @@ def test_version_1(tmp_path: Path) -> None:
 
 
 def test_what_no_dropping_of_files_gives_back_of_version_2(tmp_path: Path) -> None:
-    stat = "anon 60\nsock 9\ninactive_file 30\nactive_file 10\n"
-    folder = fill(tmp_path, memory__current="100\n", memory__stat=stat)
+    stat = "anon 60\nsock 9\ninactive_file 30\nactive_file 10\nslab_reclaimable 20\nslab_unreclaimable 5\n"
+    folder = fill(tmp_path, memory__current="120\n", memory__stat=stat)
     assert (memory_held_v2(folder), memory_of_sockets_v2(folder)) == (60, 9)
 
 

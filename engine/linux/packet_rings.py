@@ -8,7 +8,9 @@ import errno
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from engine.linux.namespaces import CLONE_NEWNET, setns
 
@@ -29,15 +31,23 @@ _MOST_PACKETS = 512  # of an answer, some 60,000 sockets: the kernel walks its l
 _ABSENT = (errno.ENOENT, errno.EINVAL)
 
 
-def read_rings(netns_fd: int) -> dict[int, int] | None:
-    """Return the bytes of rings by the inode of their socket; None where the kernel has no monitor. Raises OSError. Blocking."""
-    found: list[dict[int, int]] = []
+class Rings(NamedTuple):
+    """``sizes``: bytes by the inode of the socket; none where the kernel has no monitor. ``cpu_seconds``: what telling took."""
+
+    sizes: dict[int, int]
+    cpu_seconds: float
+
+
+def read_rings(netns_fd: int) -> Rings:
+    """Look at the rings of a network namespace. Raises OSError. Blocking."""
+    found: list[Rings] = []
     failures: list[OSError] = []
 
     def look() -> None:
         try:
             setns(netns_fd, CLONE_NEWNET)
-            found.append(_dump())
+            sizes = _dump()
+            found.append(Rings(sizes, time.thread_time()))
         except OSError as error:
             failures.append(error)
 
@@ -47,7 +57,7 @@ def read_rings(netns_fd: int) -> dict[int, int] | None:
     thread.join()
     if failures and failures[0].errno not in _ABSENT:
         raise failures[0]
-    return found[0] if found else None
+    return found[0] if found else Rings({}, 0.0)
 
 
 def _dump() -> dict[int, int]:

@@ -45,6 +45,11 @@ def files_below(folder: str) -> dict[int, list[str]]:
     return found
 
 
+def netns_of(pid: int) -> int:
+    """Return the inode of a process's network namespace. Raises OSError when it has gone."""
+    return os.stat(f"/proc/{pid}/ns/net").st_ino
+
+
 def descriptors_of(pid: int) -> Iterator[int]:
     """Yield the inode for each socket that a process has open, 0 for each other descriptor; nothing when it has gone."""
     with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:

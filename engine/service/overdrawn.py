@@ -6,12 +6,14 @@ others hold it too or nobody does, the containers of that network. Both are told
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from engine.core.containers import ContainerRecord
@@ -20,16 +22,14 @@ from engine.core.limits import cgroup_path
 from engine.core.namespace_modes import HOST
 from engine.core.overdrafts import FEW_BYTES, Account, Keeper, choose_overdrawn
 from engine.core.tenants import Tenant
-from engine.errors import NotFound
 from engine.linux.cgroup_sums import memory_held_v1, memory_held_v2, memory_of_sockets_v1, memory_of_sockets_v2
-from engine.linux.packet_rings import read_rings
+from engine.linux.packet_rings import Rings, read_rings
 from engine.linux.pidfd import pidfd_open, send_signal
 from engine.linux.processes import descriptors_of, pids_of_cgroup
-from engine.linux.socket_memory import read_socket_memory
-from engine.runtime.process import Process
+from engine.linux.socket_memory import SocketMemory, read_socket_memory
 from engine.service.engine import Engine
-from engine.service.network_modes import network_owner
 from engine.service.pause_container import unpause_if_paused
+from engine.service.shared_networks import Member, SharedNetwork, find_networks
 from engine.service.socket_watch import Looked
 from engine.service.tenant_usage import tenant_directory
 
@@ -38,29 +38,20 @@ _MOST_LINKS = 100_000  # looked through for who holds a socket; beyond that nobo
 
 
 @dataclass(frozen=True, slots=True)
-class _Network:
-    """Running containers that share one network, and their cgroups that count memory."""
-
-    owner: ContainerRecord
-    members: tuple[tuple[ContainerRecord, Process], ...]
-    directories: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Found:
     """What a look tells of a network. ``sockets``: bytes by inode."""
 
-    network: _Network
+    network: SharedNetwork
     keeper: Keeper
     sockets: dict[int, int]
 
 
 async def look_at_sockets(engine: Engine) -> Looked:
     """Look once, and end what is past a limit."""
-    networks = _limited(engine)
-    if not networks:
+    running = _running(engine)
+    if not any(_has_limit(engine, member.record) for member in running):
         return Looked(0.0, has_found=False)
-    looks, accounts, cpu_seconds = await asyncio.to_thread(_read_all, engine, networks)
+    looks, accounts, cpu_seconds = await asyncio.to_thread(_read_all, engine, running)
     chosen = choose_overdrawn([look.keeper for look in looks], accounts)
     engine.sockets.forget_all_but([keeper.container_id for keeper in chosen])
     for look in looks:
@@ -69,20 +60,14 @@ async def look_at_sockets(engine: Engine) -> Looked:
     return Looked(cpu_seconds, bool(chosen))
 
 
-def _limited(engine: Engine) -> list[_Network]:
-    """Those of which some limit is known."""
-    members: dict[str, list[tuple[ContainerRecord, Process]]] = {}
-    for record in engine.containers.all():
-        process = engine.process(record.container_id)
-        if process is not None and process.is_running and record.host.network_mode != HOST and _has_limit(engine, record):
-            with contextlib.suppress(NotFound):
-                members.setdefault(network_owner(engine, record).container_id, []).append((record, process))
-    return [_network(engine, owner_id, found) for owner_id, found in members.items()]
-
-
-def _network(engine: Engine, owner_id: str, members: list[tuple[ContainerRecord, Process]]) -> _Network:
-    directories = tuple(_directory(engine, record) for record, _ in members)
-    return _Network(engine.containers.get(owner_id) or members[0][0], tuple(members), directories)
+def _running(engine: Engine) -> list[Member]:
+    """All, as those without a limit may share a network with others; the host's own network is nobody's to answer for."""
+    pairs = [(record, engine.process(record.container_id)) for record in engine.containers.all()]
+    return [
+        Member(record, process, _directory(engine, record))
+        for record, process in pairs
+        if process is not None and process.is_running and record.host.network_mode != HOST
+    ]
 
 
 def _has_limit(engine: Engine, record: ContainerRecord) -> bool:
@@ -96,44 +81,51 @@ def _directory(engine: Engine, record: ContainerRecord) -> str:
     return "/".join([root, *cgroup_path(engine.instance, record.tenant, record.container_id)])
 
 
-def _read_all(engine: Engine, networks: list[_Network]) -> tuple[list[_Found], dict[Tenant, Account], float]:
+def _read_all(engine: Engine, running: list[Member]) -> tuple[list[_Found], dict[Tenant, Account], float]:
     """Return what is kept by those that keep anything, what their tenants have, and the time it took. Blocking."""
     began = time.thread_time()
-    found = []
-    for network in networks:
-        with contextlib.suppress(OSError):  # it is just ending
-            if look := _read(engine, network):
-                found.append(look)
+    found, elsewhere = [], 0.0
+    for network in find_networks(running):
+        if any(_has_limit(engine, member.record) for member in network.members):
+            with contextlib.suppress(OSError):  # it is just ending
+                look, cpu_seconds = _read(engine, network)
+                elsewhere += cpu_seconds
+                found += [look] if look else []
     is_much = sum(look.keeper.kept_bytes for look in found) > FEW_BYTES
     accounts = _accounts(engine, {scope for look in found for scope in look.keeper.tenant.scopes}) if is_much else {}
-    return found, accounts, time.thread_time() - began
+    return found, accounts, time.thread_time() - began + elsewhere
 
 
-def _read(engine: Engine, network: _Network) -> _Found | None:
+def _read(engine: Engine, network: SharedNetwork) -> tuple[_Found | None, float]:
+    """Return what is kept there, and the time that other threads took. Raises OSError when all of it has just ended."""
     is_v2 = engine.host.cgroups.version == 2
-    process = network.members[0][1]
-    memory = read_socket_memory(process.pid)
+    memory, rings = _look_inside(network.namespace, network.members[0].process.pid)
+    directories = [member.directory for member in network.members]
     sockets = dict(memory.apart)
-    if memory.has_packet:
-        for inode, size in _rings(process).items():
-            sockets[inode] = sockets.get(inode, 0) + size
+    for inode, size in rings.sizes.items():
+        sockets[inode] = sockets.get(inode, 0) + size
     kept = sum(sockets.values())
     if (datagrams := sum(memory.datagrams.values())) > FEW_BYTES:
-        counted = sum((memory_of_sockets_v2 if is_v2 else memory_of_sockets_v1)(path) for path in network.directories)
+        counted = sum((memory_of_sockets_v2 if is_v2 else memory_of_sockets_v1)(path) for path in directories)
         kept += max(0, datagrams - counted)
         sockets |= memory.datagrams
     if not kept:
-        return None
-    limits = [record.host.limits.memory_bytes for record, _ in network.members]
+        return None, rings.cpu_seconds
+    limits = [member.record.host.limits.memory_bytes for member in network.members]
     limit = None if None in limits else sum(one for one in limits if one is not None)
-    used = _held(engine, network.directories) if kept > FEW_BYTES and limit is not None else 0
-    return _Found(network, Keeper(network.owner.container_id, network.owner.tenant, kept, used, limit), sockets)
+    used = _held(engine, directories) if kept > FEW_BYTES and limit is not None else 0
+    keeper = Keeper(network.owner.container_id, network.owner.tenant, kept, used, limit)
+    return _Found(network, keeper, sockets), rings.cpu_seconds
 
 
-def _rings(process: Process) -> dict[int, int]:
-    netns = process.open_netns()
+def _look_inside(namespace: int, pid: int) -> tuple[SocketMemory, Rings]:
+    """Raises OSError where the process has ended, whose number may be another's by now."""
+    memory = read_socket_memory(pid)
+    netns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return read_rings(netns) or {}
+        if os.fstat(netns).st_ino != namespace:
+            raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended")
+        return memory, read_rings(netns) if memory.has_packet else Rings({}, 0.0)
     finally:
         os.close(netns)
 
@@ -165,30 +157,40 @@ async def _end(engine: Engine, look: _Found) -> None:
         "its processes are killed" if holder is None else "the process that holds most is killed",
     )
     if holder is None:
-        engine.sockets.note_victim(container_id, os.dup(look.network.members[0][1].pidfd))
-        for record, process in look.network.members:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill(signal.SIGKILL)
-            await _tell(engine, record)
+        _end_all(engine, look)
         return
     member, pidfd = holder
     engine.sockets.note_victim(container_id, pidfd)
     with contextlib.suppress(ProcessLookupError):
         send_signal(pidfd, signal.SIGKILL)
-    await _tell(engine, look.network.members[member][0])
+    _tell(engine, look.network.members[member])
 
 
-async def _tell(engine: Engine, record: ContainerRecord) -> None:
-    engine.sockets.killed.add(record.container_id)
-    engine.publish(record, "oom")
-    await unpause_if_paused(engine, record.container_id)  # the freezer of cgroup version 1 holds even SIGKILL up
+def _end_all(engine: Engine, look: _Found) -> None:
+    for member in look.network.members:
+        if member.process.exit is None and member.process.pidfd >= 0:  # else it has ended since the look
+            engine.sockets.note_victim(look.keeper.container_id, os.dup(member.process.pidfd))
+            with contextlib.suppress(ProcessLookupError):
+                member.process.kill(signal.SIGKILL)
+            _tell(engine, member)
+
+
+def _tell(engine: Engine, member: Member) -> None:
+    """Of the run that was looked at only: the next one of the container has done nothing."""
+    container_id = member.record.container_id
+    if member.process.exit is not None:
+        return
+    engine.sockets.killed.add(container_id)
+    engine.publish(member.record, "oom")
+    # The freezer of cgroup version 1 holds even SIGKILL up. The container's lock may be held for as long as its tenant likes.
+    engine.sockets.begin(container_id, partial(unpause_if_paused, engine, container_id))
 
 
 def _find_holder(look: _Found) -> tuple[int, int] | None:
     """Return the number of the member and a pidfd, the caller's to close; None when nobody is found. Blocking."""
     best, most, left = None, 0, _MOST_LINKS
-    for number, directory in enumerate(look.network.directories):
-        for pid in _pids(directory):
+    for number, one in enumerate(look.network.members):
+        for pid in _pids(one.directory):
             inodes = list(islice(descriptors_of(pid), left))
             left -= len(inodes)
             if not left:
@@ -200,7 +202,7 @@ def _find_holder(look: _Found) -> tuple[int, int] | None:
     member, pid = best
     with contextlib.suppress(ProcessLookupError):
         pidfd = pidfd_open(pid)
-        if pid in _pids(look.network.directories[member]):  # else the number is another's by now
+        if pid in _pids(look.network.members[member].directory):  # else the number is another's by now
             return member, pidfd
         os.close(pidfd)
     return None

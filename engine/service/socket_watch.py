@@ -57,16 +57,26 @@ class SocketWatch:
         self._looked_at = -math.inf
         self._not_before = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._others: dict[str, asyncio.Task[None]] = {}
 
     def start(self, look: Look) -> None:
         with for_all():
             self._task = asyncio.create_task(self._watch(look))
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        tasks = [*self._others.values(), *([self._task] if self._task is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.forget_all_but(())
+
+    def begin(self, container_id: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something for a container that the looks do not wait for; nothing while the last such work goes on."""
+        if container_id in self._others:
+            return
+        with for_all():
+            self._others[container_id] = task = asyncio.create_task(_told(work))
+        task.add_done_callback(lambda _: self._others.pop(container_id, None))
 
     def note_victim(self, container_id: str, pidfd: int) -> None:
         """Remember which process of a container was killed last; the descriptor is kept, and closed."""
@@ -87,11 +97,17 @@ class SocketWatch:
     async def _watch(self, look: Look) -> None:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            kernel_bytes = read_kernel_bytes()
-            self._floor = min(self._floor, kernel_bytes)
-            if self._is_due(kernel_bytes):
-                self._floor = kernel_bytes
-                await self._look(look)
+            try:
+                await self._look_if_due(look)
+            except OSError as error:
+                _log.warning("cannot see what the kernel keeps: %s", error)
+
+    async def _look_if_due(self, look: Look) -> None:
+        kernel_bytes = read_kernel_bytes()
+        self._floor = min(self._floor, kernel_bytes)
+        if self._is_due(kernel_bytes):
+            self._floor = kernel_bytes
+            await self._look(look)
 
     def _is_due(self, kernel_bytes: int) -> bool:
         now = asyncio.get_running_loop().time()
@@ -104,7 +120,16 @@ class SocketWatch:
             looked = await look()
         except (EngineError, OSError) as error:
             _log.warning("cannot see what sockets keep: %s", error)
+        except Exception:  # whatever it is: without looks nothing holds that memory
+            _log.exception("cannot see what sockets keep")
         now = asyncio.get_running_loop().time()
         pause = min(_MOST_PAUSE_SECONDS, looked.cpu_seconds * _SHARE)
         self._not_before = now + (_AFTERWARDS_SECONDS if looked.has_found else pause)
         self._looked_at = -math.inf if looked.has_found else now
+
+
+async def _told(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except EngineError as error:
+        _log.warning("%s", error.message)

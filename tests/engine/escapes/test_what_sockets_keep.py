@@ -90,6 +90,20 @@ def test_a_container_beside_it_may_have_kept_it(lab: Lab) -> None:
         assert lab.ask("DELETE", f"/containers/{one}?force=1").status == 204
 
 
+def test_the_network_of_a_container_that_was_started_anew_is_seen_as_long_as_another_has_it(lab: Lab) -> None:
+    owner = start(lab, "sleep", "1000", **SMALL)
+    guest = start(
+        lab, "sh", "-c", "until [ -e /go ]; do sleep 0.1; done; keep answers 160", NetworkMode=f"container:{owner}", **SMALL
+    )
+    assert lab.ask("POST", f"/containers/{owner}/restart?t=0").status == 204
+    lab.shell("touch /go", guest)
+    assert ended(lab, guest)["OOMKilled"]
+    assert state(lab, owner)["Running"]
+    assert not state(lab, owner)["OOMKilled"]
+    for one in (guest, owner):
+        assert lab.ask("DELETE", f"/containers/{one}?force=1").status == 204
+
+
 def test_containers_without_a_limit_keep_no_more_than_their_tenant_has(lab: Lab) -> None:
     """The one with the most is ended, whoever came first; a capture of an ordinary size is left alone."""
     lab.engine.request("PUT", f"/tenants/{ADA}", {"memory": 128 * MIB})

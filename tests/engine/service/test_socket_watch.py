@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -28,17 +29,42 @@ async def test_it_looks_until_it_is_closed_and_soon_again_after_it_found_somebod
     assert looks == seen >= 3
 
 
-async def test_a_look_that_fails_is_told_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("failure", [Unavailable, OSError, RuntimeError])
+async def test_a_look_that_fails_is_told_and_ends_nothing(
+    caplog: pytest.LogCaptureFixture, failure: Callable[[str], Exception]
+) -> None:
     watch, tried = SocketWatch(), asyncio.Event()
 
     async def look() -> Looked:
         tried.set()
-        raise Unavailable("the host is out of threads")
+        raise failure("the host is out of threads")
 
     watch.start(look)
     await asyncio.wait_for(tried.wait(), 60)
     await watch.close()
     assert "the host is out of threads" in caplog.text
+
+
+async def test_looks_do_not_wait_for_what_is_begun_for_a_container_and_it_goes_on_once() -> None:
+    watch, begun, looked, held = SocketWatch(), 0, asyncio.Event(), asyncio.Event()
+
+    async def wait_for_its_lock() -> None:
+        nonlocal begun
+        begun += 1
+        await held.wait()
+
+    async def look() -> Looked:
+        watch.begin("container", wait_for_its_lock)
+        if begun:
+            looked.set()
+        return Looked(0.0, has_found=True)
+
+    watch.start(look)
+    await asyncio.wait_for(looked.wait(), 60)
+    assert begun == 1
+    held.set()
+    await asyncio.sleep(0)
+    await watch.close()
 
 
 async def test_a_killed_process_is_waited_for_and_its_descriptor_closed() -> None:

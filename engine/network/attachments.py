@@ -229,6 +229,7 @@ class Attachments:
             self._devices.add_veth(made.veth, made.lease, netns_fd, isolated=not network.icc)
             self._shape(guest, made)
             configure(netns_fd, made.endpoint.netlink)
+            self._kept.keep(guest.container_id, netns_fd)  # it may have started without any network
             self.names.join(guest.container_id, join, guest.servers, netns_fd)
             self.publications.follow(guest.container_id)
             undo.pop_all()
@@ -283,12 +284,14 @@ class Attachments:
     def detach(self, container_id: str) -> bool:
         """Give the container's addresses back; tell whether it had any. Its veths go with its network namespace."""
         self._reserved.pop(container_id, None)
-        self.publications.remove(container_id)
-        self.names.leave(container_id)
-        leases = self.ledger.remove_leases(container_id)
-        for lease in leases:
-            self._part(lease)
-        self._kept.let_go(container_id)
+        try:
+            self.publications.remove(container_id)
+            self.names.leave(container_id)
+            leases = self.ledger.remove_leases(container_id)
+            for lease in leases:
+                self._part(lease)
+        finally:
+            self._kept.let_go(container_id)
         return bool(leases)
 
     def rename(self, container_id: str, *, old: str, new: str) -> None:

@@ -107,6 +107,27 @@ def test_all_is_counted_of_a_container_that_ends_while_the_daemon_is_busy(limite
 
 
 @pytest.mark.requires_root
+def test_the_interface_of_a_container_that_came_to_its_network_later_is_kept_as_well(limited: EngineDaemon) -> None:
+    container_id = limited.run("sleep", "600", tenant=ADA, HostConfig={"NetworkMode": "none"})
+    for change in ("none/disconnect", "bridge/connect"):
+        assert limited.request("POST", f"/networks/{change}", {"Container": container_id}, tenant=ADA).status == 200
+    found = limited.inspect(container_id)
+    address = found["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+    device = Path("/sys/class/net", veth_name(limited.instance, IPv4Address(address)))
+    pidfd = os.pidfd_open(found["State"]["Pid"])
+    os.kill(limited.pid, signal.SIGSTOP)
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        assert select.select([pidfd], [], [], 60)[0]
+        time.sleep(0.5)  # in which the kernel takes down what nobody holds
+        assert device.exists()
+    finally:
+        os.kill(limited.pid, signal.SIGCONT)
+        os.close(pidfd)
+    wait_until(lambda: not device.exists(), "the interface to go")
+
+
+@pytest.mark.requires_root
 def test_a_container_has_rates_of_its_own_from_the_start(limited: EngineDaemon) -> None:
     assert seconds_to_send(limited, sink(limited), 8, Atelier={"NetworkOutBps": 4 * MB}) > 1.5
     assert seconds_to_send(limited, sink(limited, Atelier={"NetworkInBps": 4 * MB}), 8) > 1.5

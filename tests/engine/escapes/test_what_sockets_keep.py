@@ -90,6 +90,16 @@ def test_a_container_beside_it_may_have_kept_it(lab: Lab) -> None:
         assert lab.ask("DELETE", f"/containers/{one}?force=1").status == 204
 
 
+def test_nobody_is_ended_for_a_neighbour_on_its_network_that_has_no_limit(lab: Lab) -> None:
+    owner = start(lab, "sleep", "1000", **SMALL)
+    guest = start(lab, "keep", "answers", "96", NetworkMode=f"container:{owner}")
+    wait_until(lambda: b"took" in lab.engine.output(guest), "the neighbour to take what it wants")
+    wait_for_a_look(lab)
+    for one in (guest, owner):
+        assert state(lab, one)["Running"]
+        assert lab.ask("DELETE", f"/containers/{one}?force=1").status == 204
+
+
 def test_the_network_of_a_container_that_was_started_anew_is_seen_as_long_as_another_has_it(lab: Lab) -> None:
     owner = start(lab, "sleep", "1000", **SMALL)
     guest = start(
@@ -127,13 +137,19 @@ def test_a_limit_that_is_lowered_below_what_is_used_ends_nothing(lab: Lab) -> No
         lambda: b"full" in lab.engine.output(full) and b"took" in lab.engine.output(capture), "both to have what they want"
     )
     lab.engine.request("PUT", f"/tenants/{ADA}", {"memory": 32 * MIB})
+    wait_for_a_look(lab)
+    assert state(lab, full)["Running"]
+    assert state(lab, capture)["Running"]
+    lab.engine.request("PUT", f"/tenants/{ADA}", {})
+    for one in (full, capture):
+        assert lab.ask("DELETE", f"/containers/{one}?force=1").status == 204
+
+
+def wait_for_a_look(lab: Lab) -> None:
+    """It is over when somebody else has been ended for it."""
     assert lab.engine.request("POST", "/images/create?fromSrc=-&repo=attack", attack_tar(), tenant=BOB).status == 200
     wish = {"Image": "attack", "Cmd": ["keep", "answers", "160"], "HostConfig": SMALL}
     other = str(lab.engine.request("POST", "/containers/create", wish, tenant=BOB).document["Id"])
     assert lab.engine.request("POST", f"/containers/{other}/start", tenant=BOB).status == 204
     assert ended(lab, other)["OOMKilled"]
-    assert state(lab, full)["Running"]
-    assert state(lab, capture)["Running"]
-    lab.engine.request("PUT", f"/tenants/{ADA}", {})
-    for one in (full, capture, other):
-        assert lab.engine.request("DELETE", f"/containers/{one}?force=1").status == 204
+    assert lab.engine.request("DELETE", f"/containers/{other}", tenant=BOB).status == 204

@@ -40,7 +40,7 @@ def _config(body: Document) -> ExecConfig:
 
 
 async def start(request: web.Request) -> web.StreamResponse:
-    body = await read_document(request)
+    body = await read_document(request, may_be_missing=True)  # attached, as the exec was made
     engine, tenant, exec_id = engine_of(request), tenant_of(request), name_of(request)
     rows, columns = console_size(body)
     if body.boolean("Detach"):

@@ -94,7 +94,6 @@ def test_a_request_that_is_wrong_is_refused_by_name(engine: EngineDaemon, body: 
         "/containers/create",
         "/containers/nosuch/update",
         "/containers/nosuch/exec",
-        "/exec/nosuch/start",
         "/networks/create",
         "/networks/bridge/connect",
         "/networks/bridge/disconnect",

@@ -4,14 +4,13 @@ Nothing real has more. Each is looked at several times, at the create and at eve
 """
 
 from engine.api.decode import Document
-from engine.core.mount_plan import MOST_MOUNTS
 from engine.core.ports import MOST_EXPOSED
 from engine.errors import InvalidParameter
 
 _MOST = {"Env": 10_000, "ExposedPorts": MOST_EXPOSED, "Volumes": 1000}
 _MOST_OF_HOST = {
     "Annotations": 1000,
-    "Binds": MOST_MOUNTS,
+    "Binds": 1000,
     "CapAdd": 100,
     "CapDrop": 100,
     "DeviceCgroupRules": 1000,

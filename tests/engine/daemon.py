@@ -314,10 +314,15 @@ def wait_until(condition: Callable[[], object], what: str, *, hint: Callable[[],
         time.sleep(0.02)
 
 
+def files_of_processes(name: str) -> list[Path]:
+    """A file of each process, which may end meanwhile; a pattern with both parts would look for the file, and fail then."""
+    return [process / name for process in Path("/proc").glob("[0-9]*")]
+
+
 def processes_with(text: str) -> list[int]:
     """Pids of the processes, but this one, with ``text`` in their command line."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in files_of_processes("cmdline"):
         try:
             command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
@@ -339,7 +344,7 @@ def loop_devices_of(folder: Path) -> list[str]:
 
 def _is_mounted_anywhere(device: str) -> bool:
     """Whether a process's mounts show a device, in whatever namespace."""
-    for path in Path("/proc").glob("[0-9]*/mountinfo"):
+    for path in files_of_processes("mountinfo"):
         with suppress(OSError):
             if f" {device} " in path.read_text():
                 return True

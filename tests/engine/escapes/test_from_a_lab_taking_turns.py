@@ -6,13 +6,12 @@ import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 import pytest
 
 from engine.api.answers import DOCUMENTS_AT_ONCE
 from engine.service.engine import LOOKS_AT_ONCE
-from tests.engine.daemon import wait_until
+from tests.engine.daemon import files_of_processes, wait_until
 from tests.engine.escapes.cells import ADA, BOB
 from tests.engine.escapes.labs import Lab, labs_engine, slowest_answer
 
@@ -141,7 +140,7 @@ def has_answer(connection: socket.socket) -> bool:
 def children_named(pid: int, name: str) -> int:
     """How many processes of a name a process has made that still run."""
     found = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for stat in files_of_processes("stat"):
         with suppress(OSError):
             _, _, rest = stat.read_text().partition(f"({name}) ")
             found += rest.split()[1:2] == [str(pid)]

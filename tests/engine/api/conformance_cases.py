@@ -87,7 +87,6 @@ REQUESTS: list[tuple[str, str, int | str]] = [
     ("POST", f"{V}/volumes/create", "refused"),
     ("POST", f"{V}/containers/lab/exec", "refused"),
     ("POST", f"{V}/containers/lab/update", "refused"),
-    ("POST", f"{V}/exec/nosuch/start", "refused"),
     ("GET", f"{V}/images/index.docker.io/library/busybox:latest/json", 200),
     ("GET", f"{V}/volumes/nosuch", 404),
     ("GET", f"{V}/plugins/nosuch/json", 404),

@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.api.raw_client import RawClient
 from tests.engine.busybox_image import busybox_tar
-from tests.engine.daemon import EngineDaemon
+from tests.engine.daemon import EngineDaemon, frames
 
 pytestmark = pytest.mark.requires_root
 
@@ -104,6 +104,16 @@ def test_a_request_that_is_wrong_is_refused_by_name(engine: EngineDaemon, body: 
 def test_a_request_that_lost_its_body_does_nothing(engine: EngineDaemon, path: str) -> None:
     answer = engine.request("POST", path)
     assert (answer.status, "got EOF while reading request body" in answer.message) == (400, True), answer.body
+
+
+def test_an_exec_may_be_started_without_a_body(engine: EngineDaemon) -> None:
+    container_id = engine.run("sleep", "600")
+    exec_id = engine.request(
+        "POST", f"/containers/{container_id}/exec", {"Cmd": ["echo", "said"], "AttachStdout": True}
+    ).document["Id"]
+    answer = engine.request("POST", f"/exec/{exec_id}/start")
+    assert (answer.status, frames(answer.body)) == (200, [(1, b"said\n")])
+    assert engine.request("POST", "/exec/nosuch/start").status == 404
 
 
 def test_limits_of_a_tenant_are_not_lifted_by_a_request_that_lost_its_body(engine: EngineDaemon) -> None:

@@ -18,7 +18,6 @@ from itertools import islice
 
 from engine.core.containers import ContainerRecord
 from engine.core.ids import short_id
-from engine.core.limits import cgroup_path
 from engine.core.namespace_modes import HOST
 from engine.core.overdrafts import FEW_BYTES, Account, Keeper, choose_overdrawn
 from engine.core.tenants import Tenant
@@ -27,6 +26,7 @@ from engine.linux.packet_rings import Rings, read_rings
 from engine.linux.pidfd import pidfd_open, send_signal
 from engine.linux.processes import descriptors_of, pids_of_cgroup
 from engine.linux.socket_memory import SocketMemory, read_socket_memory
+from engine.service.container_memory import container_directory
 from engine.service.engine import Engine
 from engine.service.pause_container import unpause_if_paused
 from engine.service.shared_networks import Member, SharedNetwork, find_networks
@@ -64,7 +64,7 @@ def _running(engine: Engine) -> list[Member]:
     """All, as those without a limit may share a network with others; the host's own network is nobody's to answer for."""
     pairs = [(record, engine.process(record.container_id)) for record in engine.containers.all()]
     return [
-        Member(record, process, _directory(engine, record))
+        Member(record, process, container_directory(engine, record, "memory"))
         for record, process in pairs
         if process is not None and process.is_running and record.host.network_mode != HOST
     ]
@@ -73,12 +73,6 @@ def _running(engine: Engine) -> list[Member]:
 def _has_limit(engine: Engine, record: ContainerRecord) -> bool:
     limits = [record.host.limits.memory_bytes, *(engine.tenants.limits(scope).memory for scope in record.tenant.scopes)]
     return any(limit is not None for limit in limits)
-
-
-def _directory(engine: Engine, record: ContainerRecord) -> str:
-    layout = engine.host.cgroups
-    root = layout.unified if layout.version == 2 else layout.mounts.get("memory", "")
-    return "/".join([root, *cgroup_path(engine.instance, record.tenant, record.container_id)])
 
 
 def _read_all(engine: Engine, running: list[Member]) -> tuple[list[_Found], dict[Tenant, Account], float]:
